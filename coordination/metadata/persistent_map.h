@@ -68,7 +68,7 @@ class PersistentMap {
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  // The value of `key`, or null. Valid until this map changes; the value of an unchanged copy stays.
+  // The value of `key`, or null. Valid until this map changes, or while an unchanged copy lives.
   template <class K>
   const Value* Find(const K& key) const {
     uint64_t hash = Hash()(key);

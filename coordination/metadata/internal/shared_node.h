@@ -1,7 +1,7 @@
 // -----------------------------------------------------------------------------
 // File: coordination/metadata/internal/shared_node.h
 // -----------------------------------------------------------------------------
-// Reference-counted nodes and entries of a PersistentMap, copied only while someone else holds them.
+// Reference-counted nodes and entries of a PersistentMap, copied only while others hold them too.
 // Threading: counts are atomic, contents are written only by the sole holder.
 #ifndef WEIR_COORDINATION_METADATA_INTERNAL_SHARED_NODE_H_
 #define WEIR_COORDINATION_METADATA_INTERNAL_SHARED_NODE_H_
