@@ -1,0 +1,163 @@
+// -----------------------------------------------------------------------------
+// File: base/internal/crc32c_x86.h
+// -----------------------------------------------------------------------------
+// CRC-32C on x86-64: by the crc32 instruction, and by folding with carry-less multiplication
+// (Gopal et al., Fast CRC Computation for Generic Polynomials Using PCLMULQDQ, Intel 2009). Works
+// on the raw register. Each function may only run where its Crc32cHas... says so.
+//
+// Folding: a 128-bit lane of the message stands for lo * x^64 + hi, because its first bytes have
+// the highest powers. A lane that is D bits ahead of another is multiplied by x^D mod P and added
+// to it. The product of two bit-reflected 64-bit numbers comes out one power too low, and a 32-bit
+// constant in a 64-bit operand counts as x^32 too high, so the constants are x^(D + 64 - 33) for lo
+// and x^(D - 33) for hi. What is left in the end is one lane, which the crc32 instruction reduces.
+#ifndef WEIR_BASE_INTERNAL_CRC32C_X86_H_
+#define WEIR_BASE_INTERNAL_CRC32C_X86_H_
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "base/internal/crc32c_portable.h"
+
+namespace weir::base_internal {
+
+// x^power mod P, with x^0 in the top bit.
+constexpr uint32_t Crc32cPower(int power) {
+  uint32_t raw = 0x80000000;
+  for (; power > 0; --power) raw = Crc32cTimesX(raw);
+  return raw;
+}
+
+template <int kDistanceBits>
+struct Crc32cFold {
+  static constexpr long long kLo = Crc32cPower(kDistanceBits + 31);
+  static constexpr long long kHi = Crc32cPower(kDistanceBits - 33);
+};
+// The constants that the Linux kernel's crc32c uses for four lanes of 128 bits.
+static_assert(Crc32cFold<512>::kLo == 0x740eef02 && Crc32cFold<512>::kHi == 0x9e4addf8);
+
+inline bool Crc32cHasSse42() { return __builtin_cpu_supports("sse4.2"); }
+inline bool Crc32cHasPclmul() { return Crc32cHasSse42() && __builtin_cpu_supports("pclmul"); }
+inline bool Crc32cHasVpclmul512() {
+  return Crc32cHasPclmul() && __builtin_cpu_supports("avx512f") &&
+         __builtin_cpu_supports("vpclmulqdq");
+}
+
+[[gnu::target("sse4.2")]] inline uint32_t Crc32cSse42(uint32_t raw, const char* data, size_t size) {
+  uint64_t crc = raw;
+  for (; size >= 8; size -= 8, data += 8) {
+    uint64_t word;
+    std::memcpy(&word, data, sizeof(word));
+    crc = _mm_crc32_u64(crc, word);
+  }
+  raw = static_cast<uint32_t>(crc);
+  for (; size > 0; --size) raw = _mm_crc32_u8(raw, static_cast<uint8_t>(*data++));
+  return raw;
+}
+
+[[gnu::target("sse4.2,pclmul"), gnu::always_inline]] inline __m128i Crc32cLoad(const char* data) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(data));
+}
+
+// `lane` moved ahead by the distance of `by` and added to `onto`.
+[[gnu::target("sse4.2,pclmul"), gnu::always_inline]] inline __m128i Crc32cFoldLane(__m128i lane,
+                                                                                   __m128i by,
+                                                                                   __m128i onto) {
+  const __m128i lo = _mm_clmulepi64_si128(lane, by, 0x00);
+  const __m128i hi = _mm_clmulepi64_si128(lane, by, 0x11);
+  return _mm_xor_si128(_mm_xor_si128(lo, hi), onto);
+}
+
+template <int kDistanceBits>
+[[gnu::target("sse4.2,pclmul"), gnu::always_inline]] inline __m128i Crc32cFoldBy() {
+  using Fold = Crc32cFold<kDistanceBits>;
+  return _mm_set_epi64x(Fold::kHi, Fold::kLo);
+}
+
+// Four lanes behind each other become the register that they leave.
+[[gnu::target("sse4.2,pclmul"), gnu::always_inline]] inline uint32_t Crc32cReduce(__m128i a,
+                                                                                  __m128i b,
+                                                                                  __m128i c,
+                                                                                  __m128i d) {
+  const __m128i by = Crc32cFoldBy<128>();
+  const __m128i last = Crc32cFoldLane(Crc32cFoldLane(Crc32cFoldLane(a, by, b), by, c), by, d);
+  const uint64_t raw = _mm_crc32_u64(0, static_cast<uint64_t>(_mm_cvtsi128_si64(last)));
+  return static_cast<uint32_t>(
+      _mm_crc32_u64(raw, static_cast<uint64_t>(_mm_extract_epi64(last, 1))));
+}
+
+[[gnu::target("sse4.2,pclmul")]] inline uint32_t Crc32cPclmul(uint32_t raw, const char* data,
+                                                              size_t size) {
+  if (size >= 64) {
+    const __m128i by = Crc32cFoldBy<512>();
+    __m128i a = _mm_xor_si128(Crc32cLoad(data), _mm_cvtsi32_si128(static_cast<int>(raw)));
+    __m128i b = Crc32cLoad(data + 16);
+    __m128i c = Crc32cLoad(data + 32);
+    __m128i d = Crc32cLoad(data + 48);
+    for (data += 64, size -= 64; size >= 64; data += 64, size -= 64) {
+      a = Crc32cFoldLane(a, by, Crc32cLoad(data));
+      b = Crc32cFoldLane(b, by, Crc32cLoad(data + 16));
+      c = Crc32cFoldLane(c, by, Crc32cLoad(data + 32));
+      d = Crc32cFoldLane(d, by, Crc32cLoad(data + 48));
+    }
+    raw = Crc32cReduce(a, b, c, d);
+  }
+  return Crc32cSse42(raw, data, size);
+}
+
+#define WEIR_CRC32C_512 gnu::target("sse4.2,pclmul,avx512f,vpclmulqdq")
+
+[[WEIR_CRC32C_512, gnu::always_inline]] inline __m512i Crc32cLoad512(const char* data) {
+  return _mm512_loadu_si512(data);
+}
+
+[[WEIR_CRC32C_512, gnu::always_inline]] inline __m512i Crc32cFold512(__m512i lanes, __m512i by,
+                                                                     __m512i onto) {
+  constexpr int kXorOfThree = 0x96;
+  return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(lanes, by, 0x00),
+                                   _mm512_clmulepi64_epi128(lanes, by, 0x11), onto, kXorOfThree);
+}
+
+template <int kDistanceBits>
+[[WEIR_CRC32C_512, gnu::always_inline]] inline __m512i Crc32cFoldBy512() {
+  using Fold = Crc32cFold<kDistanceBits>;
+  return _mm512_set_epi64(Fold::kHi, Fold::kLo, Fold::kHi, Fold::kLo, Fold::kHi, Fold::kLo,
+                          Fold::kHi, Fold::kLo);
+}
+
+[[WEIR_CRC32C_512]] inline uint32_t Crc32cVpclmul512(uint32_t raw, const char* data, size_t size) {
+  if (size < 256) return Crc32cPclmul(raw, data, size);
+  const __m512i first =
+      _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, static_cast<long long>(uint64_t{raw}));
+  __m512i a = _mm512_xor_si512(Crc32cLoad512(data), first);
+  __m512i b = Crc32cLoad512(data + 64);
+  __m512i c = Crc32cLoad512(data + 128);
+  __m512i d = Crc32cLoad512(data + 192);
+  const __m512i by2048 = Crc32cFoldBy512<2048>();
+  for (data += 256, size -= 256; size >= 256; data += 256, size -= 256) {
+    a = Crc32cFold512(a, by2048, Crc32cLoad512(data));
+    b = Crc32cFold512(b, by2048, Crc32cLoad512(data + 64));
+    c = Crc32cFold512(c, by2048, Crc32cLoad512(data + 128));
+    d = Crc32cFold512(d, by2048, Crc32cLoad512(data + 192));
+  }
+  const __m512i by512 = Crc32cFoldBy512<512>();
+  a = Crc32cFold512(Crc32cFold512(Crc32cFold512(a, by512, b), by512, c), by512, d);
+  for (; size >= 64; data += 64, size -= 64) a = Crc32cFold512(a, by512, Crc32cLoad512(data));
+  alignas(64) char lanes[64];
+  _mm512_store_si512(lanes, a);
+  raw = Crc32cReduce(Crc32cLoad(lanes), Crc32cLoad(lanes + 16), Crc32cLoad(lanes + 32),
+                     Crc32cLoad(lanes + 48));
+  return Crc32cSse42(raw, data, size);
+}
+
+#undef WEIR_CRC32C_512
+
+}  // namespace weir::base_internal
+
+#endif  // defined(__x86_64__)
+
+#endif  // WEIR_BASE_INTERNAL_CRC32C_X86_H_
