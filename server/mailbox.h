@@ -1,0 +1,69 @@
+// -----------------------------------------------------------------------------
+// File: server/mailbox.h
+// -----------------------------------------------------------------------------
+// Tasks that other threads hand to one reactor.
+// Threading: Post from any thread; the rest from the owner's.
+// Limits: the capacity given. Senders are bounded by the requests they admit, so a full mailbox is a
+// mistake of ours: Post says so and the caller checks.
+#ifndef WEIR_SERVER_MAILBOX_H_
+#define WEIR_SERVER_MAILBOX_H_
+
+#include <cstddef>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+
+namespace weir::server {
+
+using Task = absl::AnyInvocable<void()>;
+
+class Mailbox {
+ public:
+  // `wake` runs on the poster's thread when a task arrives in an empty mailbox; it must be
+  // thread-safe.
+  Mailbox(size_t tasks_max, absl::AnyInvocable<void() const> wake)
+      : tasks_max_(tasks_max), wake_(std::move(wake)) {}
+
+  // False, with the task dropped, when the mailbox is full.
+  [[nodiscard]] bool Post(Task task) {
+    bool was_empty = false;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (tasks_.size() >= tasks_max_) return false;
+      was_empty = tasks_.empty();
+      tasks_.push_back(std::move(task));
+    }
+    if (was_empty) wake_();
+    return true;
+  }
+
+  // Runs what was posted before the call, in order of arrival. Returns how many tasks ran.
+  size_t RunAll() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      running_.swap(tasks_);
+    }
+    const size_t count = running_.size();
+    for (Task& task : running_) task();
+    running_.clear();
+    return count;
+  }
+
+  bool empty() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return tasks_.empty();
+  }
+
+ private:
+  const size_t tasks_max_;
+  const absl::AnyInvocable<void() const> wake_;
+  mutable std::mutex mutex_;
+  std::vector<Task> tasks_;    // guarded by mutex_
+  std::vector<Task> running_;  // the owner's; keeps its storage for the next swap
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_MAILBOX_H_
