@@ -1,0 +1,216 @@
+// -----------------------------------------------------------------------------
+// File: log/internal/log_open.h
+// -----------------------------------------------------------------------------
+// Opening and recovery of log/log.h.
+#ifndef WEIR_LOG_INTERNAL_LOG_OPEN_H_
+#define WEIR_LOG_INTERNAL_LOG_OPEN_H_
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "log/internal/batch_reader.h"
+#include "log/internal/producer_snapshots.h"
+#include "log/log.h"
+#include "protocol/record_batch.h"
+
+namespace weir::log {
+
+namespace log_internal {
+
+inline SyncToken NextProcessWideToken() {
+  static std::atomic<SyncToken> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Creates a directory durably.
+inline absl::Status CreateDirectoryDurably(FileSystem& fs, const std::string& directory) {
+  if (fs.Exists(directory)) return absl::OkStatus();
+  WEIR_RETURN_IF_ERROR(fs.CreateDirectories(directory));
+  const size_t slash = directory.find_last_of('/');
+  if (slash == std::string::npos) return fs.SyncDirectory(".");
+  return fs.SyncDirectory(slash == 0 ? "/" : directory.substr(0, slash));
+}
+
+}  // namespace log_internal
+
+inline Log::Log(FileSystem& fs, std::string directory, const LogConfig& config,
+                std::function<SyncToken()> next_token)
+    : fs_(fs),
+      directory_(std::move(directory)),
+      config_(config),
+      next_token_(next_token ? std::move(next_token) : log_internal::NextProcessWideToken),
+      epochs_(&fs, directory_) {}
+
+inline absl::StatusOr<std::unique_ptr<Log>> Log::Open(FileSystem& fs, std::string directory,
+                                                      const LogConfig& config,
+                                                      const RecoveryHint& hint, TimestampMs now_ms,
+                                                      std::function<SyncToken()> next_token) {
+  WEIR_RETURN_IF_ERROR(log_internal::CreateDirectoryDurably(fs, directory));
+  std::unique_ptr<Log> log(new Log(fs, std::move(directory), config, std::move(next_token)));
+  WEIR_RETURN_IF_ERROR(log->epochs_.Load());
+  WEIR_RETURN_IF_ERROR(log->OpenSegments(hint, now_ms));
+  if (hint.clean) {
+    WEIR_RETURN_IF_ERROR(log->active().Unseal());
+  } else {
+    WEIR_RETURN_IF_ERROR(log->RecoverSegments(hint));
+  }
+  log->next_offset_ = log->active().next_offset();
+  WEIR_RETURN_IF_ERROR(log->CheckReached(hint.recovery_point));
+  log->flushed_offset_ = log->next_offset_;
+  WEIR_RETURN_IF_ERROR(log->epochs_.TruncateFromEnd(log->next_offset_));
+  WEIR_RETURN_IF_ERROR(log->LoadProducers(now_ms));
+  log->log_start_offset_ = std::max(hint.log_start_offset, log->segments_.front()->base_offset());
+  if (log->log_start_offset_ > log->next_offset_) {
+    // Records were deleted up to there that had not been flushed when the log was cut off.
+    WEIR_RETURN_IF_ERROR(log->TruncateFullyAndStartAt(log->log_start_offset_, now_ms));
+  }
+  return log;
+}
+
+// Removes what an earlier run left over; the base offsets of the segments, ascending.
+inline absl::StatusOr<std::vector<Offset>> Log::CleanDirectory() {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_.List(directory_));
+  std::vector<Offset> bases;
+  std::set<Offset> known;
+  for (const std::string& name : names) {
+    if (const auto base = log_internal::OffsetOfFileName(name, Segment::kLogSuffix)) {
+      bases.push_back(*base);
+      known.insert(*base);
+    }
+  }
+  for (const std::string& name : names) {
+    auto base = log_internal::OffsetOfFileName(name, Segment::kIndexSuffix);
+    if (!base) base = log_internal::OffsetOfFileName(name, Segment::kTimeIndexSuffix);
+    if (absl::EndsWith(name, log_internal::kDeletedSuffix) || (base && known.count(*base) == 0)) {
+      WEIR_RETURN_IF_ERROR(fs_.Remove(absl::StrCat(directory_, "/", name)));
+    }
+  }
+  return bases;
+}
+
+// Opens all segments as sealed; creates the first one in an empty directory.
+inline absl::Status Log::OpenSegments(const RecoveryHint& hint, TimestampMs now_ms) {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<Offset> bases, CleanDirectory());
+  for (size_t i = 0; i < bases.size(); ++i) {
+    const Offset end = i + 1 < bases.size() ? bases[i + 1] : bases[i];
+    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Segment> segment,
+                          Segment::OpenSealed(&fs_, directory_, bases[i], end, config_, now_ms));
+    segments_.push_back(std::move(segment));
+  }
+  if (!segments_.empty()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Segment> segment,
+                        Segment::Create(&fs_, directory_, hint.log_start_offset, config_, now_ms));
+  segments_.push_back(std::move(segment));
+  return fs_.SyncDirectory(directory_);
+}
+
+inline absl::Status Log::CheckReached(Offset recovery_point) const {
+  if (next_offset_ >= recovery_point) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      segments_.back()->Path(Segment::kLogSuffix), ": expected records up to the recovery point ",
+      recovery_point.value(), ", came an end at offset ", next_offset_.value(), ", position ",
+      segments_.back()->size_bytes()));
+}
+
+inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
+  // The segment that ends at the recovery point is read too: its indexes may not be durable.
+  size_t first = segments_.size() - 1;
+  while (first > 0 && segments_[first]->base_offset() >= hint.recovery_point) --first;
+  for (size_t i = first; i < segments_.size(); ++i) {
+    Segment& segment = *segments_[i];
+    if (i > first && segment.base_offset() != segments_[i - 1]->next_offset() &&
+        !(config_.compact && segment.base_offset() > segments_[i - 1]->next_offset())) {
+      next_offset_ = segments_[i - 1]->next_offset();
+      report_.truncated_reason = absl::StrCat("expected a segment at offset ", next_offset_.value(),
+                                              ", came one at ", segment.base_offset().value());
+      WEIR_RETURN_IF_ERROR(DropSegmentsFrom(i));
+      break;
+    }
+    WEIR_ASSIGN_OR_RETURN(const log_internal::ScanEnd end,
+                          segment.Recover([this](const protocol::RecordBatchView& batch) {
+                            epochs_.AssignInMemory(batch.leader_epoch(), batch.base_offset());
+                          }));
+    ++report_.segments_scanned;
+    report_.bytes_scanned += end.valid_bytes;
+    if (end.stopped.ok()) continue;
+    if (segment.next_offset() < hint.recovery_point) {
+      return absl::DataLossError(absl::StrCat(end.stopped.message(), "; this is below the recovery",
+                                              " point ", hint.recovery_point.value()));
+    }
+    report_.truncated_bytes = segment.size_bytes() - end.valid_bytes;
+    report_.truncated_file = segment.Path(Segment::kLogSuffix);
+    report_.truncated_position = end.valid_bytes;
+    report_.truncated_reason = std::string(end.stopped.message());
+    next_offset_ = segment.next_offset();
+    WEIR_RETURN_IF_ERROR(DropSegmentsFrom(i + 1));
+    WEIR_RETURN_IF_ERROR(segment.TruncateToValid(end));
+    break;
+  }
+  return FinishRecovery(first);
+}
+
+// Removes segments behind a tail that is not valid.
+inline absl::Status Log::DropSegmentsFrom(size_t index) {
+  while (segments_.size() > index) {
+    report_.truncated_bytes += segments_.back()->size_bytes();
+    if (segments_.size() == index + 1 && report_.truncated_file.empty()) {
+      report_.truncated_file = segments_.back()->Path(Segment::kLogSuffix);
+    }
+    WEIR_RETURN_IF_ERROR(RemoveFiles(*segments_.back()));
+    segments_.pop_back();
+  }
+  return absl::OkStatus();
+}
+
+// Makes durable what the scan found and changed.
+inline absl::Status Log::FinishRecovery(size_t first_scanned) {
+  std::vector<std::unique_ptr<File>> indexes;
+  for (size_t i = first_scanned; i < segments_.size(); ++i) {
+    if (i + 1 < segments_.size()) WEIR_RETURN_IF_ERROR(segments_[i]->Seal(&indexes));
+    WEIR_RETURN_IF_ERROR(segments_[i]->file()->Sync());
+  }
+  for (const std::unique_ptr<File>& index : indexes) WEIR_RETURN_IF_ERROR(index->Sync());
+  WEIR_RETURN_IF_ERROR(epochs_.Write());
+  return fs_.SyncDirectory(directory_);
+}
+
+// Builds the producers' state from the latest snapshot and the batches behind it. Snapshots from
+// beyond the log's end go, durably: the log will reach their offsets again with other batches.
+inline absl::Status Log::LoadProducers(TimestampMs now_ms) {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<Offset> snapshots,
+                        log_internal::ListSnapshots(fs_, directory_));
+  if (!snapshots.empty() && snapshots.back() > next_offset_) {
+    WEIR_RETURN_IF_ERROR(
+        log_internal::RemoveSnapshotsBetween(fs_, directory_, next_offset_, snapshots.back() + 1));
+    WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
+  }
+  WEIR_ASSIGN_OR_RETURN(const Offset known,
+                        log_internal::LoadLatestSnapshot(fs_, directory_, &producers_));
+  const Offset from = std::max(known, segments_.front()->base_offset());
+  for (const std::unique_ptr<Segment>& segment : segments_) {
+    if (segment->next_offset() <= from) continue;
+    WEIR_RETURN_IF_ERROR(
+        segment->VisitHeaders(from, [this, from](const protocol::RecordBatchHeader& batch) {
+          if (batch.base_offset() >= from) producers_.Update(batch);
+        }));
+  }
+  producers_.Expire(now_ms, config_.producer_id_expiration_ms);
+  return absl::OkStatus();
+}
+
+}  // namespace weir::log
+
+#endif  // WEIR_LOG_INTERNAL_LOG_OPEN_H_

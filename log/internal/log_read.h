@@ -1,0 +1,180 @@
+// -----------------------------------------------------------------------------
+// File: log/internal/log_read.h
+// -----------------------------------------------------------------------------
+// Reading and searching of log/log.h.
+#ifndef WEIR_LOG_INTERNAL_LOG_READ_H_
+#define WEIR_LOG_INTERNAL_LOG_READ_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/check.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "base/varint.h"
+#include "log/log.h"
+#include "protocol/record_batch.h"
+
+namespace weir::log {
+
+namespace log_internal {
+
+struct RecordTime {
+  TimestampMs timestamp;
+  Offset offset;
+};
+
+// The first record in `records`, the uncompressed payload of `batch`, whose timestamp is `target`
+// or later. Nothing when there is none or where the records are malformed.
+inline std::optional<RecordTime> FindRecord(const protocol::RecordBatchHeader& batch,
+                                            absl::string_view records, TimestampMs target) {
+  const char* at = records.data();
+  const char* const end = at + records.size();
+  while (at != nullptr && at < end) {
+    int32_t length = 0;
+    at = GetVarint(at, end, &length);
+    if (at == nullptr || length < 1 || length > end - at) break;
+    const char* const next = at + length;
+    int64_t timestamp_delta = 0;
+    int32_t offset_delta = 0;
+    at = GetVarlong(at + 1, next, &timestamp_delta);  // behind the attributes
+    if (at != nullptr) at = GetVarint(at, next, &offset_delta);
+    if (at == nullptr || offset_delta < 0 || offset_delta > batch.last_offset_delta()) break;
+    const auto timestamp = static_cast<TimestampMs>(static_cast<uint64_t>(batch.base_timestamp()) +
+                                                    static_cast<uint64_t>(timestamp_delta));
+    if (timestamp >= target) return RecordTime{timestamp, batch.base_offset() + offset_delta};
+    at = next;
+  }
+  return std::nullopt;
+}
+
+}  // namespace log_internal
+
+inline int64_t Log::size_bytes() const {
+  int64_t total = 0;
+  for (const std::unique_ptr<Segment>& segment : segments_) total += segment->size_bytes();
+  return total;
+}
+
+// The last segment that starts at `offset` or before.
+inline size_t Log::SegmentIndexFor(Offset offset) const {
+  const auto after = std::upper_bound(segments_.begin(), segments_.end(), offset,
+                                      [](Offset value, const std::unique_ptr<Segment>& segment) {
+                                        return value < segment->base_offset();
+                                      });
+  WEIR_CHECK(after != segments_.begin());
+  return static_cast<size_t>(after - segments_.begin()) - 1;
+}
+
+inline absl::StatusOr<LogSlice> Log::Read(Offset from, int64_t max_bytes, Offset upper_bound,
+                                          bool at_least_one_batch) {
+  if (from < log_start_offset_ || from > next_offset_) {
+    return absl::OutOfRangeError(absl::StrCat("read of ", directory_, ": expected an offset in [",
+                                              log_start_offset_.value(), ", ", next_offset_.value(),
+                                              "], came ", from.value()));
+  }
+  LogSlice slice;
+  slice.first_offset = slice.next_offset = from;
+  upper_bound = std::min(upper_bound, next_offset_);
+  if (from >= upper_bound) return slice;
+  std::optional<BatchSpot> first;
+  size_t index = SegmentIndexFor(from);
+  for (; index < segments_.size() && !first.has_value(); ++index) {
+    WEIR_ASSIGN_OR_RETURN(first, segments_[index]->Locate(from));
+  }
+  if (!first.has_value() || first->next_offset > upper_bound) return slice;
+  Segment& segment = *segments_[index - 1];
+  SegmentCut end{segment.size_bytes(), segment.next_offset()};
+  if (upper_bound < segment.next_offset()) {
+    WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> bound, segment.Locate(upper_bound));
+    if (bound.has_value()) end = {bound->position, bound->base_offset};
+  }
+  if (end.position - first->position > max_bytes) {
+    if (max_bytes >= first->size_bytes) {
+      WEIR_ASSIGN_OR_RETURN(end, segment.CutBefore(first->position, first->position + max_bytes));
+    } else if (at_least_one_batch) {
+      end = {first->position + first->size_bytes, first->next_offset};
+    } else {
+      return slice;
+    }
+  }
+  slice.file = segment.file();
+  slice.position = first->position;
+  slice.size_bytes = end.position - first->position;
+  slice.first_offset = first->base_offset;
+  slice.next_offset = end.next_offset;
+  return slice;
+}
+
+inline absl::StatusOr<std::optional<FoundRecord>> Log::FindInBatch(Segment& segment,
+                                                                   const BatchSpot& spot,
+                                                                   TimestampMs target,
+                                                                   DecodeRecords decode) {
+  std::string bytes(static_cast<size_t>(spot.size_bytes), '\0');
+  WEIR_ASSIGN_OR_RETURN(
+      const size_t got,
+      segment.file()->ReadAt(spot.position, absl::MakeSpan(&bytes[0], bytes.size())));
+  bytes.resize(got);
+  WEIR_ASSIGN_OR_RETURN(const protocol::RecordBatchView batch,
+                        protocol::RecordBatchView::Parse(bytes));
+  std::optional<log_internal::RecordTime> record;
+  if (batch.timestamp_type() == protocol::TimestampType::kLogAppendTime) {
+    record = log_internal::RecordTime{batch.max_timestamp(), batch.base_offset()};
+  } else if (batch.codec() == protocol::Codec::kNone) {
+    record = log_internal::FindRecord(batch, batch.records(), target);
+  } else if (const absl::StatusOr<std::string> records = decode(batch); records.ok()) {
+    record = log_internal::FindRecord(batch, *records, target);
+  }
+  if (!record.has_value()) {
+    record = log_internal::RecordTime{batch.max_timestamp(), batch.base_offset()};
+  }
+  return std::optional<FoundRecord>({record->timestamp, record->offset, batch.leader_epoch()});
+}
+
+inline absl::StatusOr<std::optional<FoundRecord>> Log::FindByTimestamp(TimestampMs target,
+                                                                       Offset upper_bound,
+                                                                       DecodeRecords decode) {
+  for (size_t i = SegmentIndexFor(log_start_offset_); i < segments_.size(); ++i) {
+    Segment& segment = *segments_[i];
+    WEIR_ASSIGN_OR_RETURN(const TimestampOffset latest, segment.MaxTimestamp());
+    if (latest.timestamp < target) continue;
+    WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> spot,
+                          segment.FindByTimestamp(target, log_start_offset_));
+    if (!spot.has_value()) continue;
+    if (spot->base_offset >= upper_bound) break;
+    WEIR_ASSIGN_OR_RETURN(std::optional<FoundRecord> found,
+                          FindInBatch(segment, *spot, target, decode));
+    if (found->offset >= upper_bound) break;
+    found->offset = std::max(found->offset, log_start_offset_);
+    return found;
+  }
+  return std::optional<FoundRecord>();
+}
+
+inline absl::StatusOr<std::optional<FoundRecord>> Log::MaxTimestamp(DecodeRecords decode) {
+  Segment* best = nullptr;
+  TimestampMs latest = kNoTimestamp;
+  for (const std::unique_ptr<Segment>& segment : segments_) {
+    WEIR_ASSIGN_OR_RETURN(const TimestampOffset last, segment->MaxTimestamp());
+    if (last.timestamp <= latest) continue;
+    latest = last.timestamp;
+    best = segment.get();
+  }
+  if (best == nullptr) return std::optional<FoundRecord>();
+  WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> spot,
+                        best->FindByTimestamp(latest, log_start_offset_));
+  if (!spot.has_value()) return std::optional<FoundRecord>();
+  return FindInBatch(*best, *spot, latest, decode);
+}
+
+}  // namespace weir::log
+
+#endif  // WEIR_LOG_INTERNAL_LOG_READ_H_

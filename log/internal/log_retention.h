@@ -1,0 +1,158 @@
+// -----------------------------------------------------------------------------
+// File: log/internal/log_retention.h
+// -----------------------------------------------------------------------------
+// Retention, truncation and housekeeping of log/log.h.
+#ifndef WEIR_LOG_INTERNAL_LOG_RETENTION_H_
+#define WEIR_LOG_INTERNAL_LOG_RETENTION_H_
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "log/internal/producer_snapshots.h"
+#include "log/log.h"
+
+namespace weir::log {
+
+inline absl::Status Log::AdvanceLogStart(Offset offset) {
+  if (offset > next_offset_) {
+    return absl::OutOfRangeError(absl::StrCat("log start of ", directory_,
+                                              ": expected at most the log's end ",
+                                              next_offset_.value(), ", came ", offset.value()));
+  }
+  if (offset <= log_start_offset_) return absl::OkStatus();
+  WEIR_RETURN_IF_ERROR(failed_);
+  log_start_offset_ = offset;
+  return Failed(epochs_.TruncateFromStart(offset));
+}
+
+// Whether retention lets go of a segment that ends at `end`, in a log `bytes_over` too large.
+inline bool Log::ShouldDelete(Segment& segment, Offset end, int64_t bytes_over,
+                              TimestampMs now_ms) const {
+  if (end <= log_start_offset_) return true;
+  if (config_.retention_bytes >= 0 && bytes_over >= segment.size_bytes()) return true;
+  if (config_.retention_ms < 0) return false;
+  const absl::StatusOr<TimestampOffset> latest = segment.MaxTimestamp();
+  return latest.ok() && latest->timestamp != kNoTimestamp &&
+         now_ms - latest->timestamp > config_.retention_ms;
+}
+
+inline absl::StatusOr<int> Log::DeleteOldSegments(TimestampMs now_ms, Offset upper_bound) {
+  WEIR_RETURN_IF_ERROR(failed_);
+  int deleted = 0;
+  int64_t bytes_over = config_.retention_bytes < 0 ? 0 : size_bytes() - config_.retention_bytes;
+  while (true) {
+    Segment& first = *segments_.front();
+    const Offset end = first.next_offset();
+    if (first.size_bytes() == 0 || end > upper_bound ||
+        !ShouldDelete(first, end, bytes_over, now_ms)) {
+      break;
+    }
+    if (segments_.size() == 1) WEIR_RETURN_IF_ERROR(Roll(now_ms));
+    bytes_over -= first.size_bytes();
+    WEIR_RETURN_IF_ERROR(Failed(RetireFirstSegment(now_ms)));
+    ++deleted;
+  }
+  if (deleted > 0) {
+    const Offset start = segments_.front()->base_offset();
+    log_start_offset_ = std::max(log_start_offset_, start);
+    WEIR_RETURN_IF_ERROR(Failed(epochs_.TruncateFromStart(log_start_offset_)));
+    WEIR_RETURN_IF_ERROR(
+        Failed(log_internal::RemoveSnapshotsBetween(fs_, directory_, kNoOffset, start)));
+  }
+  return deleted;
+}
+
+inline absl::Status Log::RetireFirstSegment(TimestampMs now_ms) {
+  const Segment& segment = *segments_.front();
+  for (const absl::string_view suffix :
+       {Segment::kLogSuffix, Segment::kIndexSuffix, Segment::kTimeIndexSuffix}) {
+    const std::string path = segment.Path(suffix);
+    const std::string deleted = absl::StrCat(path, log_internal::kDeletedSuffix);
+    const absl::Status renamed = fs_.Rename(path, deleted);
+    if (absl::IsNotFound(renamed)) continue;
+    WEIR_RETURN_IF_ERROR(renamed);
+    delayed_deletes_.push_back({deleted, now_ms + config_.file_delete_delay_ms});
+  }
+  // One by one, so that no crash leaves a gap between the segments that stay.
+  WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
+  segments_.erase(segments_.begin());
+  return absl::OkStatus();
+}
+
+inline absl::Status Log::RemoveFiles(const Segment& segment) {
+  for (const absl::string_view suffix :
+       {Segment::kLogSuffix, Segment::kIndexSuffix, Segment::kTimeIndexSuffix}) {
+    const absl::Status removed = fs_.Remove(segment.Path(suffix));
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
+  }
+  return absl::OkStatus();
+}
+
+inline absl::Status Log::TruncateTo(Offset offset) {
+  WEIR_RETURN_IF_ERROR(failed_);
+  if (offset >= next_offset_) return absl::OkStatus();
+  if (offset <= log_start_offset_) return TruncateFullyAndStartAt(offset, kNoTimestamp);
+  const auto truncate = [&]() -> absl::Status {
+    while (segments_.size() > 1 && active().base_offset() >= offset) {
+      WEIR_RETURN_IF_ERROR(RemoveFiles(active()));
+      segments_.pop_back();
+    }
+    WEIR_RETURN_IF_ERROR(active().TruncateTo(offset));
+    WEIR_RETURN_IF_ERROR(active().file()->Sync());
+    next_offset_ = active().next_offset();
+    ForgetFlushBeyond(next_offset_);
+    WEIR_RETURN_IF_ERROR(epochs_.TruncateFromEnd(next_offset_));
+    WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
+    return LoadProducers(kNoTimestamp);
+  };
+  return Failed(truncate());
+}
+
+inline absl::Status Log::TruncateFullyAndStartAt(Offset offset, TimestampMs now_ms) {
+  WEIR_RETURN_IF_ERROR(failed_);
+  const auto restart = [&]() -> absl::Status {
+    for (const std::unique_ptr<Segment>& segment : segments_) {
+      WEIR_RETURN_IF_ERROR(RemoveFiles(*segment));
+    }
+    WEIR_RETURN_IF_ERROR(log_internal::RemoveSnapshotsBetween(fs_, directory_, kNoOffset,
+                                                              std::max(next_offset_, offset) + 1));
+    // Before the new segment comes: a crash must not leave both.
+    WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
+    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Segment> segment,
+                          Segment::Create(&fs_, directory_, offset, config_, now_ms));
+    segments_.clear();
+    segments_.push_back(std::move(segment));
+    WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
+    unsynced_indexes_.clear();
+    producers_.Clear();
+    log_start_offset_ = next_offset_ = flushed_offset_ = offset;
+    flush_.target = std::min(flush_.target, offset);
+    return epochs_.Clear();
+  };
+  return Failed(restart());
+}
+
+inline void Log::Tick(TimestampMs now_ms) {
+  const auto due = [&](const DelayedDelete& file) {
+    if (file.at_ms > now_ms) return false;
+    (void)fs_.Remove(file.path);  // what stays goes when the log is opened
+    return true;
+  };
+  delayed_deletes_.erase(std::remove_if(delayed_deletes_.begin(), delayed_deletes_.end(), due),
+                         delayed_deletes_.end());
+  producers_.Expire(now_ms, config_.producer_id_expiration_ms);
+  for (const std::unique_ptr<Segment>& segment : segments_) segment->ReleaseIndexes();
+}
+
+}  // namespace weir::log
+
+#endif  // WEIR_LOG_INTERNAL_LOG_RETENTION_H_
