@@ -18,6 +18,7 @@ inline constexpr int32_t kPartitionsPerTopicMax = 100'000;
 inline constexpr int32_t kRecordBatchBytesMax = kFrameBytesMax;
 inline constexpr size_t kDecompressedBytesMax = size_t{256} << 20;  // of one record batch
 inline constexpr size_t kTaggedFieldsMax = 1024;                    // of one struct
+inline constexpr size_t kDecodedBytesMax = size_t{256} << 20;       // of one message, in memory
 
 }  // namespace weir
 

@@ -1,0 +1,207 @@
+// -----------------------------------------------------------------------------
+// File: protocol/decoder.h
+// -----------------------------------------------------------------------------
+// The Describe visitor that reads. Internal to message.h.
+// Errors: kept by the Reader (wire.h). Refused are: a null where the version has none, tagged
+// fields in descending order or twice, a tagged field whose value is not as long as its size says.
+#ifndef WEIR_PROTOCOL_DECODER_H_
+#define WEIR_PROTOCOL_DECODER_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/uuid.h"
+#include "protocol/describe.h"
+#include "protocol/wire.h"
+
+namespace weir::protocol::protocol_internal {
+
+struct DecodeContext {
+  Reader& in;
+  int16_t version;
+  bool flexible;
+};
+
+template <class M>
+void DecodeStruct(const DecodeContext& c, M& m);
+
+// Turns a length of -1 into a fault unless null may be here. False: there is no value to read.
+inline bool HasValue(const DecodeContext& c, const char* field, int64_t length, bool nullable) {
+  if (length >= 0) return c.in.ok();
+  if (!nullable) c.in.Fail(field, "as least length, null being refused", 0, -1);
+  return false;
+}
+
+template <class T>
+[[gnu::noinline]] void DecodeArray(const DecodeContext& c, const char* field, int64_t count,
+                                   std::vector<T>& values);
+
+// A string, bytes or an array; false when it is null.
+template <class T>
+bool DecodeSized(const DecodeContext& c, const char* field, T& value, bool nullable) {
+  if constexpr (kIsString<T>) {
+    const int64_t length = c.in.StringLength(field, c.flexible);
+    if (!HasValue(c, field, length, nullable)) return false;
+    const absl::string_view bytes = c.in.Take(static_cast<size_t>(length));
+    value = T(bytes.data(), bytes.size());
+  } else if constexpr (std::is_same_v<T, Bytes>) {
+    const int64_t length = c.in.BytesLength(field, c.flexible);
+    if (!HasValue(c, field, length, nullable)) return false;
+    value.value = std::string(c.in.Take(static_cast<size_t>(length)));
+  } else {
+    using Element = typename T::value_type;
+    constexpr size_t kBytesMin = kIsScalar<Element>              ? sizeof(Element)
+                                 : std::is_same_v<Element, Uuid> ? 16
+                                                                 : 1;
+    const int64_t count = c.in.ArrayCount(field, c.flexible, kBytesMin, sizeof(Element));
+    if (!HasValue(c, field, count, nullable)) return false;
+    DecodeArray(c, field, count, value);
+  }
+  return true;
+}
+
+[[gnu::noinline]] inline void DecodeString(const DecodeContext& c, const char* field,
+                                           std::string& value) {
+  DecodeSized(c, field, value, false);
+}
+
+[[gnu::noinline]] inline void DecodeRecords(const DecodeContext& c, const char* field,
+                                            Records& value, bool nullable) {
+  const int64_t length = c.in.BytesLength(field, c.flexible);
+  value = Records{absl::string_view(), length < 0, 0};
+  if (HasValue(c, field, length, nullable)) value.bytes = c.in.Take(static_cast<size_t>(length));
+}
+
+template <class T>
+[[gnu::always_inline]] inline void DecodeValue(const DecodeContext& c, const char* field, T& value,
+                                               bool nullable) {
+  if constexpr (kIsScalar<T>) {
+    value = c.in.Scalar<T>(field);
+  } else if constexpr (std::is_same_v<T, Uuid>) {
+    value = c.in.ReadUuid(field);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    DecodeString(c, field, value);
+  } else if constexpr (std::is_same_v<T, Records>) {
+    DecodeRecords(c, field, value, nullable);
+  } else if constexpr (IsOptional<T>::value) {
+    using Value = typename T::value_type;
+    if constexpr (Described<Value>) {
+      const int8_t present = nullable ? c.in.Scalar<int8_t>(field) : int8_t{1};
+      if (present < 0) {
+        value.reset();
+      } else {
+        DecodeStruct(c, value.emplace());
+      }
+    } else {
+      if (!DecodeSized(c, field, value.emplace(), nullable)) value.reset();
+    }
+  } else if constexpr (Described<T>) {
+    DecodeStruct(c, value);
+  } else {
+    DecodeSized(c, field, value, false);
+  }
+}
+
+template <class T>
+[[gnu::noinline]] void DecodeArray(const DecodeContext& c, const char* field, int64_t count,
+                                   std::vector<T>& values) {
+  values.clear();
+  if constexpr (kIsScalar<T>) {
+    const char* from = c.in.Take(static_cast<size_t>(count) * sizeof(T)).data();
+    values.resize(static_cast<size_t>(count));
+    for (T& value : values) {
+      value = LoadScalar<T>(from);
+      from += sizeof(T);
+    }
+  } else {
+    values.reserve(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count && c.in.ok(); ++i) {
+      DecodeValue(c, field, values.emplace_back(), false);
+    }
+  }
+}
+
+class FieldDecoder {
+ public:
+  explicit FieldDecoder(const DecodeContext& context) : context_(context) {}
+
+  template <class T>
+  [[gnu::always_inline]] inline void Field(FieldSpec spec, T& value) {
+    if (!spec.IsIn(context_.version) || spec.IsTagged(context_.version)) return;
+    DecodeValue(context_, spec.name, value, spec.IsNullable(context_.version));
+  }
+
+ private:
+  const DecodeContext& context_;
+};
+
+// Reads the value of the tagged field `tag`, if the struct has one at this version.
+class TagDecoder {
+ public:
+  TagDecoder(const DecodeContext& context, uint32_t tag) : context_(context), tag_(tag) {}
+
+  template <class T>
+  void Field(FieldSpec spec, T& value) {
+    if (!spec.IsIn(context_.version) || !spec.IsTagged(context_.version) ||
+        static_cast<uint32_t>(spec.tag) != tag_) {
+      return;
+    }
+    DecodeValue(context_, spec.name, value, spec.IsNullable(context_.version));
+    found_ = true;
+  }
+
+  bool found() const { return found_; }
+
+ private:
+  const DecodeContext& context_;
+  uint32_t tag_;
+  bool found_ = false;
+};
+
+template <class M>
+[[gnu::cold, gnu::noinline]] void DecodeTags(const DecodeContext& c, M& m, uint32_t count) {
+  constexpr const char* kField = "tagged fields";
+  const size_t most = std::min(kTaggedFieldsMax, c.in.remaining() / 2);
+  if (count > most) {
+    return c.in.Fail(kField, "tagged fields at most", static_cast<int64_t>(most), count);
+  }
+  int64_t least = 0;
+  for (; count > 0 && c.in.ok(); --count) {
+    const uint32_t tag = c.in.Uvarint(kField);
+    const uint32_t size = c.in.Uvarint(kField);
+    if (!c.in.ok()) return;
+    if (tag < least) return c.in.Fail(kField, "as next tag at least", least, tag);
+    least = int64_t{tag} + 1;
+    if (size > c.in.remaining()) {
+      return c.in.Fail(kField, "bytes at most", static_cast<int64_t>(c.in.remaining()), size);
+    }
+    const char* outer_end = c.in.Narrow(size);
+    TagDecoder decoder(c, tag);
+    M::Describe(m, decoder);
+    if (decoder.found()) {
+      if (c.in.ok() && c.in.remaining() != 0) {
+        c.in.Fail(kField, "bytes behind the value", 0, static_cast<int64_t>(c.in.remaining()));
+      }
+    } else {
+      const absl::string_view bytes = c.in.Take(size);
+      if constexpr (KeepsUnknownTags<M>) m.unknown_tags.Add(tag, bytes);
+    }
+    c.in.Widen(outer_end);
+  }
+}
+
+template <class M>
+[[gnu::noinline]] void DecodeStruct(const DecodeContext& c, M& m) {
+  FieldDecoder decoder(c);
+  M::Describe(m, decoder);
+  if (!c.flexible) return;
+  if (const uint32_t tags = c.in.Uvarint("tagged fields"); tags != 0) DecodeTags(c, m, tags);
+}
+
+}  // namespace weir::protocol::protocol_internal
+
+#endif  // WEIR_PROTOCOL_DECODER_H_

@@ -1,0 +1,144 @@
+// -----------------------------------------------------------------------------
+// File: protocol/message.h
+// -----------------------------------------------------------------------------
+// Encoding, decoding and printing of everything that describes its fields as describe.h says:
+// requests, responses, records. M below is such a struct, with kApi or kRecord.
+//
+//   std::string bytes;
+//   Encode(response, version, &bytes);
+//   absl::StatusOr<FetchRequest> request = Decode<FetchRequest>(bytes, version);
+//
+// Threading: none of this keeps state.
+// Errors: a version outside M's range, when it comes from a peer, is kUnimplemented; malformed
+// bytes are kInvalidArgument and name the byte and the field. Encode never fails: see there.
+// Limits: kDecodedBytesMax, kTaggedFieldsMax of base/limits.h; strings of 32767 bytes.
+#ifndef WEIR_PROTOCOL_MESSAGE_H_
+#define WEIR_PROTOCOL_MESSAGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/check.h"
+#include "protocol/decoder.h"
+#include "protocol/describe.h"
+#include "protocol/encoder.h"
+#include "protocol/printer.h"
+#include "protocol/version_check.h"
+#include "protocol/wire.h"
+
+namespace weir::protocol {
+
+// Appends `m` to *out as `version`, which must be one of M's. Always writes a well-formed message:
+// what the version cannot carry is left out, and a null where it has none becomes the empty value.
+// That is right for answering an old client; who asks something of an old peer uses EncodeChecked.
+// Strings must have at most 32767 bytes.
+template <class M>
+void Encode(const M& m, int16_t version, std::string* out) {
+  WEIR_CHECK(InfoOf<M>().versions.Contains(version));
+  Writer writer(out);
+  protocol_internal::EncodeStruct(
+      protocol_internal::EncodeContext{writer, version, IsFlexible<M>(version)}, m);
+  writer.Finish();
+}
+
+// As Encode, but leaves out the payload of Records with external_bytes and appends to *gaps where
+// each belongs; positions count from the beginning of *out, gaps not included.
+template <class M>
+void EncodeWithGaps(const M& m, int16_t version, std::string* out, std::vector<Gap>* gaps) {
+  WEIR_CHECK(InfoOf<M>().versions.Contains(version));
+  Writer writer(out, gaps);
+  protocol_internal::EncodeStruct(
+      protocol_internal::EncodeContext{writer, version, IsFlexible<M>(version)}, m);
+  writer.Finish();
+}
+
+// OK when `version` can carry all that `m` says: no field is set that the version lacks (unless
+// losing it is harmless, which the protocol calls ignorable), and nothing is null that may not be.
+template <class M>
+absl::Status CheckEncodable(const M& m, int16_t version) {
+  const MessageInfo info = InfoOf<M>();
+  if (!info.versions.Contains(version)) {
+    return absl::UnimplementedError(absl::StrCat("expected version ", info.versions.min, " to ",
+                                                 info.versions.max, ", came ", version));
+  }
+  protocol_internal::Loss loss;
+  protocol_internal::FindLoss(m, version, loss);
+  if (loss.field == nullptr) return absl::OkStatus();
+  return absl::UnimplementedError(
+      absl::StrCat("version ", version, ": field ", loss.field, " ", loss.reason));
+}
+
+// Encode if CheckEncodable, else its error and nothing written. As Kafka's own serialisation.
+template <class M>
+absl::Status EncodeChecked(const M& m, int16_t version, std::string* out) {
+  absl::Status status = CheckEncodable(m, version);
+  if (status.ok()) Encode(m, version, out);
+  return status;
+}
+
+// Bytes that Encode would append, external payloads included.
+template <class M>
+size_t EncodedSize(const M& m, int16_t version) {
+  WEIR_CHECK(InfoOf<M>().versions.Contains(version));
+  Writer counter;
+  protocol_internal::EncodeStruct(
+      protocol_internal::EncodeContext{counter, version, IsFlexible<M>(version)}, m);
+  return counter.size();
+}
+
+// Reads one message from the front of *bytes and moves *bytes behind it. Records and string_view
+// fields of the result point into *bytes.
+template <class M>
+absl::StatusOr<M> DecodePrefix(absl::string_view* bytes, int16_t version) {
+  const MessageInfo info = InfoOf<M>();
+  if (!info.versions.Contains(version)) {
+    return absl::UnimplementedError(absl::StrCat("id ", info.id, ": expected version ",
+                                                 info.versions.min, " to ", info.versions.max,
+                                                 ", came ", version));
+  }
+  Reader reader(*bytes);
+  absl::StatusOr<M> m{absl::in_place};
+  protocol_internal::DecodeStruct(
+      protocol_internal::DecodeContext{reader, version, IsFlexible<M>(version)}, *m);
+  if (!reader.ok()) return reader.status();
+  *bytes = reader.rest();
+  return m;
+}
+
+// Reads one message that takes all of `bytes`: refuses trailing ones.
+template <class M>
+absl::StatusOr<M> Decode(absl::string_view bytes, int16_t version) {
+  const size_t size = bytes.size();
+  absl::StatusOr<M> m = DecodePrefix<M>(&bytes, version);
+  if (m.ok() && !bytes.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("malformed message: expected ", size - bytes.size(), " bytes, came ", size));
+  }
+  return m;
+}
+
+// One line for a log: {error_code=0, topics=[{name='t'}]}, as of `version` (the newest without it).
+template <class M>
+[[gnu::cold]] std::string ToString(const M& m, int16_t version = InfoOf<M>().versions.max) {
+  std::string text;
+  protocol_internal::Printer(text, version, /*json=*/false).Value(m);
+  return text;
+}
+
+// JSON with Kafka's names; records only as their size. Tagged fields that are unknown are left out.
+template <class M>
+[[gnu::cold]] std::string ToJson(const M& m, int16_t version = InfoOf<M>().versions.max) {
+  std::string text;
+  protocol_internal::Printer(text, version, /*json=*/true).Value(m);
+  return text;
+}
+
+}  // namespace weir::protocol
+
+#endif  // WEIR_PROTOCOL_MESSAGE_H_

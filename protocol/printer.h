@@ -1,0 +1,165 @@
+// -----------------------------------------------------------------------------
+// File: protocol/printer.h
+// -----------------------------------------------------------------------------
+// The Describe visitor that prints: for logs (ToString) and for tools (ToJson, with Kafka's names
+// of fields in camelCase). Internal to message.h. Not for hot paths.
+#ifndef WEIR_PROTOCOL_PRINTER_H_
+#define WEIR_PROTOCOL_PRINTER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/uuid.h"
+#include "protocol/describe.h"
+
+namespace weir::protocol::protocol_internal {
+
+// leader_epoch -> leaderEpoch
+inline std::string CamelCase(absl::string_view snake_case) {
+  std::string name;
+  bool upper = false;
+  for (const char c : snake_case) {
+    if (c == '_') {
+      upper = true;
+    } else {
+      name.push_back(upper && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+      upper = false;
+    }
+  }
+  return name;
+}
+
+// Length of the well-formed UTF-8 sequence at the head of `text` (RFC 3629), or 0.
+inline size_t Utf8Length(absl::string_view text) {
+  const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t lead = at(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xc2 && lead < 0xe0   ? 2
+                        : lead >= 0xe0 && lead < 0xf0 ? 3
+                        : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                      : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong_or_surrogate =
+      (lead == 0xe0 && at(1) < 0xa0) || (lead == 0xed && at(1) >= 0xa0) ||
+      (lead == 0xf0 && at(1) < 0x90) || (lead == 0xf4 && at(1) >= 0x90);
+  return overlong_or_surrogate ? 0 : length;
+}
+
+// A JSON string; bytes that are not UTF-8 become U+FFFD.
+inline void AppendJsonString(std::string& out, absl::string_view text) {
+  out.push_back('"');
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    const uint8_t c = static_cast<uint8_t>(text[0]);
+    if (length == 0) {
+      out.append("\\ufffd");
+    } else if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(static_cast<char>(c));
+    } else if (c < 0x20 || c == 0x7f) {
+      absl::StrAppend(&out, "\\u", absl::Hex(c, absl::kZeroPad4));
+    } else {
+      absl::StrAppend(&out, text.substr(0, length));
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  out.push_back('"');
+}
+
+class Printer {
+ public:
+  Printer(std::string& out, int16_t version, bool json)
+      : out_(out), version_(version), json_(json) {}
+
+  template <class T>
+  void Field(FieldSpec spec, const T& value) {
+    if (!spec.IsIn(version_)) return;
+    if (json_) {
+      absl::StrAppend(&out_, first_ ? "" : ",", "\"", CamelCase(spec.name), "\":");
+    } else {
+      absl::StrAppend(&out_, first_ ? "" : ", ", spec.name, "=");
+    }
+    first_ = false;
+    Value(value);
+  }
+
+  template <class T>
+  [[gnu::cold, gnu::noinline]] void Value(const T& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      out_.append(value ? "true" : "false");
+    } else if constexpr (std::is_enum_v<T>) {
+      absl::StrAppend(&out_, static_cast<int64_t>(value));
+    } else if constexpr (kIsScalar<T>) {
+      absl::StrAppend(&out_, value);
+    } else if constexpr (std::is_same_v<T, Uuid>) {
+      Text(value.ToString());
+    } else if constexpr (kIsString<T>) {
+      Text(value);
+    } else if constexpr (std::is_same_v<T, Bytes>) {
+      Binary(value.value);
+    } else if constexpr (std::is_same_v<T, Records>) {
+      RecordsValue(value);
+    } else if constexpr (IsVector<T>::value) {
+      out_.push_back('[');
+      bool first = true;
+      for (const auto& element : value) {
+        if (!first) out_.append(json_ ? "," : ", ");
+        first = false;
+        Value(element);
+      }
+      out_.push_back(']');
+    } else if constexpr (IsOptional<T>::value) {
+      if (value.has_value()) {
+        Value(*value);
+      } else {
+        out_.append("null");
+      }
+    } else {
+      Printer inner(out_, version_, json_);
+      out_.push_back('{');
+      T::Describe(value, inner);
+      out_.push_back('}');
+    }
+  }
+
+ private:
+  void Text(absl::string_view text) {
+    if (json_) {
+      AppendJsonString(out_, text);
+    } else {
+      absl::StrAppend(&out_, "'", absl::CHexEscape(text), "'");
+    }
+  }
+  void Binary(absl::string_view bytes) {
+    if (json_) {
+      AppendJsonString(out_, absl::Base64Escape(bytes));
+    } else {
+      absl::StrAppend(&out_, "<", bytes.size(), " bytes>");
+    }
+  }
+  void RecordsValue(const Records& records) {
+    if (records.is_null) {
+      out_.append("null");
+    } else {
+      const int64_t size = static_cast<int64_t>(records.bytes.size()) + records.external_bytes;
+      absl::StrAppend(&out_, json_ ? "{\"sizeInBytes\":" : "<", size, json_ ? "}" : " bytes>");
+    }
+  }
+
+  std::string& out_;
+  int16_t version_;
+  bool json_;
+  bool first_ = true;
+};
+
+}  // namespace weir::protocol::protocol_internal
+
+#endif  // WEIR_PROTOCOL_PRINTER_H_
