@@ -1,11 +1,12 @@
 #include "coordination/metadata/persistent_map.h"
 
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
 

@@ -1,0 +1,133 @@
+// -----------------------------------------------------------------------------
+// File: coordination/metadata/record_codec.h
+// -----------------------------------------------------------------------------
+// The value of a record in the cluster metadata log: a frame of three unsigned varints (frame
+// version, record type, record version) before the record itself.
+// Format: docs/formats/metadata.md.
+// Threading: keeps no state.
+// Errors: kDataLoss for bytes that are no such frame; kUnimplemented for a frame version, a type or
+// a version that a newer release may have written. Both say what was expected and what came.
+#ifndef WEIR_COORDINATION_METADATA_RECORD_CODEC_H_
+#define WEIR_COORDINATION_METADATA_RECORD_CODEC_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/status_macros.h"
+#include "base/varint.h"
+#include "coordination/metadata/records.h"
+#include "protocol/message.h"
+
+namespace weir::metadata {
+
+inline constexpr uint32_t kRecordFrameVersion = 1;
+
+struct RecordFrame {
+  uint32_t type = 0;
+  int16_t version = 0;
+  absl::string_view body;  // points into the value
+};
+
+// Splits a record value into type, version and body without looking into the body.
+inline absl::StatusOr<RecordFrame> ParseRecordFrame(absl::string_view value) {
+  const char* from = value.data();
+  const char* const end = from + value.size();
+  uint32_t numbers[3];  // frame version, type, version
+  for (int i = 0; i < 3; ++i) {
+    from = GetUvarint32(from, end, &numbers[i]);
+    if (from == nullptr) {
+      return absl::DataLossError(
+          absl::StrCat("metadata record: expected a frame of 3 varints, came ", value.size(),
+                       " bytes that end or overflow in varint ", i + 1));
+    }
+    if (i == 0 && numbers[0] != kRecordFrameVersion) {
+      return absl::UnimplementedError(absl::StrCat("metadata record: expected frame version ",
+                                                   kRecordFrameVersion, ", came ", numbers[0]));
+    }
+  }
+  if (numbers[2] > 0x7fff) {
+    return absl::DataLossError(absl::StrCat("metadata record of type ", numbers[1],
+                                            ": expected a version up to 32767, came ", numbers[2]));
+  }
+  return RecordFrame{numbers[1], static_cast<int16_t>(numbers[2]),
+                     absl::string_view(from, static_cast<size_t>(end - from))};
+}
+
+// The version in which records are written unless a caller says otherwise: the newest, which is
+// what the metadata.version of records written by this release means.
+inline int16_t NewestVersion(const MetadataRecord& record) {
+  return std::visit([](const auto& r) { return std::decay_t<decltype(r)>::kRecord.versions.max; },
+                    record);
+}
+
+// Appends the frame of `record` to *out; `version` must be one of the record's.
+inline void EncodeRecord(const MetadataRecord& record, int16_t version, std::string* out) {
+  std::visit(
+      [&](const auto& r) {
+        char header[3 * kVarint32BytesMax];
+        char* end = PutUvarint(header, kRecordFrameVersion);
+        end = PutUvarint(end, static_cast<uint32_t>(std::decay_t<decltype(r)>::kRecord.type));
+        end = PutUvarint(end, static_cast<uint32_t>(version));
+        out->append(header, static_cast<size_t>(end - header));
+        protocol::Encode(r, version, out);
+      },
+      record);
+}
+inline void EncodeRecord(const MetadataRecord& record, std::string* out) {
+  EncodeRecord(record, NewestVersion(record), out);
+}
+
+namespace metadata_internal {
+
+template <class R>
+absl::Status DecodeBody(const RecordFrame& frame, MetadataRecord* out) {
+  if (!R::kRecord.versions.Contains(frame.version)) {
+    return absl::UnimplementedError(absl::StrCat(
+        "metadata record of type ", frame.type, ": expected version ", R::kRecord.versions.min,
+        " to ", R::kRecord.versions.max, ", came ", frame.version));
+  }
+  absl::StatusOr<R> record = protocol::Decode<R>(frame.body, frame.version);
+  if (!record.ok()) {
+    return absl::DataLossError(absl::StrCat("metadata record of type ", frame.type, " version ",
+                                            frame.version, ": ", record.status().message()));
+  }
+  *out = *std::move(record);
+  return absl::OkStatus();
+}
+
+template <size_t... I>
+absl::StatusOr<MetadataRecord> DecodeAnyOf(const RecordFrame& frame, std::index_sequence<I...>) {
+  MetadataRecord record;
+  absl::Status status = absl::UnimplementedError(absl::StrCat(
+      "metadata record: expected a type this release knows (0 to 28), came ", frame.type));
+  const auto try_type = [&]<class R>(std::type_identity<R>) {
+    if (frame.type != static_cast<uint32_t>(R::kRecord.type)) return false;
+    status = DecodeBody<R>(frame, &record);
+    return true;
+  };
+  static_cast<void>(
+      (try_type(std::type_identity<std::variant_alternative_t<I, MetadataRecord>>()) || ...));
+  if (!status.ok()) return status;
+  return record;
+}
+
+}  // namespace metadata_internal
+
+// Decodes a record value; refuses trailing bytes.
+inline absl::StatusOr<MetadataRecord> DecodeRecord(absl::string_view value) {
+  WEIR_ASSIGN_OR_RETURN(const RecordFrame frame, ParseRecordFrame(value));
+  return metadata_internal::DecodeAnyOf(
+      frame, std::make_index_sequence<std::variant_size_v<MetadataRecord>>());
+}
+
+}  // namespace weir::metadata
+
+#endif  // WEIR_COORDINATION_METADATA_RECORD_CODEC_H_
