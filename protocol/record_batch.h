@@ -194,6 +194,12 @@ inline void SealCrc(char* batch) {
                                       size - record_batch_at::kAttributes)));
 }
 
+// For a batch whose records were found to have another maximum than its header says.
+inline void SetMaxTimestamp(char* batch, TimestampMs max) {
+  StoreBig64(batch + record_batch_at::kMaxTimestamp, static_cast<uint64_t>(max));
+  SealCrc(batch);
+}
+
 // Gives every record the time `now`: readers ignore the records' own times from then on. Computes
 // the CRC anew, so check the one that came before.
 inline void SetLogAppendTime(char* batch, TimestampMs now) {
