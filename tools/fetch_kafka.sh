@@ -9,7 +9,9 @@ if [[ ! -e $folder/.complete ]]; then
   mkdir -p "$folder"
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  dependency() { echo "<dependency><groupId>$1</groupId><artifactId>$2</artifactId><version>$3</version></dependency>"; }
+  dependency() {
+    echo "<dependency><groupId>$1</groupId><artifactId>$2</artifactId><version>$3</version></dependency>"
+  }
   {
     echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
     echo '<groupId>weir</groupId><artifactId>kafka-tools</artifactId><version>1</version><dependencies>'

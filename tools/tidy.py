@@ -331,17 +331,15 @@ def provided(rules, label, seen=None):
 def check_dependencies(root, files, rules, rule, faults):
     build = f"{rule.package}/BUILD.bazel"
     own = rule.files("hdrs", "textual_hdrs", "srcs")
-    deps = [d for d in rule.labels("deps")]
+    deps, me = rule.labels("deps"), f"//{rule.package}:{rule.name}"
     used, known = set(), set(files)
     given = {d: provided(rules, d) for d in deps}
     for file in own:
         if not file.endswith(CPP):
             continue
         if file not in known:
-            if file in (r for r in rule.files("srcs", "hdrs")) and f"//{os.path.dirname(file)}" \
-                    f":{os.path.basename(file)}" not in rules and not any(
-                        file.endswith(str(o)) for r in rules.values() if r.kind == "genrule"
-                        for o in flatten(r.attributes.get("outs") or [])):
+            generated = any(file in r.files("outs") for r in rules.values() if r.kind == "genrule")
+            if not generated and f"//{os.path.dirname(file)}:{os.path.basename(file)}" not in rules:
                 faults.add(build, rule.line, f"{rule.name}: {file} does not exist")
             continue
         for number, include, quoted in includes_of(root, file):
@@ -350,17 +348,17 @@ def check_dependencies(root, files, rules, rule, faults):
             if include in known:
                 givers = [d for d in deps if include in given[d]]
                 if not givers:
-                    faults.add(file, number, f"includes {include}; no dependency of //{rule.package}:{rule.name} has it")
+                    faults.add(file, number, f"includes {include}; no dependency of {me} has it")
                 used.update(givers)
                 continue
             labels = external_labels(include)
             if labels is None:
                 if quoted and not include.endswith((".pb.h",)):
-                    faults.add(file, number, f"includes {include}, which is neither a file of ours nor of a known package")
+                    faults.add(file, number, f"includes {include}, neither a file of ours nor of a known package")
                 continue
             givers = [d for d in deps if d in {absolute("", label) for label in labels}]
             if not givers:
-                faults.add(file, number, f"includes {include}; //{rule.package}:{rule.name} does not depend on {labels[0]}")
+                faults.add(file, number, f"includes {include}; {me} does not depend on {labels[0]}")
             used.update(givers)
     if not any(f.endswith(CPP) and f in known for f in own):
         return  # a target that only gathers others
@@ -398,8 +396,7 @@ def check_docs(root, files, rules, faults):
         path = path.rstrip("/.")
         if any(c in path for c in "*<>{}…") or "NNNN" in path:
             return True
-        return (path in known or path in folders or any(f.startswith(path + ".") for f in ()) or
-                f"//{path.replace(':', '/')}" in rules or os.path.exists(os.path.join(root, path)))
+        return path in known or path in folders or os.path.exists(os.path.join(root, path))
 
     for path in files:
         if path == "CHANGELOG.md" or path.startswith(NESTED_WORKSPACE):
@@ -420,7 +417,7 @@ def check_docs(root, files, rules, faults):
             else:
                 comment = line.partition("//")[2]
                 candidates = re.findall(rf"(?<![\w/.])((?:{'|'.join(TOP)})/[\w./-]+\.(?:h|md|cc))\b", comment)
-            for candidate in candidates:
+            for candidate in (c.rstrip(".") for c in candidates):
                 if not exists(candidate):
                     faults.add(path, number, f"names {candidate}, which does not exist")
 

@@ -1,6 +1,7 @@
-"""Reads a whole topic with one client library and prints, per partition, `partition count sha256` of all records in order.
+"""Reads a whole topic with one client library and prints `partition count sha256` of each partition, in order.
 
-Usage: readers.py LIBRARY ADDRESS TOPIC, LIBRARY one of kafka-python, aiokafka, confluent-kafka. Runs in support.python().
+Usage: readers.py LIBRARY ADDRESS TOPIC, LIBRARY one of kafka-python, aiokafka, confluent-kafka. Runs in
+support.python().
 Each record goes into the hash as key length, key, value length, value (32 bits, big endian), as in Digest.
 """
 

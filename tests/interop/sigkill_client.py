@@ -1,8 +1,10 @@
 """An idempotent producer that outlives its broker. Runs in support.python(); told what to do on standard input.
 
-Usage: sigkill_client.py produce ADDRESS TOPIC ACKED   until a line comes on standard input: produces numbered values,
-                                                       writes `partition offset value` to ACKED for every delivery report
-       sigkill_client.py check ADDRESS TOPIC ACKED     reads everything back and compares
+Usage: sigkill_client.py produce ADDRESS TOPIC ACKED
+           until a line comes on standard input: produces numbered values and writes `partition offset value` to ACKED
+           for every delivery report
+       sigkill_client.py check ADDRESS TOPIC ACKED
+           reads everything back and compares
 """
 
 import sys

@@ -35,15 +35,15 @@ class RealInputTest(support.BrokerTest):
         cls.expected = expected(corpus.write(cls.corpus, LINES))
 
     def readers(self):
-        """(name, function of the topic), each another client than wrote; those that cannot be installed are skipped."""
+        """(name, function of the topic) of each client that can be had, all others than the one that wrote."""
         address = self.broker.address
+        readers_py = os.path.join(support.HERE, "readers.py")
         found = []
         for name, make in (
                 ("franz-go", lambda: [support.franz_go(), "read", address]),
-                ("kafka-python", lambda: [support.python(), os.path.join(support.HERE, "readers.py"), "kafka-python",
-                                          address]),
+                ("kafka-python", lambda: [support.python(), readers_py, "kafka-python", address]),
                 ("java", lambda: (support.kafka_jars(), ["java"])[1]),
-                ("aiokafka", lambda: [support.python(), os.path.join(support.HERE, "readers.py"), "aiokafka", address])):
+                ("aiokafka", lambda: [support.python(), readers_py, "aiokafka", address])):
             try:
                 command = make()
             except support.unittest.SkipTest:

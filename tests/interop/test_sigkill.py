@@ -32,8 +32,8 @@ class SigkillTest(support.BrokerTest):
             producer.wait()
         print("  " + said.decode().strip(), flush=True)
         self.assertEqual(producer.returncode, 0, said)
-        print("  " + support.run(client + ["check", self.broker.address, self.topic, acked], timeout=300).decode().strip(),
-              flush=True)
+        checked = support.run(client + ["check", self.broker.address, self.topic, acked], timeout=300)
+        print("  " + checked.decode().strip(), flush=True)
 
     def wait_for_growth(self, path, producer):
         """Until records were acknowledged after the last restart, so that every kill hits a broker at work."""

@@ -1,4 +1,4 @@
-"""Starts, kills and restarts the broker under test: Weir's own binary, or Apache Kafka to prove that a test is right."""
+"""Starts, kills and restarts the broker under test: Weir, or Apache Kafka to prove that a test is right."""
 
 import os
 import shutil

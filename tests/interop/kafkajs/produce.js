@@ -1,4 +1,5 @@
-// kafkajs against a broker: node produce.js ADDRESS TOPIC. Its consumer needs groups; this produces and asks for offsets.
+// kafkajs against a broker: node produce.js ADDRESS TOPIC.
+// Its consumer needs groups; this produces and asks for offsets.
 const { Kafka, CompressionTypes, logLevel } = require('kafkajs');
 
 async function main(address, topic) {
