@@ -1,0 +1,95 @@
+// -----------------------------------------------------------------------------
+// File: server/broker_config.h
+// -----------------------------------------------------------------------------
+// A broker's configuration: every key of Kafka 4.2 and Weir's own (docs/CONFIGURATION.md, generated
+// from the same tables), read into typed fields by server/broker_config_reader.h. What topics
+// inherit is in server/topic_config.h.
+#ifndef WEIR_SERVER_BROKER_CONFIG_H_
+#define WEIR_SERVER_BROKER_CONFIG_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "server/config_def.h"
+#include "server/config_table_effective.h"
+#include "server/config_table_no_effect.h"
+#include "server/config_table_not_yet.h"
+#include "server/listener.h"
+#include "server/properties.h"
+
+namespace weir::server {
+
+// All broker keys, by name.
+inline const std::vector<ConfigDef>& BrokerConfigTable() {
+  static const std::vector<ConfigDef>* const table = [] {
+    auto* rows = new std::vector<ConfigDef>;
+    rows->insert(rows->end(), std::begin(kEffectiveBrokerConfigs),
+                 std::end(kEffectiveBrokerConfigs));
+    rows->insert(rows->end(), std::begin(kNotYetBrokerConfigs), std::end(kNotYetBrokerConfigs));
+    rows->insert(rows->end(), std::begin(kNoEffectBrokerConfigs), std::end(kNoEffectBrokerConfigs));
+    std::sort(rows->begin(), rows->end(), [](const ConfigDef& a, const ConfigDef& b) {
+      return absl::string_view(a.name) < absl::string_view(b.name);
+    });
+    return rows;
+  }();
+  return *table;
+}
+
+enum class FlushPolicy : int8_t { kAck, kOs };  // weir.flush.policy; ARCHITECTURE: durability
+enum class PollerChoice : int8_t { kAuto, kEpoll, kIoUring };
+
+struct BrokerConfig {
+  BrokerId node_id{1};
+  std::optional<std::string> rack;
+  std::vector<Listener> listeners;  // for clients and brokers: at least one, names differ
+  std::optional<Listener> controller_listener;
+  // As clients are told. An empty host or port 0 stands where advertised.listeners is unset and the
+  // listener has them: whoever opens the listener fills them in.
+  std::vector<Listener> advertised_listeners;
+  std::string inter_broker_listener_name;
+  std::string internal_listener_name;
+  std::string data_directory;  // empty where neither log.dirs nor log.dir is set
+
+  int32_t num_partitions = 1;
+  int32_t default_replication_factor = 1;
+  bool auto_create_topics = true;
+  bool delete_topics_enabled = true;
+
+  int32_t request_bytes_max = 0;
+  int32_t socket_send_buffer_bytes = -1;     // -1: the system's
+  int32_t socket_receive_buffer_bytes = -1;  // -1: the system's
+  int32_t listen_backlog = 50;
+  int64_t connections_idle_ms_max = 0;
+  int32_t connections_max = 0;
+  int32_t fetch_bytes_max = 0;
+  int32_t fetch_session_slots = 0;
+
+  int32_t producer_id_expiration_ms = 0;
+  int64_t retention_check_interval_ms = 0;
+  int32_t recovery_point_interval_ms = 0;
+
+  FlushPolicy flush_policy = FlushPolicy::kAck;
+  bool full_batch_validation = false;
+  int32_t reactors = 0;  // 0: one per core
+  PollerChoice poller = PollerChoice::kAuto;
+
+  Properties settings;  // what was set, validated
+
+  // What was set for `key`, or its default, or nothing.
+  std::optional<std::string> Value(absl::string_view key) const {
+    if (const Property* set = settings.Find(key); set != nullptr) return set->value;
+    const ConfigDef* def = FindConfig(BrokerConfigTable(), key);
+    if (def == nullptr || def->default_value == nullptr) return std::nullopt;
+    return def->default_value;
+  }
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_BROKER_CONFIG_H_

@@ -1,0 +1,235 @@
+#include "server/broker_config.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "server/broker_config_reader.h"
+
+namespace weir::server {
+namespace {
+
+absl::StatusOr<BrokerConfig> Read(absl::string_view text,
+                                  std::vector<std::string>* notices = nullptr) {
+  absl::StatusOr<Properties> properties = ParseProperties(text, "f");
+  if (!properties.ok()) return properties.status();
+  return ReadBrokerConfig(*properties, notices);
+}
+
+std::string ErrorOf(absl::string_view text) {
+  const absl::StatusOr<BrokerConfig> config = Read(text);
+  return config.ok() ? "" : std::string(config.status().message());
+}
+
+// The settings of the server.properties that Apache Kafka 4.2 ships for a combined node.
+constexpr char kKafkaCombined[] = R"(
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=localhost:9093
+listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+inter.broker.listener.name=PLAINTEXT
+advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+num.network.threads=3
+num.io.threads=8
+socket.send.buffer.bytes=102400
+socket.receive.buffer.bytes=102400
+socket.request.max.bytes=104857600
+log.dirs=/tmp/kraft-combined-logs
+num.partitions=1
+num.recovery.threads.per.data.dir=2
+offsets.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+log.retention.hours=168
+log.segment.bytes=1073741824
+log.retention.check.interval.ms=300000
+)";
+
+TEST(BrokerConfig, KafkasCombinedFileStartsWithNotices) {
+  std::vector<std::string> notices;
+  const absl::StatusOr<BrokerConfig> config = Read(kKafkaCombined, &notices);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->node_id, BrokerId(1));
+  ASSERT_EQ(config->listeners.size(), 1u);
+  EXPECT_EQ(config->listeners[0].ToString(), "PLAINTEXT://:9092");
+  EXPECT_EQ(config->advertised_listeners[0].ToString(), "PLAINTEXT://localhost:9092");
+  ASSERT_TRUE(config->controller_listener.has_value());
+  EXPECT_EQ(config->controller_listener->address.port, 9093);
+  EXPECT_EQ(config->data_directory, "/tmp/kraft-combined-logs");
+  // One notice for each of the eight keys without effect, one for the controller's listener.
+  EXPECT_EQ(notices.size(), 9u);
+  EXPECT_TRUE(absl::StartsWith(notices[0], "f:10: num.network.threads has no effect: "));
+}
+
+TEST(BrokerConfig, KafkasOlderCombinedFileNamesVoters) {
+  const std::string text = absl::StrCat(kKafkaCombined, "controller.quorum.bootstrap.servers=\n",
+                                        "controller.quorum.voters=1@localhost:9093\n");
+  EXPECT_EQ(ErrorOf(text), "");
+}
+
+TEST(BrokerConfig, NothingSetIsAOneNodeBroker) {
+  std::vector<std::string> notices;
+  const absl::StatusOr<BrokerConfig> config = Read("", &notices);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(notices.empty());
+  EXPECT_EQ(config->node_id, BrokerId(1));
+  EXPECT_EQ(config->data_directory, "");
+  EXPECT_EQ(config->flush_policy, FlushPolicy::kAck);
+  EXPECT_FALSE(config->full_batch_validation);
+  EXPECT_EQ(config->reactors, 0);
+  EXPECT_EQ(config->poller, PollerChoice::kAuto);
+  EXPECT_EQ(config->request_bytes_max, 100 << 20);
+  EXPECT_EQ(config->connections_idle_ms_max, 600'000);
+  EXPECT_EQ(config->fetch_session_slots, 1000);
+  EXPECT_EQ(config->inter_broker_listener_name, "PLAINTEXT");
+  EXPECT_FALSE(config->rack.has_value());
+}
+
+TEST(BrokerConfig, TablesAreSoundAndDisjoint) {
+  std::set<std::string> names;
+  for (const ConfigDef& def : BrokerConfigTable()) {
+    EXPECT_TRUE(names.insert(def.name).second) << def.name;
+    if (def.default_value != nullptr && *def.default_value != '\0') {
+      EXPECT_TRUE(CheckConfigSetting(def, def.default_value).ok())
+          << CheckConfigSetting(def, def.default_value);
+    }
+    EXPECT_STRNE(def.doc, "") << def.name;
+  }
+  // Kafka 4.2.0's ConfigDef has 341 broker keys; Weir adds five.
+  EXPECT_EQ(names.size(), 346u);
+}
+
+TEST(BrokerConfig, UnknownKeysAreRefusedWithTheNearestOne) {
+  EXPECT_EQ(ErrorOf("lisetners=PLAINTEXT://:1"),
+            "f:1: unknown key 'lisetners': did you mean 'listeners'?");
+  EXPECT_EQ(ErrorOf("num.partition=3"),
+            "f:1: unknown key 'num.partition': did you mean 'num.partitions'?");
+  EXPECT_EQ(ErrorOf("zzzzzzzzzzzz=3"),
+            "f:1: unknown key 'zzzzzzzzzzzz': docs/CONFIGURATION.md lists the keys");
+  EXPECT_TRUE(absl::StrContains(ErrorOf("listener.name.plaintext.max.connections=5"),
+                                "settings of one listener"));
+}
+
+TEST(BrokerConfig, BadValuesNameKeyValueAndExpectation) {
+  EXPECT_EQ(ErrorOf("num.partitions=0"),
+            "f:1: bad value '0' for num.partitions: expected an int of at least 1");
+  EXPECT_EQ(ErrorOf("num.partitions=abc"),
+            "f:1: bad value 'abc' for num.partitions: expected an int of at least 1");
+  EXPECT_EQ(ErrorOf("num.partitions=3000000000"),
+            "f:1: bad value '3000000000' for num.partitions: expected an int of at least 1");
+  EXPECT_EQ(ErrorOf("auto.create.topics.enable=yes"),
+            "f:1: bad value 'yes' for auto.create.topics.enable: expected true or false");
+  EXPECT_EQ(ErrorOf("num.io.threads=0"),  // also where the key has no effect
+            "f:1: bad value '0' for num.io.threads: expected an int of at least 1");
+  EXPECT_EQ(ErrorOf("weir.flush.policy=never"),
+            "f:1: bad value 'never' for weir.flush.policy: expected a string of ack, os");
+  EXPECT_NE(ErrorOf("log.cleaner.io.buffer.load.factor=nan"), "");
+  EXPECT_NE(ErrorOf("log.retention.ms=0"), "");
+  EXPECT_NE(ErrorOf("log.segment.bytes=1000"), "");
+  EXPECT_NE(ErrorOf("socket.request.max.bytes=104857601"), "");
+  EXPECT_NE(ErrorOf("offsets.topic.replication.factor=40000"), "");
+}
+
+TEST(BrokerConfig, EveryMistakeIsNamedAtOnce) {
+  const std::string error = ErrorOf("num.partitions=0\nnum.partition=1\nprocess.roles=broker");
+  EXPECT_TRUE(absl::StrContains(error, "f:1: "));
+  EXPECT_TRUE(absl::StrContains(error, "f:2: "));
+  EXPECT_TRUE(absl::StrContains(error, "f:3: process.roles: is 'broker'"));
+}
+
+TEST(BrokerConfig, SecuritySettingsAreNeverIgnored) {
+  for (const char* line :
+       {"ssl.keystore.location=/k", "sasl.enabled.mechanisms=PLAIN", "ssl.client.auth=required",
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "principal.builder.class=x.Y", "max.connections.per.ip=5", "connections.max.reauth.ms=1",
+        "create.topic.policy.class.name=x.Y", "delegation.token.secret.key=s",
+        "remote.log.storage.system.enable=true", "metadata.log.dir=/elsewhere"}) {
+    EXPECT_NE(ErrorOf(line), "") << line;
+  }
+  EXPECT_EQ(ErrorOf("ssl.client.auth=none\nsasl.enabled.mechanisms=GSSAPI"), "");
+  EXPECT_EQ(ErrorOf("ssl.key.password=geheim").find("geheim"), std::string::npos);
+}
+
+TEST(BrokerConfig, WhatIsNotThereYetIsRefusedByName) {
+  EXPECT_TRUE(
+      absl::StrContains(ErrorOf("log.cleanup.policy=compact"), "'compact' is not available"));
+  EXPECT_TRUE(absl::StrContains(ErrorOf("log.cleanup.policy=delete,compact"),
+                                "'compact' is not available"));
+  EXPECT_TRUE(absl::StrContains(ErrorOf("compression.type=zstd"), "'zstd' is not available"));
+  EXPECT_TRUE(absl::StrContains(ErrorOf("compression.type=brotli"), "expected a string of "));
+  EXPECT_TRUE(absl::StrContains(ErrorOf("log.dirs=/a,/b"), "names 2 directories"));
+  EXPECT_TRUE(absl::StrContains(ErrorOf("process.roles=controller"), "nodes of one role"));
+  EXPECT_EQ(ErrorOf("process.roles=controller, broker"), "");
+  EXPECT_TRUE(
+      absl::StrContains(ErrorOf("listeners=SSL://:9092"), "expected PLAINTEXT; encryption"));
+}
+
+TEST(BrokerConfig, BrokerIdIsAnotherNameOfNodeId) {
+  EXPECT_EQ(Read("broker.id=7")->node_id, BrokerId(7));
+  EXPECT_EQ(Read("broker.id=7\nnode.id=7")->node_id, BrokerId(7));
+  EXPECT_NE(ErrorOf("broker.id=7\nnode.id=8"), "");
+  EXPECT_NE(ErrorOf("node.id=-1"), "");
+  EXPECT_NE(ErrorOf("broker.id=-1"), "");
+}
+
+TEST(BrokerConfig, Listeners) {
+  const absl::StatusOr<BrokerConfig> config = Read(
+      "listeners=PLAINTEXT://[::1]:9092, ext://10.0.0.1:0\n"
+      "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,EXT:PLAINTEXT\n"
+      "advertised.listeners=PLAINTEXT://localhost:9092,EXT://example.org:9192");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->listeners[0].address, (HostPort{"::1", 9092}));
+  EXPECT_EQ(config->listeners[0].ToString(), "PLAINTEXT://[::1]:9092");
+  EXPECT_EQ(config->listeners[1].name, "EXT");
+  EXPECT_EQ(config->advertised_listeners[1].address, (HostPort{"example.org", 9192}));
+
+  for (const char* text :
+       {"listeners=",
+        "listeners=PLAINTEXT",
+        "listeners=PLAINTEXT://:70000",
+        "listeners=PLAINTEXT://:",
+        "listeners=PLAINTEXT://a:-1",
+        "listeners=PLAINTEXT://::1:9092",
+        "listeners=PLAINTEXT://a b:1",
+        "listeners=://:1",
+        "listeners=PLAINTEXT://[]:1",
+        "listeners=PLAINTEXT://:1,PLAINTEXT://:2",
+        "listeners=PLAINTEXT://:1,EXT://:2",
+        "listeners=FOO://:9092\nlistener.security.protocol.map=FOO:PLAINTEXT",
+        "listeners=PLAINTEXT://0.0.0.0:9092",
+        "advertised.listeners=OTHER://a:1",
+        "advertised.listeners=PLAINTEXT://0.0.0.0:1",
+        "advertised.listeners=PLAINTEXT://a:0",
+        "inter.broker.listener.name=OTHER",
+        "controller.listener.names=CONTROLLER",
+        "controller.listener.names=PLAINTEXT",
+        "listeners=PLAINTEXT://:1,CONTROLLER://:1\ncontroller.listener.names=CONTROLLER",
+        "inter.broker.listener.name=PLAINTEXT\nsecurity.inter.broker.protocol=PLAINTEXT"}) {
+    EXPECT_NE(ErrorOf(text), "") << text;
+  }
+  EXPECT_EQ(ErrorOf("listeners=PLAINTEXT://0.0.0.0:9092\nadvertised.listeners=PLAINTEXT://h:9092"),
+            "");
+}
+
+TEST(BrokerConfig, QuorumNamesJustThisNode) {
+  constexpr char kBase[] =
+      "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n";
+  const auto with = [&](absl::string_view line) { return ErrorOf(absl::StrCat(kBase, line)); };
+  EXPECT_EQ(with("controller.quorum.voters=1@anything:9093"), "");
+  EXPECT_NE(with("controller.quorum.voters=2@localhost:9093"), "");
+  EXPECT_NE(with("controller.quorum.voters=1@localhost:9094"), "");
+  EXPECT_NE(with("controller.quorum.voters=1@a:9093,2@b:9093"), "");
+  EXPECT_NE(with("controller.quorum.voters=localhost:9093"), "");
+  EXPECT_NE(with("controller.quorum.bootstrap.servers=a:9093,b:9093"), "");
+  EXPECT_NE(with("controller.quorum.bootstrap.servers=a"), "");
+  EXPECT_NE(ErrorOf("controller.quorum.voters=1@localhost:9093"), "");
+}
+
+}  // namespace
+}  // namespace weir::server
