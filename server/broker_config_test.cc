@@ -32,7 +32,8 @@ listeners=PLAINTEXT://:9092,CONTROLLER://:9093
 inter.broker.listener.name=PLAINTEXT
 advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,\
+    SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
 num.network.threads=3
 num.io.threads=8
 socket.send.buffer.bytes=102400
@@ -64,7 +65,7 @@ TEST(BrokerConfig, KafkasCombinedFileStartsWithNotices) {
   EXPECT_EQ(config->data_directory, "/tmp/kraft-combined-logs");
   // One notice for each of the eight keys without effect, one for the controller's listener.
   EXPECT_EQ(notices.size(), 9u);
-  EXPECT_TRUE(absl::StartsWith(notices[0], "f:10: num.network.threads has no effect: "));
+  EXPECT_TRUE(absl::StartsWith(notices[0], "f:11: num.network.threads has no effect: "));
 }
 
 TEST(BrokerConfig, KafkasOlderCombinedFileNamesVoters) {

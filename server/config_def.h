@@ -2,7 +2,7 @@
 // File: server/config_def.h
 // -----------------------------------------------------------------------------
 // What is known of one configuration key, and how the text of a value is read and judged. The
-// tables are server/broker_config_table.h and server/topic_config.h.
+// tables are server/config_table_*.h and server/topic_config_table.h.
 // Errors: kInvalidArgument naming the key, the value and what was expected.
 #ifndef WEIR_SERVER_CONFIG_DEF_H_
 #define WEIR_SERVER_CONFIG_DEF_H_

@@ -5,8 +5,8 @@
 // configuration, and how DescribeConfigs lists both (KIP-226, KIP-569).
 //
 // A topic's own value goes before the broker's key of the same meaning, in the order of
-// TopicConfigDef::broker_keys where there are several (log.retention.ms, .minutes, .hours); what the
-// broker's file sets goes before any default. A setting that would do nothing is refused.
+// TopicConfigDef::broker_keys where there are several (log.retention.ms, .minutes, .hours); what
+// the broker's file sets goes before any default. A setting that would do nothing is refused.
 // Errors: kInvalidArgument, for INVALID_CONFIG.
 #ifndef WEIR_SERVER_TOPIC_CONFIG_H_
 #define WEIR_SERVER_TOPIC_CONFIG_H_
