@@ -59,6 +59,8 @@ def component_tests():
         tags = ["generated_header_test"],
         deps = libraries,
     )
+    if not shipped:
+        return
 
     native.genquery(
         name = "closure_graph",

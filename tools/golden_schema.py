@@ -79,7 +79,8 @@ class Printer:
 
 def main():
     jar = zipfile.ZipFile(sys.argv[1])
-    print("# Definitions in the jar of kafka-clients %s, as protocol/schema.h prints ours (tools/golden.sh)" % sys.argv[2])
+    source = "# Definitions in the jar of kafka-clients %s, in the form of protocol/schema.h (tools/golden.sh)"
+    print(source % sys.argv[2])
     for api in APIS:
         for direction in ("Request", "Response"):
             definition = load(jar, api + direction)
