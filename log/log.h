@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -65,7 +66,9 @@ class Log {
   // As StartFlush, and waits.
   absl::Status Flush();
 
-  // Drops the batch that holds `offset` and everything behind it, durably.
+  // Drops the batch that holds `offset` and everything behind it, durably. Before either
+  // truncation the owner durably lowers the recovery point to 0: a crash may leave any part of it
+  // done.
   absl::Status TruncateTo(Offset offset);
   // Drops everything; the log is empty and starts at `offset` then.
   absl::Status TruncateFullyAndStartAt(Offset offset, TimestampMs now_ms);
@@ -156,6 +159,7 @@ class Log {
   absl::Status FinishRecovery(size_t first_scanned);
   absl::Status DropSegmentsFrom(size_t index);
   absl::Status LoadProducers(TimestampMs now_ms);
+  static Offset MustReach(const RecoveryHint& hint);
   absl::Status CheckReached(Offset recovery_point) const;
 
   // internal/log_append.h
@@ -171,6 +175,7 @@ class Log {
   // internal/log_flush.h
   void BeginFlush();
   void ForgetFlushBeyond(Offset end);
+  absl::Status RemoveStraySnapshots();
 
   // internal/log_retention.h
   bool ShouldDelete(Segment& segment, Offset end, int64_t bytes_over, TimestampMs now_ms) const;

@@ -348,6 +348,19 @@ TEST_F(LogTest, CleanCloseAndOpenReadsAlmostNothing) {
   EXPECT_EQ((*found)->offset, Offset(1500));
 }
 
+TEST_F(LogTest, ClosingLeavesOneSnapshotOfThePlaceWhereTheLogEnds) {
+  Open();
+  for (int i = 0; i < 3; ++i) {
+    Append({});
+    ASSERT_TRUE(log_->Close().ok());
+    Open({.clean = true});
+  }
+  int snapshots = 0;
+  const std::vector<std::string> names = *fs_.List("/data/t-0");
+  for (const std::string& name : names) snapshots += name.find(".snapshot") != std::string::npos;
+  EXPECT_EQ(snapshots, 1);
+}
+
 TEST_F(LogTest, RecoveryTruncatesATornTail) {
   Open();
   for (int i = 0; i < 10; ++i) Append({.value_bytes = 100});

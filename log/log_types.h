@@ -33,7 +33,7 @@ struct LogConfig : SegmentConfig {
 // What the owner knows of a log that it opens; it persists these for all logs of a directory.
 struct RecoveryHint {
   bool clean = false;  // the directory was closed by Log::Close, or by Kafka's clean shutdown
-  // A flushed_offset() of before. Data below it must be there; lower it, durably, before TruncateTo.
+  // A flushed_offset() of before, 0 since before a truncation. Data below it must be there.
   Offset recovery_point{0};
   Offset log_start_offset{0};  // set by AdvanceLogStart
 };

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "log/internal/producer_snapshots.h"
@@ -88,11 +90,26 @@ inline absl::Status Log::Flush() {
   return absl::OkStatus();
 }
 
+// Removes snapshots that neither a segment starts at nor the log ends at: those of earlier closes.
+inline absl::Status Log::RemoveStraySnapshots() {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<Offset> snapshots,
+                        log_internal::ListSnapshots(fs_, directory_));
+  for (const Offset offset : snapshots) {
+    const bool used =
+        offset == next_offset_ || (offset >= segments_.front()->base_offset() &&
+                                   segments_[SegmentIndexFor(offset)]->base_offset() == offset);
+    if (used) continue;
+    WEIR_RETURN_IF_ERROR(fs_.Remove(log_internal::SnapshotPath(directory_, offset)));
+  }
+  return absl::OkStatus();
+}
+
 inline absl::Status Log::Close() {
   WEIR_RETURN_IF_ERROR(Failed(active().Seal(&unsynced_indexes_)));
   WEIR_RETURN_IF_ERROR(Flush());
   WEIR_RETURN_IF_ERROR(Failed(
       log_internal::WriteSnapshot(fs_, directory_, next_offset_, producers_, /*sync=*/true)));
+  WEIR_RETURN_IF_ERROR(Failed(RemoveStraySnapshots()));
   WEIR_RETURN_IF_ERROR(Failed(fs_.SyncDirectory(directory_)));
   failed_ = absl::FailedPreconditionError(absl::StrCat("log ", directory_, " is closed"));
   return absl::OkStatus();

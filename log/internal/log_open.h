@@ -35,9 +35,10 @@ inline SyncToken NextProcessWideToken() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-// Creates a directory durably.
-inline absl::Status CreateDirectoryDurably(FileSystem& fs, const std::string& directory) {
-  if (fs.Exists(directory)) return absl::OkStatus();
+// Creates a directory, durably unless it is known to be so.
+inline absl::Status CreateDirectoryDurably(FileSystem& fs, const std::string& directory,
+                                           bool durable_if_there) {
+  if (durable_if_there && fs.Exists(directory)) return absl::OkStatus();
   WEIR_RETURN_IF_ERROR(fs.CreateDirectories(directory));
   const size_t slash = directory.find_last_of('/');
   if (slash == std::string::npos) return fs.SyncDirectory(".");
@@ -58,7 +59,7 @@ inline absl::StatusOr<std::unique_ptr<Log>> Log::Open(FileSystem& fs, std::strin
                                                       const LogConfig& config,
                                                       const RecoveryHint& hint, TimestampMs now_ms,
                                                       std::function<SyncToken()> next_token) {
-  WEIR_RETURN_IF_ERROR(log_internal::CreateDirectoryDurably(fs, directory));
+  WEIR_RETURN_IF_ERROR(log_internal::CreateDirectoryDurably(fs, directory, hint.clean));
   std::unique_ptr<Log> log(new Log(fs, std::move(directory), config, std::move(next_token)));
   WEIR_RETURN_IF_ERROR(log->epochs_.Load());
   WEIR_RETURN_IF_ERROR(log->OpenSegments(hint, now_ms));
@@ -68,7 +69,7 @@ inline absl::StatusOr<std::unique_ptr<Log>> Log::Open(FileSystem& fs, std::strin
     WEIR_RETURN_IF_ERROR(log->RecoverSegments(hint));
   }
   log->next_offset_ = log->active().next_offset();
-  WEIR_RETURN_IF_ERROR(log->CheckReached(hint.recovery_point));
+  WEIR_RETURN_IF_ERROR(log->CheckReached(MustReach(hint)));
   log->flushed_offset_ = log->next_offset_;
   WEIR_RETURN_IF_ERROR(log->epochs_.TruncateFromEnd(log->next_offset_));
   WEIR_RETURN_IF_ERROR(log->LoadProducers(now_ms));
@@ -117,6 +118,11 @@ inline absl::Status Log::OpenSegments(const RecoveryHint& hint, TimestampMs now_
   return fs_.SyncDirectory(directory_);
 }
 
+// Where the log may not end before. Records before the log's start need not be there.
+inline Offset Log::MustReach(const RecoveryHint& hint) {
+  return hint.recovery_point > hint.log_start_offset ? hint.recovery_point : Offset(0);
+}
+
 inline absl::Status Log::CheckReached(Offset recovery_point) const {
   if (next_offset_ >= recovery_point) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(
@@ -146,7 +152,7 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
     ++report_.segments_scanned;
     report_.bytes_scanned += end.valid_bytes;
     if (end.stopped.ok()) continue;
-    if (segment.next_offset() < hint.recovery_point) {
+    if (segment.next_offset() < MustReach(hint)) {
       return absl::DataLossError(absl::StrCat(end.stopped.message(), "; this is below the recovery",
                                               " point ", hint.recovery_point.value()));
     }

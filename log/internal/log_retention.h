@@ -114,7 +114,10 @@ inline absl::Status Log::TruncateTo(Offset offset) {
     WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
     return LoadProducers(kNoTimestamp);
   };
-  return Failed(truncate());
+  WEIR_RETURN_IF_ERROR(Failed(truncate()));
+  // The batch that held `offset` may have held the log's start as well.
+  if (next_offset_ >= log_start_offset_) return absl::OkStatus();
+  return TruncateFullyAndStartAt(log_start_offset_, kNoTimestamp);
 }
 
 inline absl::Status Log::TruncateFullyAndStartAt(Offset offset, TimestampMs now_ms) {
