@@ -45,17 +45,12 @@ def kafka_python(address, topic):
 
 
 async def aiokafka(address, topic):
-    from aiokafka import AIOKafkaConsumer, TopicPartition
-    consumer = AIOKafkaConsumer(bootstrap_servers=address, group_id=None, enable_auto_commit=False)
-    await consumer.start()
+    from aiokafka import AIOKafkaConsumer
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=address, group_id=None, enable_auto_commit=False,
+                                auto_offset_reset="earliest")
+    await consumer.start()  # without a group it takes every partition
     try:
-        await consumer.force_metadata_update() if hasattr(consumer, "force_metadata_update") else None
-        while not consumer.partitions_for_topic(topic):
-            await consumer.topics()
-            await asyncio.sleep(0.05)
-        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning()
+        partitions = sorted(consumer.assignment())
         ends = await consumer.end_offsets(partitions)
         digests = {p: Digest() for p in partitions}
         while True:
