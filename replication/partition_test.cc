@@ -1,0 +1,382 @@
+#include "replication/partition.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/random.h"
+#include "gtest/gtest.h"
+#include "log/memory_file.h"
+#include "log/test_batches.h"
+#include "protocol/record_batch.h"
+
+namespace weir::replication {
+namespace {
+
+using protocol::ErrorCode;
+
+constexpr BrokerId kSelf{1};
+constexpr BrokerId kOther{2};
+constexpr int64_t kNever = int64_t{1} << 60;
+
+absl::StatusOr<std::string> NoDecoder(const protocol::RecordBatchView&) {
+  return absl::UnimplementedError("no compression in these tests");
+}
+
+class PartitionTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    fs_.set_manual_syncs(true);
+    Open({});
+    Lead(5);
+  }
+
+  void Open(PartitionConfig config) {
+    partition_.reset();
+    auto log = log::Log::Open(fs_, "/data/t-0", {}, {}, 1000);
+    ASSERT_TRUE(log.ok()) << log.status();
+    partition_ = std::make_unique<Partition>(kSelf, *std::move(log), config);
+  }
+
+  void Do(Event event, int64_t now_ns = 0) {
+    partition_->Step({MonotonicNs(now_ns), 1000}, std::move(event), &effects_);
+  }
+  void Lead(int32_t epoch, std::vector<BrokerId> isr = {kSelf}, int32_t partition_epoch = 0) {
+    Do(BecomeLeader{LeaderEpoch(epoch), partition_epoch, {kSelf, kOther}, std::move(isr)});
+  }
+  // Hands an append in; it is written by the next EndOfTick.
+  void Produce(WaitToken token, int16_t acks, const log::TestBatch& batch = {},
+               int64_t deadline_ns = kNever) {
+    buffers_.push_back(log::MakeBatch(batch));
+    std::string& bytes = buffers_.back();
+    Do(Append{absl::MakeSpan(bytes.data(), bytes.size()), acks, MonotonicNs(deadline_ns), token});
+  }
+  // Completes syncs in any order.
+  void CompleteSyncs(uint64_t seed = 1) {
+    SeededRandom random(seed);
+    while (fs_.CompleteOneSync(random)) {
+      std::vector<log::SyncDone> done;
+      fs_.DrainSyncs(&done);
+      for (const log::SyncDone& d : done) Do(SyncDone{d});
+    }
+  }
+
+  std::optional<AppendDone> Done(WaitToken token) {
+    for (const Effect& effect : effects_) {
+      const AppendDone* done = std::get_if<AppendDone>(&effect);
+      if (done != nullptr && done->token == token) return *done;
+    }
+    return std::nullopt;
+  }
+  bool Acknowledged(WaitToken token) {
+    const std::optional<AppendDone> done = Done(token);
+    return done.has_value() && done->error == ErrorCode::kNone;
+  }
+  bool Woken(WaitToken token) {
+    for (const Effect& effect : effects_) {
+      const FetchReady* ready = std::get_if<FetchReady>(&effect);
+      if (ready != nullptr && ready->token == token) return true;
+    }
+    return false;
+  }
+  int Count(size_t index) {
+    int count = 0;
+    for (const Effect& effect : effects_) count += effect.index() == index ? 1 : 0;
+    return count;
+  }
+  ReadAnswer Read(int64_t offset, int32_t epoch = -1) {
+    return partition_->Read({Offset(offset), 1 << 20, true, LeaderEpoch(epoch)});
+  }
+  OffsetAnswer List(TimestampMs timestamp) {
+    return partition_->ListOffset(timestamp, kNoLeaderEpoch, false, NoDecoder);
+  }
+
+  log::MemoryFileSystem fs_;
+  std::deque<std::string> buffers_;
+  std::unique_ptr<Partition> partition_;
+  Effects effects_;
+};
+
+TEST_F(PartitionTest, UnderAckEverythingWaitsForTheFlush) {
+  Produce(1, kAcksAll, {.records = 3});
+  Produce(2, 1);
+  Produce(3, 0);
+  EXPECT_TRUE(effects_.empty());  // nothing before the end of the tick
+  Do(EndOfTick{});
+  EXPECT_FALSE(Done(1).has_value());
+  EXPECT_FALSE(Done(2).has_value());
+  EXPECT_TRUE(Acknowledged(3));
+  EXPECT_EQ(fs_.syncs_in_flight(), 1u);
+  EXPECT_EQ(partition_->high_watermark(), Offset(0));
+  EXPECT_TRUE(Read(0).slice.empty());
+
+  CompleteSyncs();
+  EXPECT_EQ(partition_->high_watermark(), Offset(5));
+  ASSERT_TRUE(Acknowledged(1));
+  EXPECT_EQ(Done(1)->base_offset, Offset(0));
+  EXPECT_EQ(Done(2)->base_offset, Offset(3));
+  EXPECT_EQ(Done(1)->log_start_offset, Offset(0));
+  EXPECT_EQ(Read(0).slice.next_offset, Offset(5));
+}
+
+TEST_F(PartitionTest, UnderOsNothingWaits) {
+  Open({.durability = Durability::kOs});
+  Lead(1);
+  Produce(1, kAcksAll);
+  Produce(2, 1);
+  Do(EndOfTick{});
+  EXPECT_TRUE(Acknowledged(1));
+  EXPECT_TRUE(Acknowledged(2));
+  EXPECT_EQ(partition_->high_watermark(), Offset(2));
+  EXPECT_EQ(fs_.syncs_in_flight(), 0u);
+}
+
+TEST_F(PartitionTest, UnderOsFlushesByCountAndByTime) {
+  Open({.durability = Durability::kOs, .flush_messages = 2, .flush_interval_ns = 100});
+  Lead(1);
+  EXPECT_FALSE(partition_->NextDeadline().has_value());
+  Produce(1, 0);
+  Do(EndOfTick{}, 7);
+  EXPECT_EQ(fs_.syncs_in_flight(), 0u);
+  EXPECT_EQ(partition_->NextDeadline(), MonotonicNs(107));
+  Do(Tick{}, 106);
+  EXPECT_EQ(fs_.syncs_in_flight(), 0u);
+  Do(Tick{}, 107);
+  EXPECT_EQ(fs_.syncs_in_flight(), 1u);
+  CompleteSyncs();
+  Produce(2, 0, {.records = 2});
+  Do(EndOfTick{}, 200);
+  EXPECT_EQ(fs_.syncs_in_flight(), 1u);
+}
+
+TEST_F(PartitionTest, AppendsDuringAFlushAreCoveredByTheNext) {
+  Produce(1, kAcksAll);
+  Do(EndOfTick{});
+  Produce(2, kAcksAll);
+  Do(EndOfTick{});
+  EXPECT_EQ(fs_.syncs_in_flight(), 1u);
+  SeededRandom random(1);
+  ASSERT_TRUE(fs_.CompleteOneSync(random));
+  std::vector<log::SyncDone> done;
+  fs_.DrainSyncs(&done);
+  Do(SyncDone{done.at(0)});
+  EXPECT_TRUE(Acknowledged(1));
+  EXPECT_FALSE(Done(2).has_value());
+  EXPECT_EQ(partition_->high_watermark(), Offset(1));
+  CompleteSyncs();
+  EXPECT_TRUE(Acknowledged(2));
+}
+
+TEST_F(PartitionTest, TheHighWatermarkIsTheLeastOfTheReplicasInSync) {
+  Lead(6, {kSelf, kOther});
+  Produce(1, kAcksAll);
+  Produce(2, 1);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  EXPECT_TRUE(Acknowledged(2));
+  EXPECT_FALSE(Done(1).has_value());
+  EXPECT_EQ(partition_->high_watermark(), Offset(0));
+  Do(ReplicaProgress{kOther, Offset(2), Offset(1)});
+  EXPECT_TRUE(Acknowledged(1));
+  EXPECT_EQ(partition_->high_watermark(), Offset(1));
+  Do(ReplicaProgress{kOther, Offset(1), Offset(0)});  // late: nothing goes back
+  EXPECT_EQ(partition_->high_watermark(), Offset(1));
+  Lead(6, {kSelf}, 1);  // the follower drops out of the ISR
+  EXPECT_EQ(partition_->high_watermark(), Offset(2));
+}
+
+TEST_F(PartitionTest, TooFewInSync) {
+  partition_->set_config({.min_insync_replicas = 2});
+  Produce(1, kAcksAll);
+  EXPECT_EQ(Done(1)->error, ErrorCode::kNotEnoughReplicas);
+  Produce(2, 1);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  EXPECT_TRUE(Acknowledged(2));
+
+  Lead(6, {kSelf, kOther});
+  Produce(3, kAcksAll);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  Lead(6, {kSelf}, 1);  // written, but not on enough replicas any more
+  Do(ReplicaProgress{kOther, Offset(2), Offset(2)});
+  EXPECT_EQ(Done(3)->error, ErrorCode::kNotEnoughReplicasAfterAppend);
+}
+
+TEST_F(PartitionTest, WaitsEnd) {
+  Produce(1, kAcksAll, {}, /*deadline_ns=*/50);
+  Produce(2, kAcksAll, {}, /*deadline_ns=*/90);
+  Do(EndOfTick{});
+  EXPECT_EQ(partition_->NextDeadline(), MonotonicNs(50));
+  Do(Tick{}, 49);
+  EXPECT_FALSE(Done(1).has_value());
+  Do(Tick{}, 50);
+  EXPECT_EQ(Done(1)->error, ErrorCode::kRequestTimedOut);
+  EXPECT_FALSE(Done(2).has_value());
+  CompleteSyncs();
+  EXPECT_TRUE(Acknowledged(2));
+  EXPECT_EQ(Count(0), 2);  // nobody is answered twice
+}
+
+TEST_F(PartitionTest, RefusalsOfOneBatchLeaveTheOthers) {
+  const log::TestBatch first = {.producer = ProducerId(7), .sequence = 0};
+  Produce(1, kAcksAll, first);
+  Produce(2, kAcksAll, {.producer = ProducerId(7), .sequence = 5});
+  Produce(3, kAcksAll, first);
+  Produce(4, 7);
+  EXPECT_EQ(Done(4)->error, ErrorCode::kInvalidRequiredAcks);
+  Do(EndOfTick{});
+  EXPECT_EQ(Done(2)->error, ErrorCode::kOutOfOrderSequenceNumber);
+  EXPECT_FALSE(Done(3).has_value());  // the duplicate is not safer than the original
+  CompleteSyncs();
+  EXPECT_TRUE(Acknowledged(1));
+  ASSERT_TRUE(Acknowledged(3));
+  EXPECT_EQ(Done(3)->base_offset, Offset(0));
+  EXPECT_EQ(partition_->high_watermark(), Offset(1));
+}
+
+TEST_F(PartitionTest, LeaderEpochsFence) {
+  EXPECT_EQ(Read(0, 4).error, ErrorCode::kFencedLeaderEpoch);
+  EXPECT_EQ(Read(0, 6).error, ErrorCode::kUnknownLeaderEpoch);
+  EXPECT_EQ(Read(0, 5).error, ErrorCode::kNone);
+  EXPECT_EQ(Read(0).error, ErrorCode::kNone);
+  Lead(4);  // stale
+  EXPECT_EQ(partition_->leader_epoch(), LeaderEpoch(5));
+  Lead(5, {kSelf, kOther}, 0);  // not newer
+  EXPECT_EQ(partition_->isr().size(), 1u);
+  EXPECT_EQ(partition_->EpochEndOffset(LeaderEpoch(4), LeaderEpoch(1)).error,
+            ErrorCode::kFencedLeaderEpoch);
+}
+
+TEST_F(PartitionTest, StoppingRefusesEverythingThatWaits) {
+  Produce(1, kAcksAll);
+  Do(EndOfTick{});
+  Produce(2, kAcksAll);
+  Do(RegisterFetchWaiter{9, Offset(0)});
+  Do(StopLeading{});
+  EXPECT_EQ(Done(1)->error, ErrorCode::kNotLeaderOrFollower);
+  EXPECT_EQ(Done(2)->error, ErrorCode::kNotLeaderOrFollower);
+  EXPECT_TRUE(Woken(9));
+  EXPECT_EQ(Read(0).error, ErrorCode::kNotLeaderOrFollower);
+  EXPECT_EQ(List(kLatestTimestamp).error, ErrorCode::kNotLeaderOrFollower);
+  Produce(3, 1);
+  EXPECT_EQ(Done(3)->error, ErrorCode::kNotLeaderOrFollower);
+  Do(EndOfTick{});
+  EXPECT_EQ(partition_->log().log_end_offset(), Offset(1));
+}
+
+TEST_F(PartitionTest, AFailedFlushIsNeverAcknowledged) {
+  Produce(1, kAcksAll);
+  Do(EndOfTick{});
+  Do(RegisterFetchWaiter{9, Offset(0)});
+  fs_.InjectFault({.op = log::FileOp::kSync, .path_contains = "", .times = 1});
+  CompleteSyncs();
+  EXPECT_EQ(Done(1)->error, ErrorCode::kKafkaStorageError);
+  EXPECT_TRUE(Woken(9));
+  EXPECT_EQ(Count(3), 1);  // LogFailed
+  EXPECT_EQ(partition_->high_watermark(), Offset(0));
+  Produce(2, 1);
+  EXPECT_EQ(Done(2)->error, ErrorCode::kKafkaStorageError);
+  EXPECT_EQ(Read(0).error, ErrorCode::kKafkaStorageError);
+  EXPECT_EQ(Count(3), 1);
+}
+
+TEST_F(PartitionTest, ReadersWaitForEnoughReadableBytes) {
+  const int64_t batch_bytes = static_cast<int64_t>(log::MakeBatch({}).size());
+  Do(RegisterFetchWaiter{1, Offset(0), 1});
+  Do(RegisterFetchWaiter{2, Offset(0), 2 * batch_bytes});
+  Do(RegisterFetchWaiter{3, Offset(0), 1});
+  Do(CancelFetchWaiter{3});
+  Produce(1, 1);
+  Do(EndOfTick{});
+  EXPECT_FALSE(Woken(1));  // written, not yet safe
+  CompleteSyncs();
+  EXPECT_TRUE(Woken(1));
+  EXPECT_FALSE(Woken(2));
+  EXPECT_FALSE(Woken(3));
+  Do(RegisterFetchWaiter{4, Offset(0), 1});  // there is something already
+  EXPECT_TRUE(Woken(4));
+  Do(RegisterFetchWaiter{5, Offset(0), 2 * batch_bytes});  // half of it is there
+  EXPECT_FALSE(Woken(5));
+  Produce(2, 1);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  EXPECT_TRUE(Woken(2));
+  EXPECT_TRUE(Woken(5));
+  Do(RegisterFetchWaiter{6, Offset(99), 1});  // out of range: has to be told
+  EXPECT_TRUE(Woken(6));
+}
+
+TEST_F(PartitionTest, ReadsAreBoundedAndChecked) {
+  Produce(1, 1, {.records = 2});
+  Do(EndOfTick{});
+  EXPECT_EQ(Read(2).error, ErrorCode::kNone);  // written, hidden: empty
+  EXPECT_TRUE(Read(2).slice.empty());
+  EXPECT_EQ(Read(3).error, ErrorCode::kOffsetOutOfRange);
+  EXPECT_EQ(Read(-1).error, ErrorCode::kOffsetOutOfRange);
+  CompleteSyncs();
+  const ReadAnswer answer = Read(0);
+  EXPECT_EQ(answer.high_watermark, Offset(2));
+  EXPECT_EQ(answer.last_stable_offset, Offset(2));
+  EXPECT_EQ(answer.log_start_offset, Offset(0));
+  // A reader whose log went on in an epoch that ended here earlier.
+  Lead(8);
+  Produce(2, 1);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  const ReadAnswer diverged = partition_->Read(
+      {.offset = Offset(3), .bytes_max = 1000, .last_fetched_epoch = LeaderEpoch(5)});
+  EXPECT_EQ(diverged.diverging, (log::EpochEnd{LeaderEpoch(5), Offset(2)}));
+  EXPECT_EQ(partition_->EpochEndOffset(LeaderEpoch(8), LeaderEpoch(5)).end,
+            (log::EpochEnd{LeaderEpoch(5), Offset(2)}));
+}
+
+TEST_F(PartitionTest, OffsetsByTimestamp) {
+  EXPECT_EQ(List(kMaxTimestamp).offset, kNoOffset);
+  Produce(1, 1, {.records = 2, .timestamp = 100, .timestamp_step = 50});
+  Produce(2, 1, {.timestamp = 120});
+  Do(EndOfTick{});
+  EXPECT_EQ(List(kLatestTimestamp).offset, Offset(0));
+  EXPECT_EQ(List(kMaxTimestamp).offset, kNoOffset);  // not readable yet
+  EXPECT_EQ(List(100).offset, kNoOffset);
+  CompleteSyncs();
+  EXPECT_EQ(List(kLatestTimestamp).offset, Offset(3));
+  EXPECT_EQ(List(kLatestTimestamp).leader_epoch, LeaderEpoch(5));
+  EXPECT_EQ(List(kEarliestTimestamp).offset, Offset(0));
+  EXPECT_EQ(List(kEarliestLocalTimestamp).offset, Offset(0));
+  EXPECT_EQ(List(kMaxTimestamp).offset, Offset(1));
+  EXPECT_EQ(List(kMaxTimestamp).timestamp, 150);
+  EXPECT_EQ(List(101).offset, Offset(1));
+  EXPECT_EQ(List(151).offset, kNoOffset);
+  EXPECT_EQ(List(kLatestTieredTimestamp).offset, kNoOffset);
+  EXPECT_EQ(List(kEarliestPendingUploadTimestamp).offset, kNoOffset);
+  EXPECT_EQ(List(-7).error, ErrorCode::kUnsupportedVersion);
+}
+
+TEST_F(PartitionTest, ANewLeaderTellsOfOffsetsOnceItShowsAllOfTheEpochsBefore) {
+  Produce(1, 1);
+  Do(EndOfTick{});
+  Lead(6);
+  EXPECT_EQ(List(kLatestTimestamp).error, ErrorCode::kOffsetNotAvailable);
+  CompleteSyncs();
+  EXPECT_EQ(List(kLatestTimestamp).offset, Offset(1));
+}
+
+TEST_F(PartitionTest, WhatALogHeldWhenItOpenedIsReadable) {
+  Produce(1, 1, {.records = 4});
+  Do(EndOfTick{});
+  CompleteSyncs();
+  Open({});
+  Lead(6);
+  EXPECT_EQ(partition_->high_watermark(), Offset(4));
+  EXPECT_EQ(Read(0).slice.next_offset, Offset(4));
+}
+
+}  // namespace
+}  // namespace weir::replication
