@@ -1,0 +1,140 @@
+// -----------------------------------------------------------------------------
+// File: coordination/metadata/controller_types.h
+// -----------------------------------------------------------------------------
+// What goes into the controller (events) and what comes out of it (effects): see controller.h.
+#ifndef WEIR_COORDINATION_METADATA_CONTROLLER_TYPES_H_
+#define WEIR_COORDINATION_METADATA_CONTROLLER_TYPES_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "coordination/metadata/image.h"
+#include "coordination/metadata/records.h"
+#include "protocol/api/create_topics.h"
+#include "protocol/api/delete_topics.h"
+#include "protocol/error_code.h"
+
+namespace weir::metadata {
+
+// Finds the answer to a request; chosen by whoever makes the event.
+using RequestToken = uint64_t;
+// Finds the outcome of an append; chosen by the controller, ascending.
+using AppendToken = uint64_t;
+
+inline constexpr int32_t kProducerIdBlockSize = 1000;  // Kafka's ProducerIdsBlock
+
+struct ControllerConfig {
+  int32_t num_partitions = 1;
+  int16_t default_replication_factor = 1;
+  bool delete_topic_enable = true;
+  // Whether a topic may have this config; OK without it. The message goes to the client.
+  std::function<absl::Status(absl::string_view name, absl::string_view value)>
+      validate_topic_config;
+  // The effective configs of a topic that sets these, for CreateTopics v5+; none without it.
+  std::function<std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs>(
+      const ConfigMap& set)>
+      describe_topic_configs;
+  // What an empty log begins with (bootstrap.checkpoint); when empty, metadata.version at
+  // kMetadataVersionNewest.
+  std::vector<MetadataRecord> bootstrap_records;
+};
+
+// --- Events -----------------------------------------------------------------------------------
+
+// This node leads the metadata log from now on. To be given once the epoch's LEADER_CHANGE is
+// committed and everything before it is in `image`.
+struct LeadershipGained {
+  LeaderEpoch epoch;
+  Offset next_offset;  // the end of the log, behind the LEADER_CHANGE
+  MetadataImagePtr image;
+};
+struct LeadershipLost {};
+
+struct CreateTopics {
+  RequestToken token = 0;
+  protocol::CreateTopicsRequest request;
+};
+struct DeleteTopics {
+  RequestToken token = 0;
+  protocol::DeleteTopicsRequest request;
+};
+// Asks for the next block of kProducerIdBlockSize producer ids.
+struct AllocateProducerIds {
+  RequestToken token = 0;
+  BrokerId broker;
+  int64_t broker_epoch = -1;
+};
+// The controller sets broker_epoch, fenced and in_controlled_shutdown of `registration`.
+struct RegisterBroker {
+  RequestToken token = 0;
+  RegisterBrokerRecord registration;
+};
+struct SetBrokerFenced {
+  RequestToken token = 0;
+  BrokerId broker;
+  int64_t broker_epoch = -1;
+  bool fenced = false;
+};
+
+// The log is committed up to and including `offset`.
+struct Committed {
+  Offset offset;
+};
+// The append did not happen, nor will those after it. The controller stands down.
+struct AppendFailed {
+  AppendToken token = 0;
+  absl::Status status;
+};
+
+using ControllerEvent =
+    std::variant<LeadershipGained, LeadershipLost, CreateTopics, DeleteTopics, AllocateProducerIds,
+                 RegisterBroker, SetBrokerFenced, Committed, AppendFailed>;
+
+// --- Effects -----------------------------------------------------------------------------------
+
+// Append `records` as one batch at base_offset, behind everything appended before.
+struct AppendRecords {
+  AppendToken token = 0;
+  Offset base_offset;
+  LeaderEpoch epoch;
+  std::vector<MetadataRecord> records;
+  MetadataImagePtr image;  // after these records; to be published once they are committed
+};
+
+struct ProducerIdBlock {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+  int64_t first_id = -1;
+  int32_t count = 0;
+};
+struct BrokerRegistered {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+  std::string message;  // why not
+  int64_t broker_epoch = -1;
+};
+struct BrokerFencingSet {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+};
+
+using ControllerResponse =
+    std::variant<protocol::CreateTopicsResponse, protocol::DeleteTopicsResponse, ProducerIdBlock,
+                 BrokerRegistered, BrokerFencingSet>;
+
+struct Respond {
+  RequestToken token = 0;
+  ControllerResponse response;
+};
+
+struct ControllerEffects {
+  std::vector<AppendRecords> appends;
+  std::vector<Respond> responses;
+};
+
+}  // namespace weir::metadata
+
+#endif  // WEIR_COORDINATION_METADATA_CONTROLLER_TYPES_H_
