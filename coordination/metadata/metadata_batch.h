@@ -113,8 +113,8 @@ inline absl::StatusOr<MetadataBatch> DecodeMetadataBatch(const protocol::RecordB
   return out;
 }
 
-// A snapshot file such as bootstrap.checkpoint: header, records, footer. `last_timestamp` is that of
-// the last record that the snapshot stands for (0 in a bootstrap file).
+// A snapshot file such as bootstrap.checkpoint: header, records, footer. `last_timestamp` is that
+// of the last record that the snapshot stands for (0 in a bootstrap file).
 inline absl::StatusOr<std::string> EncodeSnapshot(absl::Span<const MetadataRecord> records,
                                                   LeaderEpoch epoch, TimestampMs last_timestamp,
                                                   TimestampMs now_ms) {
@@ -149,8 +149,9 @@ inline absl::StatusOr<std::string> EncodeSnapshot(absl::Span<const MetadataRecor
 inline absl::StatusOr<std::vector<MetadataRecord>> DecodeSnapshot(absl::string_view file) {
   std::vector<MetadataRecord> records;
   const size_t size = file.size();
+  bool has_header = false;
   bool has_footer = false;
-  for (int index = 0; !file.empty(); ++index) {
+  while (!file.empty()) {
     const auto fault = [&](absl::string_view what) {
       return absl::DataLossError(absl::StrCat("snapshot at byte ", size - file.size(), ": ", what));
     };
@@ -163,13 +164,12 @@ inline absl::StatusOr<std::vector<MetadataRecord>> DecodeSnapshot(absl::string_v
       protocol::Record record;
       while (it.Next(&record)) {
         const auto type = protocol::GetControlType(record);
-        if (index == 0 && records.empty() && type == protocol::ControlType::kSnapshotHeader)
-          index = 1;
+        has_header = has_header || type == protocol::ControlType::kSnapshotHeader;
         has_footer = has_footer || type == protocol::ControlType::kSnapshotFooter;
       }
       if (!it.status().ok()) return fault(it.status().message());
     }
-    if (index == 0) return fault("expected a snapshot header first");
+    if (!has_header) return fault("expected a snapshot header first");
     for (MetadataRecord& record : batch.records) records.push_back(std::move(record));
     file.remove_prefix(view->bytes().size());
   }

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace weir::metadata_internal {
+namespace weir::metadata::metadata_internal {
 
 // Counts the holders of a T, which has `mutable std::atomic<uint32_t> holders`. std::shared_ptr
 // will not do: its use_count() orders nothing, so a sole holder could write while the reads of the
@@ -89,6 +89,6 @@ struct SharedNode {
   std::vector<Pointer> children;
 };
 
-}  // namespace weir::metadata_internal
+}  // namespace weir::metadata::metadata_internal
 
 #endif  // WEIR_COORDINATION_METADATA_INTERNAL_SHARED_NODE_H_
