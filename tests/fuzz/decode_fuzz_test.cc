@@ -1,0 +1,75 @@
+// Drives decode_fuzz.cc without libFuzzer: Kafka's own messages as they are, and each damaged in
+// ways that a seed decides, so that a failure comes again.
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "base/random.h"
+#include "gtest/gtest.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace weir {
+namespace {
+
+constexpr uint64_t kSeed = 20;
+constexpr int kMutations = 150;
+
+void Try(const std::string& input) {
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
+}
+
+// Damages the message behind the two bytes that choose it.
+std::string Mutated(std::string input, Random& random) {
+  for (uint64_t n = 1 + random.NextU64() % 4; n > 0 && input.size() > 2; --n) {
+    const size_t at = 2 + random.NextU64() % (input.size() - 2);
+    switch (random.NextU64() % 5) {
+      case 0:
+        input[at] = static_cast<char>(random.NextU64());
+        break;
+      case 1:
+        input[at] = static_cast<char>(input[at] + 1 - 2 * static_cast<int>(random.NextU64() % 2));
+        break;
+      case 2:
+        input.insert(at, 1 + random.NextU64() % 4, static_cast<char>(random.NextU64()));
+        break;
+      case 3:
+        input.erase(at, 1 + random.NextU64() % 4);
+        break;
+      default:  // another version of the message
+        input[1] = static_cast<char>(random.NextU64() % 20);
+    }
+  }
+  return input;
+}
+
+TEST(DecodeFuzz, MessagesOfKafkaAsTheyAreAndDamaged) {
+  std::ifstream file("tests/golden/protocol.txt");
+  ASSERT_TRUE(file.is_open());
+  SeededRandom random(kSeed);
+  int message = -1;
+  int messages = 0;
+  std::string current;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream words(line);
+    std::string api, direction, variant, hex;
+    int version = 0;
+    words >> api >> direction >> version >> variant >> hex;
+    if (api + direction != current) ++message;
+    current = api + direction;
+    std::string input{static_cast<char>(message), static_cast<char>(version)};
+    if (hex != "-") input += absl::HexStringToBytes(hex);
+    Try(input);
+    for (int i = 0; i < kMutations; ++i) Try(Mutated(input, random));
+    ++messages;
+  }
+  EXPECT_EQ(message + 1, 22);
+  EXPECT_GT(messages, 300);
+}
+
+}  // namespace
+}  // namespace weir
