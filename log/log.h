@@ -8,7 +8,8 @@
 // Close, TruncateTo, DeleteOldSegments, rolling a segment and the first append of a leader epoch
 // wait for the disk.
 // Errors: after an I/O error the log has failed (failed()) and refuses every change; a full disk
-// only refuses appends while it is full. kDataLoss names file, position, what was expected and came.
+// only refuses appends while it is full. kDataLoss names the file, the position, what was expected
+// and what came.
 // The destructor writes nothing: what Close does not do, a crash would not do either.
 #ifndef WEIR_LOG_LOG_H_
 #define WEIR_LOG_LOG_H_
@@ -92,9 +93,10 @@ class Log {
 
   // --- reading ------------------------------------------------------------------------------
 
-  // Whole batches from the one that holds `from` on, all below `upper_bound`, in at most `max_bytes`
-  // and from one segment. Empty when there are none; with `at_least_one_batch` the first may exceed
-  // max_bytes. kOutOfRange when `from` is not in [log_start_offset(), log_end_offset()].
+  // Whole batches from the one that holds `from` on, all below `upper_bound`, in at most
+  // `max_bytes` and from one segment. Empty when there are none; with `at_least_one_batch` the
+  // first may exceed max_bytes. kOutOfRange when `from` is not in [log_start_offset(),
+  // log_end_offset()].
   absl::StatusOr<LogSlice> Read(Offset from, int64_t max_bytes, Offset upper_bound,
                                 bool at_least_one_batch);
 

@@ -90,7 +90,8 @@ struct FoundRecord {
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
 };
 
-// Decompresses the records of a batch (RecordBatchView::records()); called for compressed ones only.
+// Decompresses the records of a batch (RecordBatchView::records()); called for compressed ones
+// only.
 using DecodeRecords =
     absl::FunctionRef<absl::StatusOr<std::string>(const protocol::RecordBatchView&)>;
 

@@ -5,8 +5,8 @@
 // Format: docs/formats/segment.md. The indexes of the segment that is appended to live in memory;
 // Seal writes them. Those of a sealed segment are read when first needed, rebuilt from the batches
 // when missing or wrong, and dropped again by ReleaseIndexes.
-// Threading: one thread. Errors: kDataLoss names the file, the position, what was expected and came;
-// a failed append leaves the segment as it was.
+// Threading: one thread. Errors: kDataLoss names the file, the position, what was expected and what
+// came; a failed append leaves the segment as it was.
 // Limits: 2 GiB a segment, 2^31-1 offsets from the first to the last.
 #ifndef WEIR_LOG_SEGMENT_H_
 #define WEIR_LOG_SEGMENT_H_
