@@ -1,6 +1,7 @@
 """component_tests(): what every package with headers is tested for, whatever it does."""
 
 load("@rules_cc//cc:defs.bzl", "cc_test")
+load("//tools:closure.bzl", "closure_graph")
 
 def _name_of(header):
     return header.replace("/", "_").replace(".", "_").replace("-", "_")
@@ -62,18 +63,10 @@ def component_tests():
     if not shipped:
         return
 
-    native.genquery(
+    closure_graph(
         name = "closure_graph",
         testonly = True,
-        expression = "deps(" + " + ".join(["//" + package + library for library in shipped]) + ")",
-        opts = [
-            "--output=graph",
-            "--nograph:factored",
-            "--graph:node_limit=-1",
-            "--noimplicit_deps",
-            "--notool_deps",
-        ],
-        scope = shipped,
+        libraries = shipped,
         visibility = ["//visibility:private"],
     )
     native.sh_test(
@@ -81,9 +74,9 @@ def component_tests():
         size = "small",
         srcs = ["//tests/closure:check_closure.sh"],
         args = [
-            "$(location //tests/closure:check_closure.py)",
-            "$(location //tests/closure:closures.txt)",
-            "$(location :closure_graph)",
+            "$(rootpath //tests/closure:check_closure.py)",
+            "$(rootpath //tests/closure:closures.txt)",
+            "$(rootpath :closure_graph)",
         ] + ["//" + package + library for library in shipped],
         data = [
             ":closure_graph",

@@ -181,8 +181,7 @@ class BuildReader:
         except Exception as error:  # whatever it is, it is a fault of that file
             faults.add(path, getattr(error, "lineno", 1) or 1, f"cannot be read: {error!r}")
 
-    def functions(self):
-        recorded = {}
+    def functions(self, build_file=True):
 
         def rule(kind):
             def make(*unused, **attributes):
@@ -193,10 +192,10 @@ class BuildReader:
 
         def load(source, *names, **renamed):
             for new, old in [(n, n) for n in names] + list(renamed.items()):
-                self.loads[self.path][new] = source
+                if build_file:
+                    self.loads[self.path][new] = source
                 if absolute(self.package, source).startswith("//") and source.endswith(".bzl"):
-                    recorded[new] = self.module(source)[old]
-                    scope[new] = recorded[new]
+                    scope[new] = self.module(source)[old]
                 else:
                     scope[new] = rule(old)
 
@@ -209,7 +208,7 @@ class BuildReader:
             package=lambda **a: self.packages[self.path].update(a), exports_files=lambda *a, **k: None,
             licenses=lambda *a: None, package_group=rule("package_group"), package_name=lambda: self.package,
             repository_name=lambda: "@", existing_rules=self.existing_rules, fail=self.fail,
-            True_=True, struct=lambda **k: type("struct", (), k), Label=str)
+            struct=lambda **k: type("struct", (), k), Label=str)
         scope["native"] = type("native", (), {**{k: staticmethod(v) for k, v in scope.items() if callable(v)},
                                               **{k: staticmethod(rule(k)) for k in (
                                                   "cc_library", "cc_test", "cc_binary")}})
@@ -220,9 +219,10 @@ class BuildReader:
         package = self.package
         if source.startswith(":"):
             path = f"{package}/{source[1:]}"
-        scope = self.functions()
+        scope = self.functions(build_file=False)
         scope.update(rule=lambda **_: lambda **a: self.rules.append(Rule("custom", self.package, a, self.line())),
                      repository_rule=lambda **_: lambda **a: None, provider=lambda *a, **k: None,
+                     aspect=lambda *a, **k: None,
                      attr=type("attr", (), {"__getattr__": lambda s, n: lambda *a, **k: None})(),
                      depset=list, DefaultInfo=None, CcInfo=None)
         exec(compile(read(self.root, path), path, "exec"), scope)

@@ -1,5 +1,7 @@
-"""check_closure.py CLOSURES GRAPH LIBRARY...: fails if a LIBRARY reaches in GRAPH (dot, from genquery) what CLOSURES, a
-text in the language that closures.txt explains, does not allow it."""
+"""check_closure.py CLOSURES GRAPH LIBRARY...: fails if a LIBRARY reaches in GRAPH what CLOSURES does not allow it.
+
+GRAPH is what tools/closure.bzl writes; CLOSURES is a text in the language that closures.txt explains.
+"""
 
 import fnmatch
 import re
