@@ -32,6 +32,8 @@ class SocketHandler {
  public:
   virtual ~SocketHandler() = default;
   virtual void OnReady(const PollEvent& event) = 0;
+  // Asked for by EventLoop::CallAtTickEnd: to send together what one tick brought together.
+  virtual void OnTickEnd() {}
 };
 
 class EventLoop {
@@ -75,6 +77,9 @@ class EventLoop {
   // not wait.
   void Defer(Task task) { deferred_.push_back(std::move(task)); }
 
+  // Calls OnTickEnd of the socket's handler, if it is still registered, after this tick's hook.
+  void CallAtTickEnd(SocketId socket) { at_tick_end_.push_back(socket); }
+
   // One tick. Waits for something to happen when `may_block` and nothing is to be done already.
   void RunOnce(bool may_block) {
     poller_.Wait(Timeout(may_block), &events_);
@@ -87,6 +92,11 @@ class EventLoop {
     timers_.RunDue(now_);
     DrainSyncs();
     if (tick_end_hook_) tick_end_hook_();
+    for (size_t i = 0; i < at_tick_end_.size(); ++i) {  // may grow on the way
+      const auto handler = handlers_.find(at_tick_end_[i]);
+      if (handler != handlers_.end()) handler->second->OnTickEnd();
+    }
+    at_tick_end_.clear();
   }
 
   // Ticks until Stop.
@@ -102,13 +112,13 @@ class EventLoop {
   // When the loop has something to do even if no socket, sync or other thread wakes it: now when
   // tasks wait, else at its next timer. For drivers that own the time.
   std::optional<MonotonicNs> NextDue() const {
-    if (!deferred_.empty() || !mailbox_.empty()) return now_;
+    if (!deferred_.empty() || !at_tick_end_.empty() || !mailbox_.empty()) return now_;
     return timers_.Next();
   }
 
  private:
   std::optional<int64_t> Timeout(bool may_block) {
-    if (!may_block || !deferred_.empty()) return 0;
+    if (!may_block || !deferred_.empty() || !at_tick_end_.empty()) return 0;
     const std::optional<MonotonicNs> next = timers_.Next();
     if (!next.has_value()) return std::nullopt;
     return std::max<int64_t>(*next - clock_.Monotonic(), 0);
@@ -142,6 +152,7 @@ class EventLoop {
   absl::AnyInvocable<void(log::SyncDone)> sync_handler_;
   absl::AnyInvocable<void()> tick_end_hook_;
   std::vector<Task> deferred_;
+  std::vector<SocketId> at_tick_end_;
   // Kept for their storage; empty between ticks.
   std::vector<PollEvent> events_;
   std::vector<Task> running_;
