@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>

@@ -43,10 +43,10 @@ class TimerQueue {
     return TimerId(id);
   }
 
-  // False when it ran, runs now or was cancelled before.
+  // False when it ran, runs now, was cancelled before or is TimerId().
   bool Cancel(TimerId id) {
     const size_t slot = SlotOf(id.value());
-    if (slot >= slots_.size() || slots_[slot].id != id.value()) return false;
+    if (id == TimerId() || slot >= slots_.size() || slots_[slot].id != id.value()) return false;
     if (slots_[slot].heap_index != kDue) RemoveAt(slots_[slot].heap_index);
     Free(slot);
     return true;
