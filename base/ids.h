@@ -6,6 +6,7 @@
 #ifndef WEIR_BASE_IDS_H_
 #define WEIR_BASE_IDS_H_
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -40,7 +41,7 @@ struct TopicPartition {
   Uuid topic_id;
   PartitionIndex partition;
 
-  friend bool operator==(const TopicPartition&, const TopicPartition&) = default;
+  friend auto operator<=>(const TopicPartition&, const TopicPartition&) = default;
   template <class H>
   friend H AbslHashValue(H state, const TopicPartition& tp) {
     return H::combine(std::move(state), tp.topic_id, tp.partition);

@@ -32,7 +32,7 @@ TEST(TimerQueueTest, CancelsOnceAndNeverAnother) {
   const TimerId first = timers.Schedule(MonotonicNs(1), [&] { ran += 1; });
   EXPECT_TRUE(timers.Cancel(first));
   EXPECT_FALSE(timers.Cancel(first));
-  EXPECT_FALSE(timers.Cancel(TimerId()));  // not the free slot either
+  EXPECT_FALSE(timers.Cancel(TimerId()));               // not the free slot either
   timers.Schedule(MonotonicNs(1), [&] { ran += 10; });  // takes the slot
   EXPECT_FALSE(timers.Cancel(first));
   EXPECT_FALSE(timers.Cancel(TimerId()));

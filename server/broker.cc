@@ -1,0 +1,69 @@
+#include "server/broker.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/status_macros.h"
+#include "server/epoll_poller.h"
+
+namespace weir::server {
+namespace {
+
+std::string HostName() {
+  char name[256] = "localhost";
+  if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
+  name[sizeof(name) - 1] = '\0';
+  return name;
+}
+
+size_t ReactorCount(const BrokerConfig& config) {
+  if (config.reactors > 0) return static_cast<size_t>(config.reactors);
+  return std::max<size_t>(1, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(BrokerConfig config, Logger& logger) {
+  std::unique_ptr<Broker> broker(new Broker());
+  std::vector<ShardEnvironment> environments;
+  const size_t count = ReactorCount(config);
+  for (size_t i = 0; i < count; ++i) {
+    broker->reactors_.push_back(std::make_unique<Reactor>(std::make_unique<EpollPoller>()));
+    Reactor& reactor = *broker->reactors_.back();
+    environments.push_back({reactor.loop, reactor.files, reactor.random});
+  }
+  std::promise<void> ready;
+  WEIR_ASSIGN_OR_RETURN(broker->core_,
+                        BrokerCore::Open({std::move(config), HostName(), &logger}, environments,
+                                         [&ready] { ready.set_value(); }));
+  for (const std::unique_ptr<Reactor>& reactor : broker->reactors_) {
+    reactor->thread = std::thread([&loop = reactor->loop] { loop.Run(); });
+  }
+  ready.get_future().wait();
+  return broker;
+}
+
+absl::Status Broker::Stop() {
+  for (const std::unique_ptr<Reactor>& reactor : reactors_) reactor->loop.Stop();
+  for (const std::unique_ptr<Reactor>& reactor : reactors_) {
+    if (reactor->thread.joinable()) reactor->thread.join();
+  }
+  if (core_ == nullptr) return absl::OkStatus();
+  const absl::Status closed = core_->Close();
+  core_.reset();
+  return closed;
+}
+
+Broker::~Broker() { Stop().IgnoreError(); }
+
+}  // namespace weir::server

@@ -1,0 +1,185 @@
+#include "server/broker_core.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "coordination/metadata/topic_name.h"
+#include "server/controller_driver.h"
+#include "server/gather.h"
+#include "server/logger.h"
+
+namespace weir::server {
+namespace {
+
+struct Done {};
+
+bool IsEveryAddress(const std::string& host) {
+  return host.empty() || host == "0.0.0.0" || host == "::";
+}
+
+void Merge(PartitionCheckpoints from, PartitionCheckpoints* to) {
+  to->recovery_points.merge(from.recovery_points);
+  to->log_starts.merge(from.log_starts);
+  to->high_watermarks.merge(from.high_watermarks);
+}
+
+void AddMetadataLog(const ControllerDriver& controller, PartitionCheckpoints* checkpoints) {
+  const PartitionName name(std::string(metadata::kClusterMetadataTopic), 0);
+  checkpoints->recovery_points[name] = controller.log().flushed_offset();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
+    Options options, absl::Span<const ShardEnvironment> environments,
+    absl::AnyInvocable<void()> on_ready) {
+  std::unique_ptr<BrokerCore> core(new BrokerCore());
+  core->node_.config = std::move(options.config);
+  core->node_.logger = options.logger;
+  core->environments_ = std::vector<ShardEnvironment>(environments.begin(), environments.end());
+  const ShardEnvironment& first = environments.front();
+  WEIR_RETURN_IF_ERROR(core->OpenListeners(options.host_name));
+  WEIR_ASSIGN_OR_RETURN(core->node_.directory,
+                        DataDirectory::Open(first.files, core->node_.config.data_directory,
+                                            core->node_.config.node_id, first.random));
+  WEIR_RETURN_IF_ERROR(core->RemoveDeleted());
+  core->node_.shards.resize(environments.size());
+  for (size_t i = 0; i < environments.size(); ++i) {
+    core->shards_.push_back(
+        std::make_unique<Shard>(ShardId(static_cast<uint32_t>(i)), core->node_, environments[i]));
+    core->node_.shards[i] = core->shards_.back().get();
+  }
+  WEIR_RETURN_IF_ERROR(core->StartController());
+  core->FollowOnAllShards(core->shards_.front()->controller().image(),
+                          [core = core.get(), on_ready = std::move(on_ready)]() mutable {
+                            for (size_t i = 0; i < core->listeners_.size(); ++i) {
+                              core->acceptors_.push_back(std::make_unique<Acceptor>(
+                                  core->node_, *core->shards_.front(), core->listeners_[i], i));
+                            }
+                            core->ScheduleCheckpoint();
+                            on_ready();
+                          });
+  return core;
+}
+
+BrokerCore::~BrokerCore() {
+  acceptors_.clear();
+  for (const SocketId listener : listeners_) environments_.front().loop.poller().Close(listener);
+}
+
+absl::Status BrokerCore::OpenListeners(const std::string& host_name) {
+  Poller& poller = environments_.front().loop.poller();
+  const BrokerConfig& config = node_.config;
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    const HostPort& address = config.listeners[i].address;
+    absl::StatusOr<SocketId> socket =
+        poller.Listen(address.host, address.port, config.listen_backlog);
+    if (!socket.ok()) {
+      return absl::Status(socket.status().code(),
+                          absl::StrCat("listener ", config.listeners[i].ToString(), ": ",
+                                       socket.status().message()));
+    }
+    listeners_.push_back(*socket);
+    Listener endpoint = config.advertised_listeners[i];
+    if (endpoint.address.host.empty()) {
+      endpoint.address.host = IsEveryAddress(address.host) ? host_name : address.host;
+    }
+    if (endpoint.address.port == 0) {
+      endpoint.address.port = static_cast<uint16_t>(poller.LocalPort(*socket));
+    }
+    node_.endpoints.push_back(std::move(endpoint));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BrokerCore::StartController() {
+  const ShardEnvironment& first = environments_.front();
+  auto controller = std::make_unique<ControllerDriver>(
+      node_, first.files, first.loop.clock(), first.random,
+      [this](metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed) {
+        FollowOnAllShards(std::move(image), std::move(followed));
+      });
+  WEIR_RETURN_IF_ERROR(controller->Start());
+  shards_.front()->set_controller(std::move(controller));
+  return absl::OkStatus();
+}
+
+// By way of the mailboxes even on the first shard, so that all images arrive in their order.
+void BrokerCore::FollowOnAllShards(metadata::MetadataImagePtr image,
+                                   absl::AnyInvocable<void()> followed) {
+  auto gather = Gather<Done>::Create(
+      shards_.size(), [followed = std::move(followed)](std::vector<Done>) mutable { followed(); });
+  EventLoop& home = environments_.front().loop;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    environments_[i].loop.Post([gather, image, i, shard = shards_[i].get(), &home] {
+      shard->Follow(image);
+      home.Post([gather, i] { gather->Set(i, Done{}); });
+    });
+  }
+}
+
+// Finishes what Delete of the last run began.
+absl::Status BrokerCore::RemoveDeleted() {
+  log::FileSystem& files = environments_.front().files;
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, files.List(node_.directory->path()));
+  for (const std::string& name : names) {
+    if (!absl::EndsWith(name, "-delete")) continue;
+    WEIR_RETURN_IF_ERROR(files.RemoveRecursively(absl::StrCat(node_.directory->path(), "/", name)));
+  }
+  return absl::OkStatus();
+}
+
+void BrokerCore::ScheduleCheckpoint() {
+  EventLoop& home = environments_.front().loop;
+  const int64_t interval_ns = int64_t{node_.config.recovery_point_interval_ms} * kNsPerMs;
+  home.timers().Schedule(home.now() + interval_ns, [this] { Checkpoint(); });
+}
+
+void BrokerCore::Checkpoint() {
+  node_.directory->BeginCheckpoint();
+  auto gather = Gather<PartitionCheckpoints>::Create(
+      shards_.size(), [this](std::vector<PartitionCheckpoints> parts) {
+        PartitionCheckpoints all;
+        for (PartitionCheckpoints& part : parts) Merge(std::move(part), &all);
+        AddMetadataLog(shards_.front()->controller(), &all);
+        const absl::Status written =
+            node_.directory->WriteCheckpoints(environments_.front().files, std::move(all));
+        if (!written.ok()) node_.logger->Error("checkpoints: ", written.message());
+        ScheduleCheckpoint();
+      });
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    shards_.front()->Call<PartitionCheckpoints>(
+        ShardId(static_cast<uint32_t>(i)),
+        [](Shard& shard, Reply<PartitionCheckpoints> reply) {
+          reply(shard.partitions().Checkpoints());
+        },
+        [gather, i](PartitionCheckpoints part) { gather->Set(i, std::move(part)); });
+  }
+}
+
+absl::Status BrokerCore::Close() {
+  acceptors_.clear();
+  absl::Status status;
+  for (const std::unique_ptr<Shard>& shard : shards_) status.Update(shard->Close());
+  node_.directory->BeginCheckpoint();
+  PartitionCheckpoints all;
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    Merge(shard->partitions().Checkpoints(), &all);
+  }
+  AddMetadataLog(shards_.front()->controller(), &all);
+  log::FileSystem& files = environments_.front().files;
+  status.Update(node_.directory->WriteCheckpoints(files, std::move(all)));
+  WEIR_RETURN_IF_ERROR(status);
+  return node_.directory->MarkClean(files);
+}
+
+}  // namespace weir::server

@@ -1,0 +1,69 @@
+// -----------------------------------------------------------------------------
+// File: server/broker_core.h
+// -----------------------------------------------------------------------------
+// One node without its threads: what the broker's threads (server/broker.h) and the simulator both
+// run. Open brings the node up to where its event loops can run; the loops do the rest.
+// Threading: Open, Close and destruction while no loop runs.
+// Errors: Open fails when the data folder is in use or belongs to another node, when a port is in
+//   use, or when the metadata log cannot be read; partitions that cannot be opened are offline.
+#ifndef WEIR_SERVER_BROKER_CORE_H_
+#define WEIR_SERVER_BROKER_CORE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "server/acceptor.h"
+#include "server/node.h"
+#include "server/shard.h"
+
+namespace weir::server {
+
+class BrokerCore {
+ public:
+  struct Options {
+    BrokerConfig config;  // data_directory must be set
+    std::string host_name;  // told to clients where a listener is on every address
+    Logger* logger = nullptr;  // outlives the core
+  };
+
+  // A shard for each environment; the first is the controller's. `on_ready` is called on the first
+  // shard's loop when every partition is open and the listeners take connections.
+  static absl::StatusOr<std::unique_ptr<BrokerCore>> Open(
+      Options options, absl::Span<const ShardEnvironment> environments,
+      absl::AnyInvocable<void()> on_ready);
+  ~BrokerCore();
+
+  const Node& node() const { return node_; }
+  const Shard& shard(ShardId id) const { return *shards_[id.value()]; }
+  // The port of a listener of the configuration, chosen by the system where that says 0.
+  int port(size_t listener) const { return node_.endpoints[listener].address.port; }
+
+  // Closes connections and logs and, if all is well, leaves the mark of a clean shutdown. Nothing
+  // but destruction may follow.
+  absl::Status Close();
+
+ private:
+  BrokerCore() = default;
+
+  absl::Status OpenListeners(const std::string& host_name);
+  absl::Status StartController();
+  void FollowOnAllShards(metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed);
+  absl::Status RemoveDeleted();
+  void ScheduleCheckpoint();
+  void Checkpoint();
+
+  Node node_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<ShardEnvironment> environments_;
+  std::vector<SocketId> listeners_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_BROKER_CORE_H_

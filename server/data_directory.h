@@ -1,0 +1,232 @@
+// -----------------------------------------------------------------------------
+// File: server/data_directory.h
+// -----------------------------------------------------------------------------
+// The folder of log.dirs: who owns it, how it was left, and how far each of its logs is durable.
+// Files as Apache Kafka's: meta.properties, .lock, .kafka_cleanshutdown and the offset checkpoints
+// (docs/formats/metadata.md, docs/formats/segment.md).
+// Threading: Open on the starting thread. Afterwards any shard asks and forgets, with its own file
+//   system; the controller's shard writes checkpoints.
+// Errors: kUnavailable when another process has the folder; kFailedPrecondition when it belongs to
+//   another node or cluster; kDataLoss for a malformed file.
+#ifndef WEIR_SERVER_DATA_DIRECTORY_H_
+#define WEIR_SERVER_DATA_DIRECTORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "base/status_macros.h"
+#include "base/uuid.h"
+#include "coordination/metadata/node_directory.h"
+#include "log/checkpoint_file.h"
+#include "log/file.h"
+#include "log/log_types.h"
+
+namespace weir::server {
+
+inline constexpr int64_t kMetaPropertiesBytesMax = 64 << 10;
+inline constexpr char kCleanShutdownName[] = ".kafka_cleanshutdown";
+inline constexpr char kRecoveryPointsName[] = "recovery-point-offset-checkpoint";
+inline constexpr char kLogStartsName[] = "log-start-offset-checkpoint";
+inline constexpr char kHighWatermarksName[] = "replication-offset-checkpoint";
+
+// As checkpoints name a partition: topic and index.
+using PartitionName = std::pair<std::string, int32_t>;
+
+// Where each partition stands, as the checkpoints have it.
+struct PartitionCheckpoints {
+  log::PartitionOffsets recovery_points;
+  log::PartitionOffsets log_starts;
+  log::PartitionOffsets high_watermarks;
+};
+
+class DataDirectory {
+ public:
+  // Locks the folder, which is created when missing, and reads what the last run left there. An
+  // empty folder founds a cluster: its ids are drawn from `random` and written. The mark of a clean
+  // shutdown is consumed: who crashes from here on recovers.
+  static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(log::FileSystem& fs,
+                                                             const std::string& path,
+                                                             BrokerId node_id, Random& random);
+
+  const std::string& path() const { return path_; }
+  const metadata::MetaProperties& properties() const { return properties_; }
+  bool was_clean() const { return was_clean_; }
+  bool was_founded() const { return was_founded_; }
+
+  std::string PartitionPath(absl::string_view topic, PartitionIndex partition) const {
+    return absl::StrCat(path_, "/", topic, "-", partition.value());
+  }
+
+  // How to open the log of a partition that was here when the node started.
+  log::RecoveryHint HintFor(const PartitionName& partition) const;
+  // Whether a checkpoint names the partition.
+  bool Remembers(const PartitionName& partition) const;
+
+  // Drops partitions from the checkpoints, durably. Comes before their directories go, and before a
+  // directory is made for a new incarnation: a checkpoint never speaks of another log of that name.
+  absl::Status Forget(log::FileSystem& fs, const std::vector<PartitionName>& partitions);
+
+  // Replaces the checkpoints durably, but for what was forgotten since BeginCheckpoint.
+  void BeginCheckpoint();
+  absl::Status WriteCheckpoints(log::FileSystem& fs, PartitionCheckpoints checkpoints);
+
+  // The last thing of a run whose logs all closed well.
+  absl::Status MarkClean(log::FileSystem& fs) {
+    return log::WriteFileAtomically(fs, path_, kCleanShutdownName, "{\"version\":0}");
+  }
+
+ private:
+  explicit DataDirectory(std::string path) : path_(std::move(path)) {}
+
+  log::OffsetCheckpoint Checkpoint(log::FileSystem& fs, const char* name) const {
+    return {&fs, path_, name};
+  }
+  absl::Status ReadOrFound(log::FileSystem& fs, BrokerId node_id, Random& random);
+  absl::Status CheckHasNoLogs(log::FileSystem& fs) const;
+  absl::Status ReadCheckpoints(log::FileSystem& fs);
+  absl::Status ConsumeCleanMark(log::FileSystem& fs);
+  absl::Status ForgetIn(log::FileSystem& fs, const std::vector<PartitionName>& partitions,
+                        const char* name, log::PartitionOffsets* offsets);
+
+  const std::string path_;
+  std::unique_ptr<log::FileLock> lock_;
+  metadata::MetaProperties properties_;
+  bool was_clean_ = false;
+  bool was_founded_ = false;
+  mutable std::mutex mutex_;
+  PartitionCheckpoints checkpoints_;      // as on disk; guarded by mutex_
+  std::vector<PartitionName> forgotten_;  // since BeginCheckpoint; guarded by mutex_
+};
+
+inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(log::FileSystem& fs,
+                                                                          const std::string& path,
+                                                                          BrokerId node_id,
+                                                                          Random& random) {
+  WEIR_RETURN_IF_ERROR(fs.CreateDirectories(path));
+  std::unique_ptr<DataDirectory> directory(new DataDirectory(path));
+  WEIR_ASSIGN_OR_RETURN(directory->lock_, fs.Lock(absl::StrCat(path, "/.lock")));
+  WEIR_RETURN_IF_ERROR(directory->ReadOrFound(fs, node_id, random));
+  WEIR_RETURN_IF_ERROR(directory->ReadCheckpoints(fs));
+  WEIR_RETURN_IF_ERROR(directory->ConsumeCleanMark(fs));
+  return directory;
+}
+
+inline absl::Status DataDirectory::ReadOrFound(log::FileSystem& fs, BrokerId node_id,
+                                               Random& random) {
+  const std::string file = absl::StrCat(path_, "/", metadata::kMetaPropertiesFile);
+  metadata::DataFolder folder{path_, std::nullopt};
+  const absl::StatusOr<std::string> text = log::ReadWholeFile(fs, file, kMetaPropertiesBytesMax);
+  if (text.ok()) {
+    absl::StatusOr<metadata::MetaProperties> properties = metadata::ParseMetaProperties(*text);
+    if (!properties.ok()) {
+      return absl::DataLossError(absl::StrCat(path_, "/", properties.status().message()));
+    }
+    folder.properties = *std::move(properties);
+  } else if (absl::IsNotFound(text.status())) {
+    WEIR_RETURN_IF_ERROR(CheckHasNoLogs(fs));
+  } else {
+    return text.status();
+  }
+  WEIR_ASSIGN_OR_RETURN(const metadata::NodeIdentity identity,
+                        metadata::Identify({folder}, node_id, random));
+  properties_ = identity.properties.front();
+  was_founded_ = identity.is_new_cluster;
+  if (!identity.to_write.front()) return absl::OkStatus();
+  return log::WriteFileAtomically(fs, path_, metadata::kMetaPropertiesFile,
+                                  metadata::FormatMetaProperties(properties_));
+}
+
+// Somebody's logs without the file that says whose: not a folder to found a cluster in.
+inline absl::Status DataDirectory::CheckHasNoLogs(log::FileSystem& fs) const {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(path_));
+  for (const std::string& name : names) {
+    if (fs.Exists(absl::StrCat(path_, "/", name, "/partition.metadata")) ||
+        fs.Exists(absl::StrCat(path_, "/", name, "/00000000000000000000.log"))) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path_, ": expected ", metadata::kMetaPropertiesFile, " beside the log of '",
+                       name, "', it is missing"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+inline absl::Status DataDirectory::ReadCheckpoints(log::FileSystem& fs) {
+  WEIR_ASSIGN_OR_RETURN(checkpoints_.recovery_points, Checkpoint(fs, kRecoveryPointsName).Read());
+  WEIR_ASSIGN_OR_RETURN(checkpoints_.log_starts, Checkpoint(fs, kLogStartsName).Read());
+  WEIR_ASSIGN_OR_RETURN(checkpoints_.high_watermarks, Checkpoint(fs, kHighWatermarksName).Read());
+  return absl::OkStatus();
+}
+
+inline absl::Status DataDirectory::ConsumeCleanMark(log::FileSystem& fs) {
+  const std::string mark = absl::StrCat(path_, "/", kCleanShutdownName);
+  was_clean_ = fs.Exists(mark);
+  if (!was_clean_) return absl::OkStatus();
+  WEIR_RETURN_IF_ERROR(fs.Remove(mark));
+  return fs.SyncDirectory(path_);
+}
+
+inline log::RecoveryHint DataDirectory::HintFor(const PartitionName& partition) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto find = [&](const log::PartitionOffsets& offsets) {
+    const auto found = offsets.find(partition);
+    return found == offsets.end() ? Offset(0) : found->second;
+  };
+  return {was_clean_, find(checkpoints_.recovery_points), find(checkpoints_.log_starts)};
+}
+
+inline bool DataDirectory::Remembers(const PartitionName& partition) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return checkpoints_.recovery_points.count(partition) != 0;
+}
+
+inline absl::Status DataDirectory::ForgetIn(log::FileSystem& fs,
+                                            const std::vector<PartitionName>& partitions,
+                                            const char* name, log::PartitionOffsets* offsets) {
+  size_t dropped = 0;
+  for (const PartitionName& partition : partitions) dropped += offsets->erase(partition);
+  return dropped == 0 ? absl::OkStatus() : Checkpoint(fs, name).Write(*offsets);
+}
+
+inline absl::Status DataDirectory::Forget(log::FileSystem& fs,
+                                          const std::vector<PartitionName>& partitions) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  forgotten_.insert(forgotten_.end(), partitions.begin(), partitions.end());
+  WEIR_RETURN_IF_ERROR(
+      ForgetIn(fs, partitions, kRecoveryPointsName, &checkpoints_.recovery_points));
+  WEIR_RETURN_IF_ERROR(ForgetIn(fs, partitions, kLogStartsName, &checkpoints_.log_starts));
+  return ForgetIn(fs, partitions, kHighWatermarksName, &checkpoints_.high_watermarks);
+}
+
+inline void DataDirectory::BeginCheckpoint() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  forgotten_.clear();
+}
+
+inline absl::Status DataDirectory::WriteCheckpoints(log::FileSystem& fs,
+                                                    PartitionCheckpoints checkpoints) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  checkpoints_ = std::move(checkpoints);
+  for (const PartitionName& partition : forgotten_) {
+    checkpoints_.recovery_points.erase(partition);
+    checkpoints_.log_starts.erase(partition);
+    checkpoints_.high_watermarks.erase(partition);
+  }
+  WEIR_RETURN_IF_ERROR(Checkpoint(fs, kRecoveryPointsName).Write(checkpoints_.recovery_points));
+  WEIR_RETURN_IF_ERROR(Checkpoint(fs, kLogStartsName).Write(checkpoints_.log_starts));
+  return Checkpoint(fs, kHighWatermarksName).Write(checkpoints_.high_watermarks);
+}
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_DATA_DIRECTORY_H_

@@ -1,0 +1,53 @@
+// -----------------------------------------------------------------------------
+// File: server/endpoints.h
+// -----------------------------------------------------------------------------
+// Where clients of a listener reach the brokers: each broker's address on the listener of the same
+// name. Brokers that are fenced, or lack the listener, are left out.
+#ifndef WEIR_SERVER_ENDPOINTS_H_
+#define WEIR_SERVER_ENDPOINTS_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "coordination/metadata/image.h"
+#include "server/node.h"
+
+namespace weir::server {
+
+struct NodeEndpoint {
+  BrokerId id;
+  std::string host;
+  int32_t port = 0;
+  std::optional<std::string> rack;
+  bool fenced = false;
+};
+
+// By broker id. `listener` is the index of the listener that the client came through.
+inline std::vector<NodeEndpoint> BrokerEndpoints(const metadata::MetadataImage& image,
+                                                 const Node& node, size_t listener,
+                                                 bool with_fenced) {
+  std::vector<NodeEndpoint> endpoints;
+  image.brokers.ForEach([&](BrokerId id, const metadata::BrokerImage& broker) {
+    if (broker.fenced && !with_fenced) return;
+    const metadata::EndpointImage* endpoint = broker.Endpoint(node.endpoints[listener].name);
+    if (endpoint == nullptr) return;
+    endpoints.push_back({id, endpoint->host, endpoint->port, broker.rack, broker.fenced});
+  });
+  std::sort(endpoints.begin(), endpoints.end(),
+            [](const NodeEndpoint& a, const NodeEndpoint& b) { return a.id < b.id; });
+  return endpoints;
+}
+
+inline std::vector<NodeEndpoint> LiveBrokers(const metadata::MetadataImage& image, const Node& node,
+                                             size_t listener) {
+  return BrokerEndpoints(image, node, listener, /*with_fenced=*/false);
+}
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_ENDPOINTS_H_

@@ -1,0 +1,78 @@
+// DescribeCluster and FindCoordinator.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "protocol/api/describe_cluster.h"
+#include "protocol/api/find_coordinator.h"
+#include "protocol/error_code.h"
+#include "server/authorized_operations.h"
+#include "server/endpoints.h"
+#include "server/handlers/handlers.h"
+#include "server/request.h"
+#include "server/shard.h"
+
+namespace weir::server {
+
+using protocol::ErrorCode;
+
+void HandleDescribeCluster(const RequestRef& request) {
+  using protocol::DescribeClusterResponse;
+  const absl::StatusOr<protocol::DescribeClusterRequest> asked =
+      request->Decode<protocol::DescribeClusterRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  const Node& node = request->shard().node();
+
+  DescribeClusterResponse response;
+  response.endpoint_type = asked->endpoint_type;
+  if (asked->endpoint_type != protocol::kBrokerEndpoint) {
+    // Controllers are Weir's own business (docs/architecture.md); clients manage by way of brokers.
+    const bool known = asked->endpoint_type == protocol::kControllerEndpoint;
+    response.error_code =
+        WireCode(known ? ErrorCode::kMismatchedEndpointType : ErrorCode::kUnsupportedEndpointType);
+    response.error_message = absl::StrCat("expected endpoint type 1 (brokers), came ",
+                                          static_cast<int>(asked->endpoint_type));
+    return request->Respond(response);
+  }
+  response.cluster_id = node.cluster_id();
+  response.controller_id = node.config.node_id.value();
+  for (const NodeEndpoint& broker : BrokerEndpoints(
+           *request->shard().image(), node, request->listener(), asked->include_fenced_brokers)) {
+    response.brokers.push_back(
+        {broker.id.value(), broker.host, broker.port, broker.rack, broker.fenced});
+  }
+  if (asked->include_cluster_authorized_operations) {
+    response.cluster_authorized_operations = kClusterOperations;
+  }
+  request->Respond(response);
+}
+
+void HandleFindCoordinator(const RequestRef& request) {
+  const absl::StatusOr<protocol::FindCoordinatorRequest> asked =
+      request->Decode<protocol::FindCoordinatorRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  const bool known = asked->key_type >= protocol::kGroupCoordinator &&
+                     asked->key_type <= protocol::kShareCoordinator;
+  const ErrorCode error = known ? ErrorCode::kCoordinatorNotAvailable : ErrorCode::kInvalidRequest;
+  const std::string message =
+      known ? "this broker does not coordinate groups or transactions yet"
+            : absl::StrCat("expected key type 0, 1 or 2, came ", static_cast<int>(asked->key_type));
+  protocol::FindCoordinatorResponse response;
+  if (request->version() < 4) {
+    response.error_code = WireCode(error);
+    response.error_message = message;
+    response.node_id = -1;
+    response.port = -1;
+    return request->Respond(response);
+  }
+  for (const std::string& key : asked->coordinator_keys) {
+    response.coordinators.push_back({key, -1, "", -1, WireCode(error), message});
+  }
+  request->Respond(response);
+}
+
+}  // namespace weir::server

@@ -1,0 +1,351 @@
+// Fetch: reads each partition on the shard that owns it and answers with slices of its files. While
+// there is less than min_bytes, waits for high watermarks to advance until max_wait_ms is over.
+// Sessions (KIP-227) live on the shard of the connection.
+
+#include "protocol/api/fetch.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "protocol/error_code.h"
+#include "server/fetch_session.h"
+#include "server/gather.h"
+#include "server/handlers/handlers.h"
+#include "server/partition_table.h"
+#include "server/request.h"
+#include "server/shard.h"
+
+namespace weir::server {
+namespace {
+
+using protocol::ErrorCode;
+using protocol::FetchRequest;
+using protocol::FetchResponse;
+
+constexpr int16_t kFirstVersionByTopicId = 13;
+
+FetchPartitionKey KeyOf(const FetchRequest::FetchTopic& topic, int32_t partition, bool by_id) {
+  return by_id ? FetchPartitionKey{topic.topic_id, "", PartitionIndex(partition)}
+               : FetchPartitionKey{Uuid(), topic.topic, PartitionIndex(partition)};
+}
+
+FetchSessionRequest SessionRequest(const FetchRequest& asked, int16_t version) {
+  FetchSessionRequest request;
+  request.session_id = asked.session_id;
+  request.epoch = version < 7 ? kFinalFetchEpoch : asked.session_epoch;
+  request.by_topic_id = version >= kFirstVersionByTopicId;
+  for (const FetchRequest::FetchTopic& topic : asked.topics) {
+    for (const FetchRequest::FetchPartition& partition : topic.partitions) {
+      FetchPartition& wanted = request.partitions.emplace_back();
+      wanted.key = KeyOf(topic, partition.partition, request.by_topic_id);
+      wanted.fetch_offset = Offset(partition.fetch_offset);
+      wanted.bytes_max = partition.partition_max_bytes;
+      wanted.current_leader_epoch = LeaderEpoch(partition.current_leader_epoch);
+      wanted.last_fetched_epoch = LeaderEpoch(partition.last_fetched_epoch);
+      wanted.log_start_offset = Offset(partition.log_start_offset);
+    }
+  }
+  for (const FetchRequest::ForgottenTopic& topic : asked.forgotten_topics_data) {
+    for (const int32_t partition : topic.partitions) {
+      request.forgotten.push_back({request.by_topic_id ? topic.topic_id : Uuid(),
+                                   request.by_topic_id ? std::string() : topic.topic,
+                                   PartitionIndex(partition)});
+    }
+  }
+  return request;
+}
+
+// One fetch from its request to its response, over as many rounds of reading as it takes.
+class FetchCall : public std::enable_shared_from_this<FetchCall> {
+ public:
+  FetchCall(RequestRef request, const FetchRequest& asked)
+      : request_(std::move(request)),
+        shard_(request_->shard()),
+        bytes_max_(std::min(asked.max_bytes, shard_.node().config.fetch_bytes_max)),
+        bytes_min_(std::min(asked.min_bytes, bytes_max_)),
+        read_committed_(asked.isolation_level == protocol::kReadCommitted),
+        wait_(shard_.NextWaitToken()),
+        deadline_(shard_.loop().now() + int64_t{std::max(asked.max_wait_ms, 0)} * kNsPerMs),
+        context_(shard_.fetch_sessions().Begin(shard_.loop().now(),
+                                               SessionRequest(asked, request_->version()))) {}
+
+  void Start() {
+    if (context_.kind == FetchContext::Kind::kError) return RespondError(context_.error);
+    Resolve();
+    Read();
+  }
+
+ private:
+  struct Part {
+    TopicPartition partition;
+    ReadReply reply;  // why not, where it could not be resolved
+  };
+  // What is read on one shard: indices of parts_.
+  struct Share {
+    ShardId owner;
+    std::vector<size_t> parts;
+  };
+
+  // Finds the partitions of the session, in its order, and the shards that own them.
+  void Resolve() {
+    parts_.resize(context_.partitions.size());
+    std::vector<std::vector<size_t>> by_owner(shard_.node().shards.size());
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      const FetchPartitionKey& key = context_.partitions[i].key;
+      const TopicInfo* topic = context_.by_topic_id ? shard_.topics().Find(key.topic_id)
+                                                    : shard_.topics().Find(key.topic_name);
+      Part& part = parts_[i];
+      if (topic == nullptr || topic->Partition(key.partition) == nullptr) {
+        part.reply.answer.error = topic == nullptr && context_.by_topic_id
+                                      ? ErrorCode::kUnknownTopicId
+                                      : ErrorCode::kUnknownTopicOrPartition;
+        continue;
+      }
+      part.partition = {topic->id(), key.partition};
+      by_owner[shard_.OwnerOf(part.partition).value()].push_back(i);
+    }
+    for (size_t owner = 0; owner < by_owner.size(); ++owner) {
+      if (by_owner[owner].empty()) continue;
+      shares_.push_back({ShardId(static_cast<uint32_t>(owner)), std::move(by_owner[owner])});
+    }
+  }
+
+  void Read() {
+    const bool may_wait = shard_.loop().now() < deadline_;
+    may_be_waiting_ |= may_wait;
+    auto gather = Gather<std::vector<ReadReply>>::Create(
+        shares_.size(), [self = shared_from_this()](std::vector<std::vector<ReadReply>> replies) {
+          self->OnRead(std::move(replies));
+        });
+    for (size_t i = 0; i < shares_.size(); ++i) {
+      shard_.Call<std::vector<ReadReply>>(
+          shares_[i].owner,
+          [self = shared_from_this(), may_wait, questions = Questions(shares_[i])](
+              Shard& owner, Reply<std::vector<ReadReply>> reply) {
+            reply(self->ReadOn(owner, questions, may_wait));
+          },
+          [gather, i](std::vector<ReadReply> replies) { gather->Set(i, std::move(replies)); });
+    }
+  }
+
+  std::vector<ReadQuestion> Questions(const Share& share) const {
+    std::vector<ReadQuestion> questions;
+    questions.reserve(share.parts.size());
+    for (const size_t part : share.parts) {
+      const FetchPartition& wanted = context_.partitions[part];
+      replication::ReadRequest request;
+      request.offset = wanted.fetch_offset;
+      request.bytes_max = std::min(wanted.bytes_max, bytes_max_);
+      request.at_least_one_batch = true;
+      request.current_leader_epoch = wanted.current_leader_epoch;
+      request.last_fetched_epoch = wanted.last_fetched_epoch;
+      request.read_committed = read_committed_;
+      questions.push_back({parts_[part].partition, request});
+    }
+    return questions;
+  }
+
+  // On the owner's shard: reads, and when that cannot be enough to answer, waits from there on, so
+  // that no advance in between is missed. Touches nothing of this object that changes.
+  std::vector<ReadReply> ReadOn(Shard& owner, std::vector<ReadQuestion> questions, bool may_wait) {
+    std::vector<ReadReply> replies;
+    replies.reserve(questions.size());
+    int64_t bytes = 0;
+    bool complete = !may_wait;
+    for (ReadQuestion& question : questions) {
+      // Enough for the whole response: the others are only asked how they are.
+      if (bytes >= bytes_max_) {
+        question.request.bytes_max = 0;
+        question.request.at_least_one_batch = false;
+      }
+      replies.push_back(owner.partitions().Read(question));
+      bytes += replies.back().answer.slice.size_bytes;
+      complete |= replies.back().failed() || replies.back().diverges();
+    }
+    if (!complete && bytes < bytes_min_) Await(owner, questions, replies);
+    return replies;
+  }
+
+  void Await(Shard& owner, const std::vector<ReadQuestion>& questions,
+             const std::vector<ReadReply>& replies) {
+    std::vector<AwaitedPlace> places;
+    places.reserve(questions.size());
+    for (size_t i = 0; i < questions.size(); ++i) {
+      // Of several partitions, each may bring the byte that is missing; of one, it must bring all.
+      const bool alone = context_.partitions.size() == 1;
+      places.push_back({questions[i].partition,
+                        alone ? questions[i].request.offset : replies[i].answer.high_watermark,
+                        alone ? bytes_min_ : 1});
+    }
+    owner.partitions().Await(wait_, places,
+                             Reply<Advanced>(&owner == &shard_ ? nullptr : &shard_.loop(),
+                                             [weak = weak_from_this()](Advanced) {
+                                               if (const auto self = weak.lock()) self->OnAdvance();
+                                             }));
+  }
+
+  void OnRead(std::vector<std::vector<ReadReply>> replies) {
+    bool failed = false;
+    for (size_t i = 0; i < shares_.size(); ++i) {
+      for (size_t j = 0; j < shares_[i].parts.size(); ++j) {
+        parts_[shares_[i].parts[j]].reply = std::move(replies[i][j]);
+      }
+    }
+    int64_t bytes = 0;
+    for (const Part& part : parts_) {
+      failed |= part.reply.failed() || part.reply.diverges();
+      bytes += part.reply.answer.slice.size_bytes;
+    }
+    const bool over = shard_.loop().now() >= deadline_;
+    if (failed || bytes >= bytes_min_ || over || parts_.empty()) return Respond();
+    reading_ = false;
+    if (advanced_) return ReadAgain();
+    if (timer_ == TimerId()) {
+      timer_ = shard_.loop().timers().Schedule(deadline_, [self = shared_from_this()] {
+        self->timer_ = TimerId();
+        self->OnDeadline();
+      });
+    }
+  }
+
+  void OnAdvance() {
+    if (done_) return;
+    advanced_ = true;
+    if (!reading_) ReadAgain();
+  }
+  void OnDeadline() {
+    if (!done_ && !reading_) ReadAgain();
+  }
+  void ReadAgain() {
+    reading_ = true;
+    advanced_ = false;
+    Read();
+  }
+
+  // Takes out what exceeds the response's limit, in the order of the session. The first partition
+  // with records keeps its first batch whatever its size, so that a client always gets on.
+  void Limit() {
+    int64_t left = bytes_max_;
+    bool first = true;
+    for (Part& part : parts_) {
+      log::LogSlice& slice = part.reply.answer.slice;
+      if (slice.empty()) continue;
+      if (slice.size_bytes > left && !first) slice = log::LogSlice();
+      left -= slice.size_bytes;
+      first = false;
+    }
+  }
+
+  void Respond() {
+    Limit();
+    std::vector<FetchOutcome> outcomes;
+    outcomes.reserve(parts_.size());
+    for (const Part& part : parts_) {
+      const replication::ReadAnswer& answer = part.reply.answer;
+      outcomes.push_back({.error = part.reply.failed(),
+                          .has_records = !answer.slice.empty(),
+                          .must_tell = part.reply.diverges(),
+                          .high_watermark = answer.high_watermark,
+                          .last_stable_offset = answer.last_stable_offset,
+                          .log_start_offset = answer.log_start_offset});
+    }
+    const FetchReply session =
+        shard_.fetch_sessions().Finish(shard_.loop().now(), context_, outcomes);
+    if (session.error != FetchSessionError::kNone) return RespondError(session.error);
+    FetchResponse response;
+    response.session_id = session.session_id;
+    std::vector<FileSlice> slices;
+    for (const size_t index : session.included) {
+      const FetchPartitionKey& key = context_.partitions[index].key;
+      TopicFor(key, &response)
+          .partitions.push_back(Describe(key.partition, parts_[index].reply, &slices));
+    }
+    Finish(response, std::move(slices));
+  }
+
+  FetchResponse::FetchableTopicResponse& TopicFor(const FetchPartitionKey& key,
+                                                  FetchResponse* response) const {
+    if (response->responses.empty() || response->responses.back().topic != key.topic_name ||
+        response->responses.back().topic_id != key.topic_id) {
+      auto& topic = response->responses.emplace_back();
+      topic.topic = key.topic_name;
+      topic.topic_id = key.topic_id;
+    }
+    return response->responses.back();
+  }
+
+  FetchResponse::PartitionData Describe(PartitionIndex index, const ReadReply& reply,
+                                        std::vector<FileSlice>* slices) const {
+    const replication::ReadAnswer& answer = reply.answer;
+    FetchResponse::PartitionData data;
+    data.partition_index = index.value();
+    data.error_code = WireCode(answer.error);
+    data.high_watermark = answer.high_watermark.value();
+    data.last_stable_offset = answer.last_stable_offset.value();
+    data.log_start_offset = answer.log_start_offset.value();
+    if (!read_committed_) data.aborted_transactions = std::nullopt;
+    if (reply.diverges()) {
+      data.diverging_epoch.epoch = answer.diverging.epoch.value();
+      data.diverging_epoch.end_offset = answer.diverging.end_offset.value();
+    }
+    if (answer.error == ErrorCode::kFencedLeaderEpoch) {
+      data.current_leader.leader_id = shard_.node().config.node_id.value();
+      data.current_leader.leader_epoch = reply.leader_epoch.value();
+    }
+    if (!answer.slice.empty()) {
+      data.records.external_bytes = answer.slice.size_bytes;
+      slices->push_back({answer.slice.file, answer.slice.position, answer.slice.size_bytes});
+    }
+    return data;
+  }
+
+  void RespondError(FetchSessionError error) {
+    FetchResponse response;
+    response.error_code = static_cast<int16_t>(error);
+    Finish(response, {});
+  }
+
+  void Finish(const FetchResponse& response, std::vector<FileSlice> slices) {
+    done_ = true;
+    shard_.loop().timers().Cancel(timer_);
+    for (const Share& share : shares_) {
+      if (!may_be_waiting_) break;
+      shard_.Tell(share.owner,
+                  [wait = wait_](Shard& owner) { owner.partitions().CancelAwait(wait); });
+    }
+    request_->Respond(response, std::move(slices));
+  }
+
+  const RequestRef request_;
+  Shard& shard_;
+  const int32_t bytes_max_;
+  const int32_t bytes_min_;
+  const bool read_committed_;
+  const replication::WaitToken wait_;
+  const MonotonicNs deadline_;
+  const FetchContext context_;
+  std::vector<Part> parts_;  // as context_.partitions
+  std::vector<Share> shares_;
+  TimerId timer_;
+  bool reading_ = true;
+  bool advanced_ = false;        // a partition advanced while its neighbours were read
+  bool may_be_waiting_ = false;  // on the shards that own the partitions
+  bool done_ = false;
+};
+
+}  // namespace
+
+void HandleFetch(const RequestRef& request) {
+  const absl::StatusOr<FetchRequest> asked = request->Decode<FetchRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  std::make_shared<FetchCall>(request, *asked)->Start();
+}
+
+}  // namespace weir::server

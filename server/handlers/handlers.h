@@ -1,0 +1,29 @@
+// -----------------------------------------------------------------------------
+// File: server/handlers/handlers.h
+// -----------------------------------------------------------------------------
+// One function for each API that the broker serves: decodes the request, acts, and answers it by
+// Respond, RespondNothing or CloseConnection, now or later. A body that does not decode closes the
+// connection, as Kafka does. server/router.cc lists them with their versions.
+// Threading: called on the shard of the connection.
+#ifndef WEIR_SERVER_HANDLERS_HANDLERS_H_
+#define WEIR_SERVER_HANDLERS_HANDLERS_H_
+
+#include "server/request.h"
+
+namespace weir::server {
+
+void HandleProduce(const RequestRef& request);
+void HandleFetch(const RequestRef& request);
+void HandleListOffsets(const RequestRef& request);
+void HandleMetadata(const RequestRef& request);
+void HandleDescribeCluster(const RequestRef& request);
+void HandleFindCoordinator(const RequestRef& request);
+void HandleApiVersions(const RequestRef& request);
+void HandleCreateTopics(const RequestRef& request);
+void HandleDeleteTopics(const RequestRef& request);
+void HandleDescribeConfigs(const RequestRef& request);
+void HandleInitProducerId(const RequestRef& request);
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_HANDLERS_HANDLERS_H_

@@ -1,0 +1,179 @@
+// Produce: every partition's batch is validated on the connection's shard, appended on the shard
+// that owns the partition, and answered when its acks are satisfied.
+
+#include "protocol/api/produce.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "base/ids.h"
+#include "protocol/error_code.h"
+#include "protocol/record_batch_validator.h"
+#include "server/gather.h"
+#include "server/handlers/handlers.h"
+#include "server/partition_table.h"
+#include "server/request.h"
+#include "server/shard.h"
+#include "server/topic_table.h"
+
+namespace weir::server {
+namespace {
+
+using protocol::ErrorCode;
+using protocol::ProduceRequest;
+using protocol::ProduceResponse;
+
+// Versions 0 to 2 are advertised and decoded only to be refused (router.cc).
+constexpr int16_t kFirstServedVersion = 3;
+constexpr int16_t kFirstVersionByTopicId = 13;
+
+using PartitionResponse = ProduceResponse::PartitionProduceResponse;
+
+PartitionResponse Refuse(int32_t partition, ErrorCode code, std::string message) {
+  PartitionResponse response;
+  response.index = partition;
+  response.error_code = WireCode(code);
+  response.base_offset = -1;
+  if (!message.empty()) response.error_message = std::move(message);
+  return response;
+}
+
+PartitionResponse Answer(int32_t partition, const replication::AppendDone& done) {
+  if (done.error != ErrorCode::kNone) return Refuse(partition, done.error, "");
+  PartitionResponse response;
+  response.index = partition;
+  response.base_offset = done.base_offset.value();
+  response.log_append_time_ms = done.log_append_time;
+  response.log_start_offset = done.log_start_offset.value();
+  return response;
+}
+
+protocol::ValidationRules RulesOf(const TopicSettings& settings, const BrokerConfig& config,
+                                  int16_t version) {
+  protocol::ValidationRules rules;
+  rules.mode = config.full_batch_validation ? protocol::ValidationMode::kFull
+                                            : protocol::ValidationMode::kFast;
+  rules.produce_version = version;
+  rules.message_bytes_max = static_cast<int32_t>(settings.max_message_bytes);
+  rules.timestamp_type = settings.log_append_time ? protocol::TimestampType::kLogAppendTime
+                                                  : protocol::TimestampType::kCreateTime;
+  rules.timestamp_before_max_ms = settings.timestamp_before_max_ms;
+  rules.timestamp_after_max_ms = settings.timestamp_after_max_ms;
+  return rules;
+}
+
+// What a produce of `data` to `topic` is refused with before it reaches the partition, if at all.
+std::optional<PartitionResponse> Check(Shard& shard, const ProduceRequest& request,
+                                       const TopicInfo* topic, int16_t version,
+                                       const ProduceRequest::PartitionProduceData& data) {
+  if (version < kFirstServedVersion) return Refuse(data.index, ErrorCode::kUnsupportedVersion, "");
+  if (request.acks < -1 || request.acks > 1) {
+    return Refuse(data.index, ErrorCode::kInvalidRequiredAcks,
+                  absl::StrCat("expected acks -1, 0 or 1, came ", request.acks));
+  }
+  if (topic == nullptr) {
+    return Refuse(data.index,
+                  version >= kFirstVersionByTopicId ? ErrorCode::kUnknownTopicId
+                                                    : ErrorCode::kUnknownTopicOrPartition,
+                  "");
+  }
+  if (topic->Partition(PartitionIndex(data.index)) == nullptr) {
+    return Refuse(data.index, ErrorCode::kUnknownTopicOrPartition, "");
+  }
+  protocol::ValidationResult result = shard.validator().Validate(
+      data.records.bytes, RulesOf(topic->settings, shard.node().config, version), shard.now_ms());
+  if (!result.ok()) {
+    PartitionResponse refused = Refuse(data.index, result.error, std::move(result.message));
+    for (protocol::RecordError& record : result.record_errors) {
+      refused.record_errors.push_back({record.index, std::move(record.message)});
+    }
+    return refused;
+  }
+  // The frame is ours and nobody else reads it: batches are patched in place.
+  char* const batch = const_cast<char*>(data.records.bytes.data());
+  if (result.max_timestamp.has_value()) protocol::SetMaxTimestamp(batch, *result.max_timestamp);
+  return std::nullopt;
+}
+
+void Finish(const RequestRef& request, int16_t acks, ProduceResponse response,
+            std::vector<PartitionResponse> parts) {
+  size_t next = 0;
+  for (ProduceResponse::TopicProduceResponse& topic : response.responses) {
+    for (PartitionResponse& partition : topic.partition_responses) {
+      partition = std::move(parts[next++]);
+    }
+  }
+  if (acks != 0) return request->Respond(response);
+  // The client asked for no answer: closing the connection is the only way to tell it of a failure.
+  for (const ProduceResponse::TopicProduceResponse& topic : response.responses) {
+    for (const PartitionResponse& partition : topic.partition_responses) {
+      if (partition.error_code != 0) {
+        const auto code = static_cast<ErrorCode>(partition.error_code);
+        return request->CloseConnection(
+            absl::StrCat("produce with acks=0 failed: ", protocol::ErrorName(code)));
+      }
+    }
+  }
+  request->RespondNothing();
+}
+
+}  // namespace
+
+void HandleProduce(const RequestRef& request) {
+  absl::StatusOr<ProduceRequest> decoded = request->Decode<ProduceRequest>();
+  if (!decoded.ok()) return request->CloseConnection(decoded.status().message());
+  Shard& shard = request->shard();
+
+  ProduceResponse response;
+  size_t parts = 0;
+  for (const ProduceRequest::TopicProduceData& topic : decoded->topic_data) {
+    ProduceResponse::TopicProduceResponse& answer = response.responses.emplace_back();
+    answer.name = topic.name;
+    answer.topic_id = topic.topic_id;
+    answer.partition_responses.resize(topic.partition_data.size());
+    parts += topic.partition_data.size();
+  }
+  auto gather = Gather<PartitionResponse>::Create(
+      parts, [request, acks = decoded->acks,
+              response = std::move(response)](std::vector<PartitionResponse> results) mutable {
+        Finish(request, acks, std::move(response), std::move(results));
+      });
+
+  size_t part = 0;
+  for (const ProduceRequest::TopicProduceData& topic_data : decoded->topic_data) {
+    const TopicInfo* topic = request->version() >= kFirstVersionByTopicId
+                                 ? shard.topics().Find(topic_data.topic_id)
+                                 : shard.topics().Find(topic_data.name);
+    for (const ProduceRequest::PartitionProduceData& data : topic_data.partition_data) {
+      const size_t index = part++;
+      std::optional<PartitionResponse> refused =
+          Check(shard, *decoded, topic, request->version(), data);
+      if (refused.has_value()) {
+        gather->Set(index, std::move(*refused));
+        continue;
+      }
+      const TopicPartition partition{topic->id(), PartitionIndex(data.index)};
+      AppendCall call{
+          absl::MakeSpan(const_cast<char*>(data.records.bytes.data()), data.records.bytes.size()),
+          decoded->acks, decoded->timeout_ms, request};
+      shard.Call<replication::AppendDone>(
+          shard.OwnerOf(partition),
+          [partition, call = std::move(call)](Shard& owner,
+                                              Reply<replication::AppendDone> reply) mutable {
+            owner.partitions().Append(partition, std::move(call), std::move(reply));
+          },
+          [gather, index, number = data.index](const replication::AppendDone& done) {
+            gather->Set(index, Answer(number, done));
+          });
+    }
+  }
+}
+
+}  // namespace weir::server

@@ -1,0 +1,185 @@
+// weir: the broker, and the command line around it.
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "log/checkpoint_file.h"
+#include "log/posix_file.h"
+#include "server/broker.h"
+#include "server/broker_config_reader.h"
+#include "server/logger.h"
+#include "server/properties.h"
+
+namespace weir::server {
+namespace {
+
+constexpr char kUsage[] = R"(weir: Apache Kafka's job in one native binary
+
+  weir                                      a one-node broker on localhost:9092
+  weir server [FILE.properties] [--override KEY=VALUE]...
+                                            a broker with Kafka's configuration keys
+  weir --version | --help
+
+Without log.dirs the data is in $WEIR_DATA, else $XDG_DATA_HOME/weir, else ~/.local/share/weir.
+Keys: docs/CONFIGURATION.md.
+)";
+
+constexpr char kVersion[] = "weir 0.1.0 (protocol of Apache Kafka 4.2)\n";
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string DefaultDataDirectory() {
+  if (const std::string data = Environment("WEIR_DATA"); !data.empty()) return data;
+  if (const std::string data = Environment("XDG_DATA_HOME"); !data.empty()) return data + "/weir";
+  if (const std::string home = Environment("HOME"); !home.empty()) {
+    return home + "/.local/share/weir";
+  }
+  return "weir-data";
+}
+
+struct ServerArguments {
+  std::string file;
+  std::vector<std::string> overrides;
+};
+
+absl::StatusOr<ServerArguments> ParseServerArguments(const std::vector<std::string>& arguments) {
+  ServerArguments parsed;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (argument == "--override") {
+      if (++i == arguments.size()) {
+        return absl::InvalidArgumentError("--override: expected KEY=VALUE behind it");
+      }
+      parsed.overrides.push_back(arguments[i]);
+    } else if (absl::StartsWith(argument, "--override=")) {
+      parsed.overrides.push_back(argument.substr(sizeof("--override=") - 1));
+    } else if (absl::StartsWith(argument, "-")) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("expected FILE or --override KEY=VALUE, came '", argument, "'"));
+    } else if (parsed.file.empty()) {
+      parsed.file = argument;
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("expected one FILE, came '", parsed.file, "' and '", argument, "'"));
+    }
+  }
+  return parsed;
+}
+
+absl::StatusOr<BrokerConfig> ReadConfig(const ServerArguments& arguments,
+                                        std::vector<std::string>* notices) {
+  Properties properties;
+  if (!arguments.file.empty()) {
+    log::PosixFileSystem files;
+    WEIR_ASSIGN_OR_RETURN(const std::string text,
+                          log::ReadWholeFile(files, arguments.file, kPropertiesBytesMax));
+    WEIR_ASSIGN_OR_RETURN(properties, ParseProperties(text, arguments.file));
+  }
+  for (const std::string& text : arguments.overrides) {
+    WEIR_RETURN_IF_ERROR(ApplyOverride(text, &properties));
+  }
+  if (properties.Find("listeners") == nullptr) {
+    WEIR_RETURN_IF_ERROR(ApplyOverride("listeners=PLAINTEXT://localhost:9092", &properties));
+  }
+  WEIR_ASSIGN_OR_RETURN(BrokerConfig config, ReadBrokerConfig(properties, notices));
+  if (config.data_directory.empty()) config.data_directory = DefaultDataDirectory();
+  return config;
+}
+
+// Every partition holds files and every client a socket.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "weir: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+void PrintWhatNext(const Broker& broker) {
+  const std::string address = absl::StrCat(broker.node().endpoints.front().address.host, ":",
+                                           broker.node().endpoints.front().address.port);
+  std::printf(
+      "\nWeir is ready on %s, its data in %s. In another terminal:\n"
+      "  kcat -b %s -L\n"
+      "  echo hello | kcat -b %s -P -t greetings\n"
+      "  kcat -b %s -C -t greetings -e\n\n",
+      address.c_str(), broker.node().directory->path().c_str(), address.c_str(), address.c_str(),
+      address.c_str());
+  std::fflush(stdout);
+}
+
+int RunServer(const std::vector<std::string>& words) {
+  absl::StatusOr<ServerArguments> arguments = ParseServerArguments(words);
+  if (!arguments.ok()) return Fail(arguments.status());
+  std::vector<std::string> notices;
+  absl::StatusOr<BrokerConfig> config = ReadConfig(*arguments, &notices);
+  if (!config.ok()) return Fail(config.status());
+
+  // The signals are taken by sigwait below; every thread inherits that they are blocked.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  RaiseDescriptorLimit();
+
+  SystemClock clock;
+  StreamLogger logger(stderr, clock);
+  for (const std::string& notice : notices) logger.Info("configuration: ", notice);
+  absl::StatusOr<std::unique_ptr<Broker>> broker = Broker::Start(*std::move(config), logger);
+  if (!broker.ok()) return Fail(broker.status());
+  PrintWhatNext(**broker);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  logger.Info("stopping on signal ", signal);
+  const absl::Status stopped = (*broker)->Stop();
+  if (!stopped.ok()) return Fail(stopped);
+  logger.Info("stopped cleanly");
+  return 0;
+}
+
+int Run(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return RunServer({});
+  const std::string& command = arguments.front();
+  if (command == "--help" || command == "-h" || command == "help") {
+    std::fputs(kUsage, stdout);
+    return 0;
+  }
+  if (command == "--version" || command == "version") {
+    std::fputs(kVersion, stdout);
+    return 0;
+  }
+  if (command == "server") {
+    return RunServer(std::vector<std::string>(arguments.begin() + 1, arguments.end()));
+  }
+  std::fprintf(stderr, "weir: expected a command, came '%s'\n\n%s", command.c_str(), kUsage);
+  return 2;
+}
+
+}  // namespace
+}  // namespace weir::server
+
+int main(int argc, char** argv) {
+  return weir::server::Run(std::vector<std::string>(argv + 1, argv + argc));
+}

@@ -1,0 +1,47 @@
+// -----------------------------------------------------------------------------
+// File: server/node.h
+// -----------------------------------------------------------------------------
+// What the shards of one node share.
+// Threading: filled before the event loops run and constant afterwards, except the atomics.
+#ifndef WEIR_SERVER_NODE_H_
+#define WEIR_SERVER_NODE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/strong_int.h"
+#include "server/broker_config.h"
+#include "server/data_directory.h"
+#include "server/frame_buffer.h"
+#include "server/listener.h"
+#include "server/logger.h"
+
+namespace weir::server {
+
+class Shard;
+
+// Names one core of a node; shard 0 also holds the controller and accepts connections.
+using ShardId = StrongInt<struct ShardIdTag, uint32_t>;
+inline constexpr ShardId kControllerShard{0};
+
+struct Node {
+  BrokerConfig config;
+  Logger* logger = nullptr;  // outlives the node
+
+  std::unique_ptr<DataDirectory> directory;
+  std::vector<Listener> endpoints;  // as clients are told, one for each of config.listeners
+  std::vector<Shard*> shards;       // by ShardId
+
+  FramePool frames{FramePool::Limits{}};  // of requests that are being received or served
+  std::atomic<int32_t> connection_count{0};
+
+  const std::string& cluster_id() const { return directory->properties().cluster_id; }
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_NODE_H_

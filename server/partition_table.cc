@@ -1,0 +1,367 @@
+#include "server/partition_table.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "log/partition_metadata.h"
+#include "protocol/compression_batch.h"
+#include "server/logger.h"
+
+namespace weir::server {
+
+using protocol::ErrorCode;
+
+PartitionTable::PartitionTable(const Node& node, log::FileSystem& files, Clock& clock)
+    : node_(node), files_(files), clock_(clock) {}
+
+PartitionTable::~PartitionTable() = default;
+
+// --- metadata -----------------------------------------------------------------------------------
+
+log::LogConfig PartitionTable::LogConfigOf(const TopicSettings& settings) const {
+  log::LogConfig config;
+  config.segment_bytes = settings.segment_bytes;
+  config.segment_ms = settings.segment_ms;
+  config.segment_index_bytes = settings.segment_index_bytes;
+  config.index_interval_bytes = settings.index_interval_bytes;
+  config.retention_ms = settings.retention_ms;
+  config.retention_bytes = settings.retention_bytes;
+  config.file_delete_delay_ms = settings.file_delete_delay_ms;
+  config.producer_id_expiration_ms = node_.config.producer_id_expiration_ms;
+  config.log_append_time = settings.log_append_time;
+  return config;
+}
+
+replication::PartitionConfig PartitionTable::PartitionConfigOf(
+    const TopicSettings& settings) const {
+  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  replication::PartitionConfig config;
+  config.durability = node_.config.flush_policy == FlushPolicy::kAck ? replication::Durability::kAck
+                                                                     : replication::Durability::kOs;
+  config.min_insync_replicas = settings.min_insync_replicas;
+  config.flush_messages = settings.flush_messages;
+  config.flush_interval_ns =
+      settings.flush_ms > kNever / kNsPerMs ? kNever : settings.flush_ms * kNsPerMs;
+  return config;
+}
+
+absl::Status PartitionTable::SetAside(const std::string& directory, const std::string& suffix) {
+  WEIR_RETURN_IF_ERROR(files_.Rename(directory, directory + suffix));
+  return files_.SyncDirectory(node_.directory->path());
+}
+
+// Makes sure that the partition's directory is of this incarnation of the topic, and says how to
+// open what is in it.
+absl::StatusOr<log::RecoveryHint> PartitionTable::PrepareDirectory(const Hosted& hosted) {
+  const PartitionName name(hosted.topic, hosted.id.partition.value());
+  if (files_.Exists(hosted.directory)) {
+    const absl::StatusOr<Uuid> owner = log::ReadPartitionMetadata(files_, hosted.directory);
+    // Without the file, a crash came while the log was created.
+    if (absl::IsNotFound(owner.status())) return node_.directory->HintFor(name);
+    WEIR_RETURN_IF_ERROR(owner.status());
+    if (*owner == hosted.id.topic_id) return node_.directory->HintFor(name);
+    node_.logger->Warning(hosted.directory, " is of an earlier topic of this name, ",
+                          owner->ToString(), ": set aside");
+    WEIR_RETURN_IF_ERROR(node_.directory->Forget(files_, {name}));
+    WEIR_RETURN_IF_ERROR(
+        SetAside(hosted.directory, absl::StrCat(".", owner->ToString(), "-stray")));
+  } else if (node_.directory->Remembers(name)) {
+    return absl::DataLossError(absl::StrCat(
+        hosted.directory, ": expected the partition's log up to offset ",
+        node_.directory->HintFor(name).recovery_point.value(), ", the directory is missing"));
+  }
+  return log::RecoveryHint();
+}
+
+absl::StatusOr<std::unique_ptr<log::Log>> PartitionTable::OpenLog(const Hosted& hosted) {
+  WEIR_ASSIGN_OR_RETURN(const log::RecoveryHint hint, PrepareDirectory(hosted));
+  const auto next_token = [this, id = hosted.id] {
+    syncs_.emplace(next_sync_, id);
+    return next_sync_++;
+  };
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<log::Log> log,
+                        log::Log::Open(files_, hosted.directory, LogConfigOf(hosted.settings), hint,
+                                       clock_.WallMs(), next_token));
+  if (!files_.Exists(absl::StrCat(hosted.directory, "/", log::kPartitionMetadataName))) {
+    WEIR_RETURN_IF_ERROR(log::WritePartitionMetadata(files_, hosted.directory, hosted.id.topic_id));
+  }
+  return log;
+}
+
+void PartitionTable::ReportRecovery(const Hosted& hosted) const {
+  const log::RecoveryReport& report = hosted.partition->log().recovery_report();
+  if (report.truncated_bytes == 0) return;
+  node_.logger->Warning(report.truncated_file, ": dropped ", report.truncated_bytes,
+                        " bytes from position ", report.truncated_position,
+                        " that were never acknowledged as durable: ", report.truncated_reason);
+}
+
+void PartitionTable::Open(const TopicPartition& id, const std::string& topic,
+                          const metadata::PartitionImage& image, const TopicSettings& settings) {
+  auto hosted = std::make_unique<Hosted>();
+  hosted->id = id;
+  hosted->topic = topic;
+  hosted->directory = node_.directory->PartitionPath(topic, id.partition);
+  hosted->settings = settings;
+  absl::StatusOr<std::unique_ptr<log::Log>> log = OpenLog(*hosted);
+  if (log.ok()) {
+    hosted->partition = std::make_unique<replication::Partition>(
+        node_.config.node_id, *std::move(log), PartitionConfigOf(settings));
+    ReportRecovery(*hosted);
+  } else {
+    hosted->offline = log.status();
+    node_.logger->Error(topic, "-", id.partition.value(), " is offline: ", log.status().message());
+  }
+  partitions_[id] = std::move(hosted);
+  Update(id, image);
+}
+
+void PartitionTable::Update(const TopicPartition& id, const metadata::PartitionImage& image) {
+  Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) return;
+  if (image.leader != node_.config.node_id) return Step(hosted, replication::StopLeading{});
+  Step(hosted, replication::BecomeLeader{image.leader_epoch, image.partition_epoch, image.replicas,
+                                         image.isr});
+}
+
+void PartitionTable::Configure(const TopicPartition& id, const TopicSettings& settings) {
+  Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) return;
+  hosted->settings = settings;
+  hosted->partition->log().set_config(LogConfigOf(settings));
+  hosted->partition->set_config(PartitionConfigOf(settings));
+}
+
+void PartitionTable::Delete(const std::vector<TopicPartition>& ids) {
+  std::vector<PartitionName> names;
+  for (const TopicPartition& id : ids) {
+    if (const Hosted* hosted = Find(id)) names.emplace_back(hosted->topic, id.partition.value());
+  }
+  const absl::Status forgotten = node_.directory->Forget(files_, names);
+  if (!forgotten.ok()) node_.logger->Error("checkpoints: ", forgotten.message());
+  for (const TopicPartition& id : ids) {
+    Hosted* hosted = Find(id);
+    if (hosted == nullptr) continue;
+    if (hosted->partition != nullptr) Step(hosted, replication::StopLeading{});
+    const std::string suffix = absl::StrCat(".", id.topic_id.ToString(), "-delete");
+    // What cannot be renamed now is found to be stray when the node starts again.
+    const absl::Status renamed = forgotten.ok() ? SetAside(hosted->directory, suffix) : forgotten;
+    if (renamed.ok()) {
+      removals_.push_back(
+          {hosted->directory + suffix, clock_.WallMs() + hosted->settings.file_delete_delay_ms});
+    } else {
+      node_.logger->Error(hosted->directory, " cannot be deleted: ", renamed.message());
+    }
+    partitions_.erase(id);
+  }
+}
+
+// --- requests -----------------------------------------------------------------------------------
+
+PartitionTable::Hosted* PartitionTable::Find(const TopicPartition& id) {
+  const auto found = partitions_.find(id);
+  return found == partitions_.end() ? nullptr : found->second.get();
+}
+
+std::vector<PartitionTable::Hosted*> PartitionTable::Sorted() const {
+  std::vector<Hosted*> sorted;
+  sorted.reserve(partitions_.size());
+  for (const auto& [id, hosted] : partitions_) sorted.push_back(hosted.get());
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Hosted* a, const Hosted* b) { return a->id < b->id; });
+  return sorted;
+}
+
+void PartitionTable::Step(Hosted* hosted, replication::Event event) {
+  replication::Effects effects;
+  hosted->partition->Step(now(), std::move(event), &effects);
+  Carry(hosted, std::move(effects));
+}
+
+void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
+  for (replication::Effect& effect : effects) {
+    if (auto* done = std::get_if<replication::AppendDone>(&effect)) {
+      auto waiting = appends_.extract(done->token);
+      WEIR_CHECK(!waiting.empty());
+      waiting.mapped().reply(*done);
+    } else if (auto* ready = std::get_if<replication::FetchReady>(&effect)) {
+      auto wait = waits_.extract(ready->token);
+      if (wait.empty()) continue;  // another of its partitions was first
+      for (const TopicPartition& other : wait.mapped().partitions) {
+        Hosted* also = other == hosted->id ? nullptr : Find(other);
+        if (also == nullptr || also->partition == nullptr) continue;
+        replication::Effects none;
+        also->partition->Step(now(), replication::CancelFetchWaiter{ready->token}, &none);
+      }
+      wait.mapped().reply(Advanced{});
+    } else if (std::holds_alternative<replication::LogFailed>(effect)) {
+      node_.logger->Error(hosted->topic, "-", hosted->id.partition.value(),
+                          " has failed: ", hosted->partition->log().failed().message());
+    }
+  }
+}
+
+void PartitionTable::Append(const TopicPartition& id, AppendCall call,
+                            Reply<replication::AppendDone> reply) {
+  Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) {
+    replication::AppendDone refused;
+    refused.error =
+        hosted == nullptr ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kKafkaStorageError;
+    return reply(refused);
+  }
+  const replication::WaitToken token = next_append_++;
+  appends_.emplace(token, WaitingAppend{std::move(reply), std::move(call.keep_alive)});
+  if (appended_set_.insert(id).second) appended_.push_back(id);
+  const MonotonicNs deadline =
+      clock_.Monotonic() + std::max<int64_t>(call.timeout_ms, 0) * kNsPerMs;
+  Step(hosted, replication::Append{call.batch, call.acks, deadline, token});
+}
+
+ReadReply PartitionTable::Read(const ReadQuestion& question) {
+  ReadReply reply;
+  const Hosted* hosted = Find(question.partition);
+  if (hosted == nullptr || hosted->partition == nullptr) {
+    reply.answer.error =
+        hosted == nullptr ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kKafkaStorageError;
+    return reply;
+  }
+  reply.answer = hosted->partition->Read(question.request);
+  reply.leader_epoch = hosted->partition->leader_epoch();
+  return reply;
+}
+
+replication::OffsetAnswer PartitionTable::FindOffset(const OffsetQuestion& question) {
+  const Hosted* hosted = Find(question.partition);
+  if (hosted == nullptr || hosted->partition == nullptr) {
+    replication::OffsetAnswer refused;
+    refused.error =
+        hosted == nullptr ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kKafkaStorageError;
+    return refused;
+  }
+  const auto decode =
+      [this](const protocol::RecordBatchView& batch) -> absl::StatusOr<std::string> {
+    std::string records;
+    WEIR_RETURN_IF_ERROR(decompressor_.Decompress(batch.codec(), batch.records(),
+                                                  protocol::DecompressionLimits(), &records));
+    return records;
+  };
+  return hosted->partition->ListOffset(question.timestamp, question.leader_epoch,
+                                       question.read_committed, decode);
+}
+
+void PartitionTable::Await(replication::WaitToken token, const std::vector<AwaitedPlace>& places,
+                           Reply<Advanced> reply) {
+  CancelAwait(token);
+  Wait& wait = waits_.emplace(token, Wait{std::move(reply), {}}).first->second;
+  for (const AwaitedPlace& place : places) wait.partitions.push_back(place.partition);
+  for (const AwaitedPlace& place : places) {
+    Hosted* hosted = Find(place.partition);
+    if (hosted == nullptr || hosted->partition == nullptr) continue;
+    Step(hosted, replication::RegisterFetchWaiter{token, place.offset, place.bytes_min});
+    if (!waits_.contains(token)) return;  // answered already
+  }
+}
+
+void PartitionTable::CancelAwait(replication::WaitToken token) {
+  auto wait = waits_.extract(token);
+  if (wait.empty()) return;
+  for (const TopicPartition& id : wait.mapped().partitions) {
+    Hosted* hosted = Find(id);
+    if (hosted == nullptr || hosted->partition == nullptr) continue;
+    Step(hosted, replication::CancelFetchWaiter{token});
+  }
+}
+
+// --- time ---------------------------------------------------------------------------------------
+
+void PartitionTable::OnSyncDone(const log::SyncDone& sync) {
+  const auto token = syncs_.extract(sync.token);
+  if (token.empty()) return;
+  Hosted* hosted = Find(token.mapped());
+  if (hosted == nullptr || hosted->partition == nullptr) return;  // deleted meanwhile
+  Step(hosted, replication::SyncDone{sync});
+}
+
+void PartitionTable::OnTickEnd() {
+  if (appended_.empty()) return;
+  const std::vector<TopicPartition> appended = std::exchange(appended_, {});
+  appended_set_.clear();
+  for (const TopicPartition& id : appended) {
+    Hosted* hosted = Find(id);
+    if (hosted == nullptr) continue;
+    Step(hosted, replication::EndOfTick{});
+    has_delayed_flushes_ |= hosted->partition->NextDeadline().has_value();
+  }
+}
+
+void PartitionTable::OnTimer() {
+  has_delayed_flushes_ = false;
+  for (Hosted* hosted : Sorted()) {
+    if (hosted->partition == nullptr || !hosted->partition->NextDeadline().has_value()) continue;
+    Step(hosted, replication::Tick{});
+    has_delayed_flushes_ |= hosted->partition->NextDeadline().has_value();
+  }
+}
+
+void PartitionTable::Housekeep() {
+  const TimestampMs now_ms = clock_.WallMs();
+  for (Hosted* hosted : Sorted()) {
+    if (hosted->partition == nullptr) continue;
+    replication::Effects effects;
+    const absl::StatusOr<int> deleted = hosted->partition->ApplyRetention(now_ms, &effects);
+    if (deleted.ok() && *deleted > 0) {
+      node_.logger->Info(hosted->topic, "-", hosted->id.partition.value(), ": retention deleted ",
+                         *deleted, " segments, the log starts at ",
+                         hosted->partition->log().log_start_offset().value());
+    }
+    hosted->partition->log().Tick(now_ms);
+    Carry(hosted, std::move(effects));
+  }
+  std::erase_if(removals_, [&](const DelayedRemoval& removal) {
+    if (removal.at_ms > now_ms) return false;
+    const absl::Status removed = files_.RemoveRecursively(removal.path);
+    if (!removed.ok()) node_.logger->Error(removal.path, ": ", removed.message());
+    return true;
+  });
+}
+
+PartitionCheckpoints PartitionTable::Checkpoints() const {
+  PartitionCheckpoints checkpoints;
+  for (const auto& [id, hosted] : partitions_) {
+    if (hosted->partition == nullptr) continue;
+    const auto key = std::make_pair(hosted->topic, id.partition.value());
+    const log::Log& log = hosted->partition->log();
+    checkpoints.recovery_points[key] = log.flushed_offset();
+    checkpoints.high_watermarks[key] = hosted->partition->high_watermark();
+    if (log.log_start_offset() > Offset(0)) checkpoints.log_starts[key] = log.log_start_offset();
+  }
+  return checkpoints;
+}
+
+absl::Status PartitionTable::Close() {
+  absl::Status first;
+  for (Hosted* hosted : Sorted()) {
+    if (hosted->partition == nullptr) {
+      first.Update(hosted->offline);
+      continue;
+    }
+    Step(hosted, replication::StopLeading{});
+    first.Update(hosted->partition->log().Close());
+  }
+  return first;
+}
+
+}  // namespace weir::server

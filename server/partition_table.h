@@ -1,0 +1,176 @@
+// -----------------------------------------------------------------------------
+// File: server/partition_table.h
+// -----------------------------------------------------------------------------
+// The partitions that live on one shard: opens, closes and deletes their logs as the metadata says,
+// and carries questions to their state machines (replication/partition.h) and effects back to those
+// who wait. Appends of a tick are written and flushed together when it ends.
+// Threading: one per shard, on its thread.
+// Errors: a partition whose log cannot be opened or has failed stays in the table and answers
+//   KAFKA_STORAGE_ERROR; one that is not here answers NOT_LEADER_OR_FOLLOWER.
+#ifndef WEIR_SERVER_PARTITION_TABLE_H_
+#define WEIR_SERVER_PARTITION_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "coordination/metadata/image.h"
+#include "log/file.h"
+#include "log/log.h"
+#include "protocol/compression.h"
+#include "protocol/error_code.h"
+#include "replication/partition.h"
+#include "server/data_directory.h"
+#include "server/node.h"
+#include "server/reply.h"
+#include "server/topic_config.h"
+
+namespace weir::server {
+
+struct AppendCall {
+  absl::Span<char> batch;  // validated
+  int16_t acks = -1;
+  int64_t timeout_ms = 0;
+  std::shared_ptr<const void> keep_alive;  // whoever owns the bytes
+};
+
+struct ReadQuestion {
+  TopicPartition partition;
+  replication::ReadRequest request;
+};
+// With the leadership that the answer rests on.
+struct ReadReply {
+  replication::ReadAnswer answer;
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;
+
+  bool failed() const { return answer.error != protocol::ErrorCode::kNone; }
+  bool diverges() const { return answer.diverging.end_offset != kNoOffset; }
+};
+
+struct OffsetQuestion {
+  TopicPartition partition;
+  TimestampMs timestamp = kNoTimestamp;
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;
+  bool read_committed = false;
+};
+
+// A place in a partition that a fetch waits to be able to read `bytes_min` from.
+struct AwaitedPlace {
+  TopicPartition partition;
+  Offset offset;
+  int64_t bytes_min = 1;
+};
+struct Advanced {};
+
+class PartitionTable {
+ public:
+  // All outlive the table.
+  PartitionTable(const Node& node, log::FileSystem& files, Clock& clock);
+  ~PartitionTable();
+
+  // --- metadata -----------------------------------------------------------------------------
+
+  // Opens the log of a partition, or creates it, and takes up its leadership as `image` says.
+  void Open(const TopicPartition& id, const std::string& topic,
+            const metadata::PartitionImage& image, const TopicSettings& settings);
+  void Update(const TopicPartition& id, const metadata::PartitionImage& image);
+  void Configure(const TopicPartition& id, const TopicSettings& settings);
+  // Closes the logs and renames their directories; Housekeep removes them after
+  // file.delete.delay.ms.
+  void Delete(const std::vector<TopicPartition>& ids);
+
+  // --- requests -----------------------------------------------------------------------------
+
+  void Append(const TopicPartition& id, AppendCall call, Reply<replication::AppendDone> reply);
+  ReadReply Read(const ReadQuestion& question);
+  replication::OffsetAnswer FindOffset(const OffsetQuestion& question);
+
+  // Answers once, when one of the places can be read or cannot be waited for any more. `token` is
+  // the caller's; a wait that it named before is cancelled.
+  void Await(replication::WaitToken token, const std::vector<AwaitedPlace>& places,
+             Reply<Advanced> reply);
+  void CancelAwait(replication::WaitToken token);
+
+  // --- time ---------------------------------------------------------------------------------
+
+  void OnSyncDone(const log::SyncDone& sync);
+  // Writes what the tick appended, and starts the flushes. True when an append waits, so that
+  // OnTimer should be called within kTimerMs.
+  void OnTickEnd();
+  bool needs_timer() const { return !appends_.empty() || has_delayed_flushes_; }
+  void OnTimer();
+  // Retention and deleted files, every few minutes.
+  void Housekeep();
+
+  // How far each log is.
+  PartitionCheckpoints Checkpoints() const;
+  // Flushes and closes every log; the first error, after all were tried.
+  absl::Status Close();
+
+  size_t size() const { return partitions_.size(); }
+
+ private:
+  struct Hosted {
+    TopicPartition id;
+    std::string topic;
+    std::string directory;
+    absl::Status offline;  // why there is no partition
+    std::unique_ptr<replication::Partition> partition;
+    TopicSettings settings;
+  };
+  struct WaitingAppend {
+    Reply<replication::AppendDone> reply;
+    std::shared_ptr<const void> keep_alive;
+  };
+  struct Wait {
+    Reply<Advanced> reply;
+    std::vector<TopicPartition> partitions;
+  };
+  struct DelayedRemoval {
+    std::string path;
+    TimestampMs at_ms = 0;
+  };
+
+  absl::StatusOr<std::unique_ptr<log::Log>> OpenLog(const Hosted& hosted);
+  absl::StatusOr<log::RecoveryHint> PrepareDirectory(const Hosted& hosted);
+  absl::Status SetAside(const std::string& directory, const std::string& suffix);
+  void ReportRecovery(const Hosted& hosted) const;
+  log::LogConfig LogConfigOf(const TopicSettings& settings) const;
+  replication::PartitionConfig PartitionConfigOf(const TopicSettings& settings) const;
+
+  Hosted* Find(const TopicPartition& id);
+  // In an order that does not differ from run to run.
+  std::vector<Hosted*> Sorted() const;
+  replication::Now now() const { return {clock_.Monotonic(), clock_.WallMs()}; }
+  void Step(Hosted* hosted, replication::Event event);
+  void Carry(Hosted* hosted, replication::Effects effects);
+
+  const Node& node_;
+  log::FileSystem& files_;
+  Clock& clock_;
+  protocol::Decompressor decompressor_;
+
+  absl::flat_hash_map<TopicPartition, std::unique_ptr<Hosted>> partitions_;
+  absl::flat_hash_map<log::SyncToken, TopicPartition> syncs_;
+  log::SyncToken next_sync_ = 1;
+  std::vector<TopicPartition> appended_;  // in this tick, each once
+  absl::flat_hash_set<TopicPartition> appended_set_;
+  absl::flat_hash_map<replication::WaitToken, WaitingAppend> appends_;
+  replication::WaitToken next_append_ = 1;
+  absl::flat_hash_map<replication::WaitToken, Wait> waits_;
+  std::vector<DelayedRemoval> removals_;
+  bool has_delayed_flushes_ = false;
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_PARTITION_TABLE_H_

@@ -1,0 +1,62 @@
+#include "server/router.h"
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "protocol/api/api_versions.h"
+#include "protocol/api/create_topics.h"
+#include "protocol/api/delete_topics.h"
+#include "protocol/api/describe_cluster.h"
+#include "protocol/api/describe_configs.h"
+#include "protocol/api/fetch.h"
+#include "protocol/api/find_coordinator.h"
+#include "protocol/api/init_producer_id.h"
+#include "protocol/api/list_offsets.h"
+#include "protocol/api/metadata.h"
+#include "protocol/api/produce.h"
+#include "protocol/api_key.h"
+#include "server/handlers/handlers.h"
+
+namespace weir::server {
+namespace {
+
+template <class Message>
+constexpr Route RouteOf(void (*handle)(const RequestRef&)) {
+  return {static_cast<protocol::ApiKey>(Message::kApi.key), Message::kApi.versions,
+          Message::kApi.versions, Message::kApi.flexible_since, handle};
+}
+
+// Produce is advertised from 0: librdkafka before 2.11 takes a missing 0 for a broker that cannot
+// take compressed batches (KIP-896). Versions 0 to 2 are then refused by the handler's router.
+constexpr Route ProduceRoute() {
+  Route route = RouteOf<protocol::ProduceRequest>(HandleProduce);
+  route.advertised.min = 0;
+  return route;
+}
+
+constexpr Route kRoutes[] = {
+    ProduceRoute(),
+    RouteOf<protocol::FetchRequest>(HandleFetch),
+    RouteOf<protocol::ListOffsetsRequest>(HandleListOffsets),
+    RouteOf<protocol::MetadataRequest>(HandleMetadata),
+    RouteOf<protocol::FindCoordinatorRequest>(HandleFindCoordinator),
+    RouteOf<protocol::ApiVersionsRequest>(HandleApiVersions),
+    RouteOf<protocol::CreateTopicsRequest>(HandleCreateTopics),
+    RouteOf<protocol::DeleteTopicsRequest>(HandleDeleteTopics),
+    RouteOf<protocol::InitProducerIdRequest>(HandleInitProducerId),
+    RouteOf<protocol::DescribeConfigsRequest>(HandleDescribeConfigs),
+    RouteOf<protocol::DescribeClusterRequest>(HandleDescribeCluster),
+};
+
+}  // namespace
+
+absl::Span<const Route> Routes() { return kRoutes; }
+
+const Route* FindRoute(int16_t api_key) {
+  for (const Route& route : kRoutes) {
+    if (static_cast<int16_t>(route.key) == api_key) return &route;
+  }
+  return nullptr;
+}
+
+}  // namespace weir::server

@@ -1,0 +1,131 @@
+#include "server/shard.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/controller_driver.h"
+#include "server/logger.h"
+
+namespace weir::server {
+namespace {
+
+constexpr int64_t kTimerNs = 50 * kNsPerMs;  // how late a produce timeout may be noticed
+
+}  // namespace
+
+Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
+    : id_(id),
+      node_(node),
+      environment_(environment),
+      topics_(node.config),
+      partitions_(node, environment.files, environment.loop.clock()),
+      fetch_sessions_(static_cast<size_t>(node.config.fetch_session_slots), &environment.random,
+                      static_cast<int32_t>(id.value()), static_cast<int32_t>(node.shards.size())),
+      producer_ids_([this](ProducerIds::GotBlock got) {
+        Call<absl::StatusOr<ProducerIdBlock>>(
+            kControllerShard,
+            [](Shard& shard, Reply<absl::StatusOr<ProducerIdBlock>> reply) {
+              shard.controller().AllocateProducerIds(std::move(reply));
+            },
+            std::move(got));
+      }),
+      connections_(*this, node, environment.loop) {
+  loop().SetSyncHandler([this](const log::SyncDone& sync) { OnSyncDone(sync); });
+  loop().SetTickEndHook([this] { OnTickEnd(); });
+  ScheduleHousekeeping();
+}
+
+Shard::~Shard() {
+  loop().SetSyncHandler(nullptr);
+  loop().SetTickEndHook(nullptr);
+}
+
+ControllerDriver& Shard::controller() { return *controller_; }
+
+void Shard::set_controller(std::unique_ptr<ControllerDriver> controller) {
+  controller_ = std::move(controller);
+}
+
+void Shard::Follow(metadata::MetadataImagePtr image) {
+  const metadata::ImageDelta delta = metadata::Compare(topics_.image(), std::move(image));
+  topics_.Apply(delta);
+  std::vector<TopicPartition> gone;
+  for (const metadata::TopicImage* topic : delta.deleted_topics) {
+    for (int32_t i = 0; i < topic->partition_count(); ++i) {
+      const TopicPartition partition{topic->id, PartitionIndex(i)};
+      if (OwnerOf(partition) == id_) gone.push_back(partition);
+    }
+  }
+  if (!gone.empty()) partitions_.Delete(gone);
+  for (const metadata::TopicImage* topic : delta.created_topics) {
+    for (int32_t i = 0; i < topic->partition_count(); ++i) {
+      OpenIfOurs(*topic, PartitionIndex(i));
+    }
+  }
+  for (const metadata::TopicDelta& topic : delta.changed_topics) {
+    for (const metadata::PartitionDelta& change : topic.partitions) {
+      if (change.before == nullptr) {
+        OpenIfOurs(*topic.after, change.partition);
+      } else if (OwnerOf({topic.after->id, change.partition}) == id_) {
+        partitions_.Update({topic.after->id, change.partition}, *change.after);
+      }
+    }
+  }
+  for (const metadata::ConfigResource& resource : delta.changed_configs) {
+    if (resource.type == metadata::ConfigResourceType::kTopic) Reconfigure(resource.name);
+  }
+}
+
+void Shard::OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index) {
+  const TopicPartition partition{topic.id, index};
+  if (OwnerOf(partition) != id_) return;
+  partitions_.Open(partition, topic.name, *topic.Find(index), topics_.Find(topic.id)->settings);
+}
+
+void Shard::Reconfigure(absl::string_view topic_name) {
+  const TopicInfo* topic = topics_.Find(topic_name);
+  if (topic == nullptr) return;
+  for (int32_t i = 0; i < topic->image->partition_count(); ++i) {
+    partitions_.Configure({topic->id(), PartitionIndex(i)}, topic->settings);
+  }
+}
+
+void Shard::OnSyncDone(const log::SyncDone& sync) {
+  if (controller_ != nullptr && controller_->OnSyncDone(sync)) return;
+  partitions_.OnSyncDone(sync);
+}
+
+void Shard::OnTickEnd() {
+  partitions_.OnTickEnd();
+  if (controller_ != nullptr) controller_->OnTickEnd();
+  if (!timer_armed_ && partitions_.needs_timer()) ArmTimer();
+}
+
+void Shard::ArmTimer() {
+  timer_armed_ = true;
+  loop().timers().Schedule(loop().now() + kTimerNs, [this] {
+    partitions_.OnTimer();
+    timer_armed_ = false;
+    if (partitions_.needs_timer()) ArmTimer();
+  });
+}
+
+void Shard::ScheduleHousekeeping() {
+  const int64_t interval_ns = node_.config.retention_check_interval_ms * kNsPerMs;
+  loop().timers().Schedule(loop().now() + interval_ns, [this] {
+    partitions_.Housekeep();
+    ScheduleHousekeeping();
+  });
+}
+
+absl::Status Shard::Close() {
+  connections_.CloseAll();
+  absl::Status status = partitions_.Close();
+  if (controller_ != nullptr) status.Update(controller_->Close());
+  return status;
+}
+
+}  // namespace weir::server

@@ -1,0 +1,132 @@
+// -----------------------------------------------------------------------------
+// File: server/shard.h
+// -----------------------------------------------------------------------------
+// One core of the broker: its connections, the partitions that hash to it, and its copy of the
+// metadata image. Shards share nothing that changes: they ask each other by Call, through mailboxes.
+// Shard 0 also holds the controller. The simulator runs shards as the broker does: by their event
+// loops, on its own poller, clock and file system.
+// Decision: docs/adr/0004-poller-and-threading.md.
+// Threading: everything on the thread of the shard's loop, except the constructor.
+#ifndef WEIR_SERVER_SHARD_H_
+#define WEIR_SERVER_SHARD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "coordination/metadata/image_delta.h"
+#include "log/file.h"
+#include "protocol/record_batch_validator.h"
+#include "server/connection_table.h"
+#include "server/event_loop.h"
+#include "server/fetch_session.h"
+#include "server/node.h"
+#include "server/partition_table.h"
+#include "server/producer_ids.h"
+#include "server/reply.h"
+#include "server/topic_table.h"
+
+namespace weir::server {
+
+class ControllerDriver;
+
+// What a shard runs on; all outlive it.
+struct ShardEnvironment {
+  EventLoop& loop;
+  log::FileSystem& files;
+  Random& random;
+};
+
+class Shard {
+ public:
+  Shard(ShardId id, Node& node, const ShardEnvironment& environment);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  ShardId id() const { return id_; }
+  const Node& node() const { return node_; }
+  EventLoop& loop() { return environment_.loop; }
+  Random& random() { return environment_.random; }
+  TimestampMs now_ms() { return environment_.loop.clock().WallMs(); }
+
+  const metadata::MetadataImagePtr& image() const { return topics_.image(); }
+  const TopicTable& topics() const { return topics_; }
+  PartitionTable& partitions() { return partitions_; }
+  ConnectionTable& connections() { return connections_; }
+  FetchSessionCache& fetch_sessions() { return fetch_sessions_; }
+  protocol::RecordBatchValidator& validator() { return validator_; }
+  ProducerIds& producer_ids() { return producer_ids_; }
+  // On the controller's shard only.
+  ControllerDriver& controller();
+  void set_controller(std::unique_ptr<ControllerDriver> controller);
+
+  // The shard that a partition lives on: partitions of one topic go round all of them.
+  ShardId OwnerOf(const TopicPartition& partition) const {
+    const uint64_t topic = partition.topic_id.high ^ partition.topic_id.low;
+    const uint64_t place = topic + static_cast<uint64_t>(partition.partition.value());
+    return ShardId(static_cast<uint32_t>(place % node_.shards.size()));
+  }
+
+  // Runs work(shard) on `target`, at once if that is this shard.
+  template <class Work>
+  void Tell(ShardId target, Work work) {
+    Shard& other = *node_.shards[target.value()];
+    if (target == id_) return work(other);
+    other.loop().Post([&other, work = std::move(work)]() mutable { work(other); });
+  }
+
+  // Runs work(shard, reply) on `target`, at once if that is this shard; `done` runs here with what
+  // `reply` is called with. Calls from one shard to another arrive in their order.
+  template <class Result, class Work, class Done>
+  void Call(ShardId target, Work work, Done done) {
+    if (target == id_) {
+      work(*this, Reply<Result>(nullptr, std::move(done)));
+      return;
+    }
+    Shard& other = *node_.shards[target.value()];
+    other.loop().Post([&other, work = std::move(work),
+                       reply = Reply<Result>(&loop(), std::move(done))]() mutable {
+      work(other, std::move(reply));
+    });
+  }
+
+  // A number that no other wait of this node has.
+  replication::WaitToken NextWaitToken() { return (uint64_t{id_.value()} << 48) | ++last_wait_; }
+
+  // Follows the metadata: opens and deletes partitions of this shard.
+  void Follow(metadata::MetadataImagePtr image);
+
+  // Closes the connections, then the logs. Nothing but destruction may follow.
+  absl::Status Close();
+
+ private:
+  void OnSyncDone(const log::SyncDone& sync);
+  void OnTickEnd();
+  void OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index);
+  void Reconfigure(absl::string_view topic_name);
+  void ArmTimer();
+  void ScheduleHousekeeping();
+
+  const ShardId id_;
+  Node& node_;
+  const ShardEnvironment environment_;
+  TopicTable topics_;
+  PartitionTable partitions_;
+  FetchSessionCache fetch_sessions_;
+  protocol::RecordBatchValidator validator_;
+  ProducerIds producer_ids_;
+  ConnectionTable connections_;
+  std::unique_ptr<ControllerDriver> controller_;
+  bool timer_armed_ = false;
+  uint64_t last_wait_ = 0;
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_SHARD_H_

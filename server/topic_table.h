@@ -1,0 +1,97 @@
+// -----------------------------------------------------------------------------
+// File: server/topic_table.h
+// -----------------------------------------------------------------------------
+// The topics of the metadata image with their effective settings, as one shard looks them up on
+// every produce and fetch. Follows the image by deltas.
+// Threading: one per shard. Pointers hold until the next Apply.
+#ifndef WEIR_SERVER_TOPIC_TABLE_H_
+#define WEIR_SERVER_TOPIC_TABLE_H_
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "base/uuid.h"
+#include "coordination/metadata/image.h"
+#include "coordination/metadata/image_delta.h"
+#include "server/broker_config.h"
+#include "server/topic_config.h"
+
+namespace weir::server {
+
+struct TopicInfo {
+  const metadata::TopicImage* image = nullptr;  // of the table's image
+  TopicSettings settings;
+
+  const std::string& name() const { return image->name; }
+  const Uuid& id() const { return image->id; }
+  // Null if the topic has no such partition.
+  const metadata::PartitionImage* Partition(PartitionIndex index) const {
+    return image->Find(index);
+  }
+};
+
+class TopicTable {
+ public:
+  // `config` outlives the table.
+  explicit TopicTable(const BrokerConfig& config)
+      : config_(config), image_(metadata::EmptyImage()) {}
+
+  const metadata::MetadataImagePtr& image() const { return image_; }
+
+  void Apply(const metadata::ImageDelta& delta) {
+    image_ = delta.to;
+    for (const metadata::TopicImage* topic : delta.deleted_topics) topics_.erase(topic->id);
+    for (const metadata::TopicImage* topic : delta.created_topics) Put(topic->id);
+    for (const metadata::TopicDelta& topic : delta.changed_topics) Put(topic.after->id);
+    for (const metadata::ConfigResource& resource : delta.changed_configs) {
+      if (resource.type != metadata::ConfigResourceType::kTopic) continue;
+      const Uuid* id = image_->topic_ids.Find(resource.name);
+      if (id != nullptr) Put(*id);
+    }
+  }
+
+  // Null if there is no such topic.
+  const TopicInfo* Find(const Uuid& id) const {
+    const auto found = topics_.find(id);
+    return found == topics_.end() ? nullptr : &found->second;
+  }
+  const TopicInfo* Find(absl::string_view name) const {
+    const Uuid* id = image_->topic_ids.Find(name);
+    return id == nullptr ? nullptr : Find(*id);
+  }
+
+  // All topics, by name.
+  std::vector<const metadata::TopicImage*> SortedByName() const {
+    std::vector<const metadata::TopicImage*> topics;
+    topics.reserve(topics_.size());
+    for (const auto& [id, topic] : topics_) topics.push_back(topic.image);
+    std::sort(topics.begin(), topics.end(),
+              [](const auto* a, const auto* b) { return a->name < b->name; });
+    return topics;
+  }
+
+  // What was set for a topic, by key.
+  TopicOverrides Overrides(absl::string_view name) const {
+    const metadata::ConfigMap* configs =
+        image_->FindConfigs(metadata::ConfigResourceType::kTopic, name);
+    return configs == nullptr ? TopicOverrides() : TopicOverrides(*configs);
+  }
+
+ private:
+  void Put(const Uuid& id) {
+    const metadata::TopicImage* topic = image_->FindTopic(id);
+    topics_[id] = TopicInfo{topic, EffectiveTopicConfig(config_, Overrides(topic->name))};
+  }
+
+  const BrokerConfig& config_;
+  metadata::MetadataImagePtr image_;
+  absl::flat_hash_map<Uuid, TopicInfo> topics_;
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_TOPIC_TABLE_H_
