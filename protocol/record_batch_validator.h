@@ -14,8 +14,9 @@
 //   log-append time set by a client, timestamps out of
 //     bounds, negative ones but -1 (stricter)                INVALID_TIMESTAMP, each record named
 // Decision: uncompressed batches have their records walked; compressed ones are decoded only under
-// ValidationMode::kFull, or when the topic is compacted or bounds timestamps (ARCHITECTURE: the
-// produce path).
+// ValidationMode::kFull, or when the topic is compacted or bounds how old records are. That none is
+// too far in the future (message.timestamp.after.max.ms, an hour unless set) is checked by the
+// header's latest timestamp: Kafka's default would else have every compressed batch decoded.
 // Threading: one thread per validator. It keeps a Decompressor and its buffer from call to call.
 // Limits: DecompressionLimits; kRecordErrorsMax errors are listed.
 #ifndef WEIR_PROTOCOL_RECORD_BATCH_VALIDATOR_H_
@@ -86,8 +87,11 @@ class RecordBatchValidator {
                             TimestampMs now) {
     ValidationResult result;
     if (std::optional<RecordBatchView> batch = CheckFrame(bytes, rules, &result)) {
-      if (CheckHeader(*batch, rules, &result) && NeedsRecords(*batch, rules)) {
+      if (!CheckHeader(*batch, rules, &result)) return result;
+      if (NeedsRecords(*batch, rules)) {
         CheckRecords(*batch, rules, now, &result);
+      } else {
+        CheckLatest(*batch, rules, now, &result);
       }
     }
     return result;
@@ -193,16 +197,20 @@ class RecordBatchValidator {
     return true;
   }
 
-  static bool BoundsTimestamps(const ValidationRules& rules) {
-    constexpr int64_t kUnbounded = std::numeric_limits<int64_t>::max();
-    return rules.timestamp_type == TimestampType::kCreateTime &&
-           (rules.timestamp_before_max_ms != kUnbounded ||
-            rules.timestamp_after_max_ms != kUnbounded);
+  // How old a record is cannot be told from the header, which has the latest timestamp.
+  static bool NeedsRecords(const RecordBatchView& batch, const ValidationRules& rules) {
+    const bool bounds_age =
+        rules.timestamp_type == TimestampType::kCreateTime &&
+        rules.timestamp_before_max_ms != std::numeric_limits<int64_t>::max();
+    return batch.codec() == Codec::kNone || rules.mode == ValidationMode::kFull ||
+           rules.is_compacted || bounds_age;
   }
 
-  static bool NeedsRecords(const RecordBatchView& batch, const ValidationRules& rules) {
-    return batch.codec() == Codec::kNone || rules.mode == ValidationMode::kFull ||
-           rules.is_compacted || BoundsTimestamps(rules);
+  // Of a batch whose records stay compressed: the latest timestamp, as the header gives it.
+  static void CheckLatest(const RecordBatchView& batch, const ValidationRules& rules,
+                          TimestampMs now, ValidationResult* result) {
+    if (rules.timestamp_type != TimestampType::kCreateTime) return;
+    CheckTimestamp(batch.max_timestamp(), batch.last_offset_delta(), rules, now, result);
   }
 
   void CheckRecords(const RecordBatchView& batch, const ValidationRules& rules, TimestampMs now,

@@ -169,6 +169,19 @@ TEST(RecordBatchValidator, TimestampBounds) {
   EXPECT_TRUE(Check(ThreeRecords(), rules).ok());
 }
 
+TEST(RecordBatchValidator, TheHeaderTellsOfTheFutureOfACompressedBatch) {
+  std::string batch = Packed(ThreeRecords(), Codec::kLz4);
+  batch.back() ^= 1;  // nobody could decode it
+  SealCrc(batch.data());
+  ValidationRules rules;
+  rules.timestamp_after_max_ms = 5;
+  EXPECT_TRUE(Check(batch, rules).ok());
+  rules.timestamp_after_max_ms = 4;
+  EXPECT_EQ(Check(batch, rules).error, ErrorCode::kInvalidTimestamp);
+  rules.timestamp_type = TimestampType::kLogAppendTime;
+  EXPECT_TRUE(Check(batch, rules).ok());
+}
+
 TEST(RecordBatchValidator, NegativeTimestampsAreRefusedButMinusOne) {
   const auto error = [](TimestampMs timestamp) {
     RecordBatchBuilder builder;
