@@ -2,13 +2,13 @@
 // File: bench/floor.h
 // -----------------------------------------------------------------------------
 // Rows with a floor: the same work done by the least that could do it, on the same buffers in the
-// same rotation, in the same run. A row reports `vs_floor`: our throughput over the floor's, so that
-// 1.0 is the limit.
+// same rotation, in the same run. A row reports `vs_floor`: our throughput over the floor's, so
+// that 1.0 is the limit.
 //
-// The buffers are 64 MiB together, more than the caches hold, so that neither side works on what the
-// other left there. Both walk them as a ring, half a ring apart, in turns; the side that goes first
-// changes from turn to turn. The time that Google Benchmark shows is ours alone: register the row
-// with UseManualTime().
+// The buffers are 64 MiB together, more than the caches hold, so that neither side works on what
+// the other left there. Both walk them as a ring, half a ring apart, in turns; the side that goes
+// first changes from turn to turn. The time that Google Benchmark shows is ours alone: register the
+// row with UseManualTime().
 #ifndef WEIR_BENCH_FLOOR_H_
 #define WEIR_BENCH_FLOOR_H_
 

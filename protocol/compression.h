@@ -5,8 +5,8 @@
 // Threading: a Compressor or Decompressor serves one thread at a time; it keeps the libraries'
 // contexts from call to call.
 // Errors: kDataLoss for input that is malformed, ends early or has something behind its end;
-// kResourceExhausted for more output than the limits allow; kInvalidArgument for an unknown codec or
-// a level out of range. After an error *out is empty.
+// kResourceExhausted for more output than the limits allow; kInvalidArgument for an unknown codec
+// or a level out of range. After an error *out is empty.
 // Limits: DecompressionLimits; inputs of at most kRecordBatchBytesMax.
 #ifndef WEIR_PROTOCOL_COMPRESSION_H_
 #define WEIR_PROTOCOL_COMPRESSION_H_

@@ -1,8 +1,8 @@
 // -----------------------------------------------------------------------------
 // File: protocol/record_batch.h
 // -----------------------------------------------------------------------------
-// Views over Kafka's record batch, version 2 (KIP-98), and the patches that a leader makes in place.
-// Nothing here decompresses: records are read by protocol/record.h.
+// Views over Kafka's record batch, version 2 (KIP-98), and the patches that a leader makes in
+// place. Nothing here decompresses: records are read by protocol/record.h.
 //
 // Format: 61 bytes of header, big-endian, then the records, compressed as one piece or not at all:
 //   at  0 base offset i64      at 17 crc u32                at 43 producer id i64

@@ -92,8 +92,8 @@ class Connection final : public SocketHandler {
   // For frames whose length is read from now on, such as after authentication.
   void set_frame_bytes_max(int32_t bytes) { assembler_.set_frame_bytes_max(bytes); }
 
-  // Sent at the end of the tick, when the slots before it are complete too. Nothing happens when the
-  // connection is closed already.
+  // Sent at the end of the tick, when the slots before it are complete too. Nothing happens when
+  // the connection is closed already.
   void Complete(ResponseSlot slot, Response response) {
     if (socket_closed_) return;
     responses_.Complete(slot, std::move(response));

@@ -57,8 +57,8 @@ class EventLoop {
   // The time at which this tick's wait ended.
   MonotonicNs now() const { return now_; }
 
-  // Whom Wait's events of `socket` go to. Unregister before the socket is closed or detached: events
-  // of this tick that still name it are dropped.
+  // Whom Wait's events of `socket` go to. Unregister before the socket is closed or detached:
+  // events of this tick that still name it are dropped.
   void Register(SocketId socket, SocketHandler* handler) {
     WEIR_CHECK(handlers_.emplace(socket, handler).second);
   }
@@ -73,8 +73,8 @@ class EventLoop {
 
   // Runs `task` on the loop's thread. Any thread. A full mailbox is a programmer error.
   void Post(Task task) { WEIR_CHECK(mailbox_.Post(std::move(task))); }
-  // As Post, for the loop's own thread and without a wake-up: runs in the next tick, which then does
-  // not wait.
+  // As Post, for the loop's own thread and without a wake-up: runs in the next tick, which then
+  // does not wait.
   void Defer(Task task) { deferred_.push_back(std::move(task)); }
 
   // Calls OnTickEnd of the socket's handler, if it is still registered, after this tick's hook.

@@ -5,7 +5,8 @@
 // Small frames are copied out of the reader's buffer; the rest of a large one is received straight
 // into its own memory, which grows as bytes arrive, so that a length alone costs nothing.
 // Errors: kInvalidArgument for a length that is negative or above the limit (close the connection);
-// kResourceExhausted when the pool has no memory now (keep the bytes that were not taken and retry).
+// kResourceExhausted when the pool has no memory now (keep the bytes that were not taken and
+// retry).
 #ifndef WEIR_SERVER_FRAME_ASSEMBLER_H_
 #define WEIR_SERVER_FRAME_ASSEMBLER_H_
 

@@ -5,7 +5,8 @@
 // request, which may be changed in place (batches get their offsets there).
 // Threading: a FramePool and its frames may be used by any thread; two threads that write the same
 // bytes are the callers' mistake. The pool outlives its frames.
-// Limits: FramePool::Limits. Capacities are powers of two, so that freed memory fits the next frame.
+// Limits: FramePool::Limits. Capacities are powers of two, so that freed memory fits the next
+// frame.
 #ifndef WEIR_SERVER_FRAME_BUFFER_H_
 #define WEIR_SERVER_FRAME_BUFFER_H_
 

@@ -3,8 +3,8 @@
 // -----------------------------------------------------------------------------
 // Tasks that other threads hand to one reactor.
 // Threading: Post from any thread; the rest from the owner's.
-// Limits: the capacity given. Senders are bounded by the requests they admit, so a full mailbox is a
-// mistake of ours: Post says so and the caller checks.
+// Limits: the capacity given. Senders are bounded by the requests they admit, so a full mailbox is
+// a mistake of ours: Post says so and the caller checks.
 #ifndef WEIR_SERVER_MAILBOX_H_
 #define WEIR_SERVER_MAILBOX_H_
 

@@ -2,8 +2,7 @@
 // File: server/poller.h
 // -----------------------------------------------------------------------------
 // The poller port: everything that one core asks of the network, readiness style. Implementations:
-// server/epoll_poller.h, server/uring_poller.h (chosen by server/poller_factory.h) and
-// tests/sim/sim_poller.h.
+// server/epoll_poller.h and tests/sim/sim_poller.h.
 // Threading: a poller belongs to one thread; only Wake may be called by others.
 // Errors: a SocketId that this poller does not hold is a programmer error. What the network or a
 // peer does is reported in an IoResult or an absl::Status.
@@ -25,8 +24,8 @@
 
 namespace weir::server {
 
-// Names a socket within its poller. Never reused while the poller lives, so that a late event cannot
-// reach the wrong connection.
+// Names a socket within its poller. Never reused while the poller lives, so that a late event
+// cannot reach the wrong connection.
 using SocketId = StrongInt<struct SocketIdTag, uint64_t>;
 
 enum class IoKind {
@@ -118,8 +117,8 @@ class Poller {
   // The pieces, in order, with one system call (at most 64 of them, the rest is not looked at).
   // `more` says that more is sent right after, so that a short packet may wait for it.
   virtual IoResult Send(SocketId socket, absl::Span<const absl::string_view> pieces, bool more) = 0;
-  // `bytes` of the file from `position` (bytes > 0), without a copy where the file has a descriptor.
-  // kError too when the file ends before one byte: what was announced cannot be sent.
+  // `bytes` of the file from `position` (bytes > 0), without a copy where the file has a
+  // descriptor. kError too when the file ends before one byte: what was announced cannot be sent.
   virtual IoResult SendFile(SocketId socket, const log::File& file, int64_t position,
                             size_t bytes) = 0;
 
@@ -132,8 +131,8 @@ class Poller {
   // The socket under its new id, not watched yet.
   virtual SocketId Adopt(DetachedSocket socket) = 0;
 
-  // Blocks until a socket is ready, a sync completed, Wake was called or the timeout (none: for ever)
-  // passed; 0 only looks. Replaces *events; may return none.
+  // Blocks until a socket is ready, a sync completed, Wake was called or the timeout (none: for
+  // ever) passed; 0 only looks. Replaces *events; may return none.
   virtual void Wait(std::optional<int64_t> timeout_ns, std::vector<PollEvent>* events) = 0;
 
   // Makes the current or the next Wait return. Any thread; many calls may cost one.

@@ -2,9 +2,9 @@
 // File: server/shard.h
 // -----------------------------------------------------------------------------
 // One core of the broker: its connections, the partitions that hash to it, and its copy of the
-// metadata image. Shards share nothing that changes: they ask each other by Call, through mailboxes.
-// Shard 0 also holds the controller. The simulator runs shards as the broker does: by their event
-// loops, on its own poller, clock and file system.
+// metadata image. Shards share nothing that changes: they ask each other by Call, through
+// mailboxes. Shard 0 also holds the controller. The simulator runs shards as the broker does: by
+// their event loops, on its own poller, clock and file system.
 // Decision: docs/adr/0004-poller-and-threading.md.
 // Threading: everything on the thread of the shard's loop, except the constructor.
 #ifndef WEIR_SERVER_SHARD_H_

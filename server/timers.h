@@ -1,9 +1,9 @@
 // -----------------------------------------------------------------------------
 // File: server/timers.h
 // -----------------------------------------------------------------------------
-// Callbacks by time, for the thread of one reactor: a binary heap that also finds a timer by its id.
-// Schedule and Cancel cost O(log n). Reads no clock; equal times run in the order of scheduling, so
-// that a simulation repeats.
+// Callbacks by time, for the thread of one reactor: a binary heap that also finds a timer by its
+// id. Schedule and Cancel cost O(log n). Reads no clock; equal times run in the order of
+// scheduling, so that a simulation repeats.
 #ifndef WEIR_SERVER_TIMERS_H_
 #define WEIR_SERVER_TIMERS_H_
 
