@@ -12,6 +12,8 @@ import zipfile
 APIS = (
     "ApiVersions", "Metadata", "Produce", "Fetch", "ListOffsets", "CreateTopics", "DeleteTopics",
     "InitProducerId", "DescribeConfigs", "DescribeCluster", "FindCoordinator",
+    "IncrementalAlterConfigs", "AlterConfigs", "CreatePartitions", "DeleteRecords", "OffsetForLeaderEpoch",
+    "DescribeLogDirs", "DescribeTopicPartitions", "DescribeProducers", "ListConfigResources", "UpdateFeatures",
 )  # fmt: skip
 UNSTABLE = {"InitProducerId": 6}  # the first version that the release does not count as stable
 FOREVER = 0x7FFF

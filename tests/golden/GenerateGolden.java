@@ -25,6 +25,9 @@ public final class GenerateGolden {
   private static final String[] APIS = {
     "ApiVersions", "Metadata", "Produce", "Fetch", "ListOffsets", "CreateTopics", "DeleteTopics",
     "InitProducerId", "DescribeConfigs", "DescribeCluster", "FindCoordinator",
+    "IncrementalAlterConfigs", "AlterConfigs", "CreatePartitions", "DeleteRecords",
+    "OffsetForLeaderEpoch", "DescribeLogDirs", "DescribeTopicPartitions", "DescribeProducers",
+    "ListConfigResources", "UpdateFeatures",
   };
 
   private final boolean nulls;
