@@ -166,6 +166,8 @@ class Cluster {
 
   // Something said that the metadata is old: asks again, not sooner than the backoff allows.
   void WantRefresh() { refresh_wanted_ = true; }
+  // Why the last refresh in the background failed.
+  const absl::Status& refresh_error() const { return refresh_error_; }
   bool refresh_pending() const { return refresh_wanted_ || refresh_in_flight_; }
 
   // Asks for these topics and for all that are watched, and waits. OK means that a broker has

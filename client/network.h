@@ -266,7 +266,7 @@ class Network {
   Clock& clock_;
   Random& random_;
   const NetworkOptions options_;
-  int failures_ = 0;  // of all peers, ever
+  int failures_ = 0;               // of all peers, ever
   std::map<int32_t, Peer> peers_;  // stays in place while handlers add nodes
 };
 

@@ -1,0 +1,348 @@
+// -----------------------------------------------------------------------------
+// File: client/admin.h
+// -----------------------------------------------------------------------------
+// Administration of a cluster's topics, configurations and offsets. Every call blocks until it is
+// answered or its time is over.
+// Threading: that of its Cluster.
+// Errors: a call's own Status says whether brokers could be asked; where several things are asked
+// at once, each has a Status of its own, as StatusOfError() makes it. Errors that pass (no leader
+// yet, another controller) are retried until the time is over.
+#ifndef WEIR_CLIENT_ADMIN_H_
+#define WEIR_CLIENT_ADMIN_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "base/uuid.h"
+#include "client/cluster.h"
+#include "client/connection.h"
+#include "protocol/api/api_versions.h"
+#include "protocol/api/create_topics.h"
+#include "protocol/api/delete_topics.h"
+#include "protocol/api/describe_cluster.h"
+#include "protocol/api/describe_configs.h"
+#include "protocol/api/list_offsets.h"
+#include "protocol/api/metadata.h"
+#include "protocol/error_code.h"
+
+namespace weir::client {
+
+struct NewTopic {
+  std::string name;
+  int32_t partitions = -1;          // the broker's default
+  int16_t replication_factor = -1;  // the broker's default
+  std::map<std::string, std::string> configs;
+};
+
+struct TopicOutcome {
+  std::string name;
+  absl::Status status;
+  Uuid id;
+};
+
+struct ConfigOutcome {
+  int8_t resource_type = 0;
+  std::string resource_name;
+  absl::Status status;
+  std::vector<protocol::DescribeConfigsResponse::DescribeConfigsResourceResult> configs;
+};
+
+// Times that ListOffsets takes instead of a timestamp.
+inline constexpr int64_t kLatestTime = -1;
+inline constexpr int64_t kEarliestTime = -2;
+inline constexpr int64_t kMaxTimestampTime = -3;
+
+struct OffsetQuery {
+  std::string topic;
+  int32_t partition = 0;
+  int64_t time = kLatestTime;  // or milliseconds: the first record that is not older
+};
+
+struct OffsetAnswer {
+  std::string topic;
+  int32_t partition = 0;
+  absl::Status status;
+  Offset offset = kNoOffset;  // none when no record is that young
+  TimestampMs timestamp = kNoTimestamp;
+  int32_t leader_epoch = -1;
+};
+
+class Admin {
+ public:
+  explicit Admin(Cluster& cluster) : cluster_(cluster) {}
+
+  absl::StatusOr<std::vector<TopicOutcome>> CreateTopics(absl::Span<const NewTopic> topics,
+                                                         bool validate_only = false) {
+    protocol::CreateTopicsRequest request;
+    for (const NewTopic& topic : topics) {
+      protocol::CreateTopicsRequest::CreatableTopic entry;
+      entry.name = topic.name;
+      entry.num_partitions = topic.partitions;
+      entry.replication_factor = topic.replication_factor;
+      for (const auto& [key, value] : topic.configs) entry.configs.push_back({key, value});
+      request.topics.push_back(std::move(entry));
+    }
+    request.validate_only = validate_only;
+    request.timeout_ms = static_cast<int32_t>(cluster_.config().request_timeout_ms);
+    WEIR_ASSIGN_OR_RETURN(const protocol::CreateTopicsResponse response,
+                          CallController<protocol::CreateTopicsRequest>(
+                              request, [](const auto& answer) -> protocol::ErrorCode {
+                                for (const auto& topic : answer.topics) {
+                                  if (IsOtherController(topic.error_code))
+                                    return protocol::ErrorCode::kNotController;
+                                }
+                                return protocol::ErrorCode::kNone;
+                              }));
+    std::vector<TopicOutcome> outcomes;
+    for (const auto& topic : response.topics) {
+      outcomes.push_back(
+          {topic.name, Error(topic.error_code, topic.name, topic.error_message), topic.topic_id});
+    }
+    return outcomes;
+  }
+
+  absl::StatusOr<std::vector<TopicOutcome>> DeleteTopics(absl::Span<const std::string> names) {
+    const std::vector<std::string> topics(names.begin(), names.end());
+    const int32_t timeout_ms = static_cast<int32_t>(cluster_.config().request_timeout_ms);
+    WEIR_ASSIGN_OR_RETURN(const protocol::DeleteTopicsResponse response,
+                          CallController<protocol::DeleteTopicsRequest>(
+                              [topics, timeout_ms](int16_t version) {
+                                protocol::DeleteTopicsRequest request;
+                                request.timeout_ms = timeout_ms;
+                                if (version < 6) {
+                                  request.topic_names = topics;
+                                } else {
+                                  for (const std::string& topic : topics)
+                                    request.topics.push_back({topic, Uuid()});
+                                }
+                                return request;
+                              },
+                              [](const auto& answer) -> protocol::ErrorCode {
+                                for (const auto& topic : answer.responses) {
+                                  if (IsOtherController(topic.error_code))
+                                    return protocol::ErrorCode::kNotController;
+                                }
+                                return protocol::ErrorCode::kNone;
+                              }));
+    std::vector<TopicOutcome> outcomes;
+    for (const auto& topic : response.responses) {
+      const std::string name = topic.name.value_or(topic.topic_id.ToString());
+      outcomes.push_back(
+          {name, Error(topic.error_code, name, topic.error_message), topic.topic_id});
+      cluster_.mutable_metadata().Forget(name);
+    }
+    return outcomes;
+  }
+
+  // All topics, in the order of their names.
+  absl::StatusOr<std::vector<protocol::MetadataResponse::Topic>> ListTopics() {
+    WEIR_ASSIGN_OR_RETURN(protocol::MetadataResponse response,
+                          cluster_.DescribeAll(cluster_.Deadline()));
+    return Sorted(std::move(response.topics));
+  }
+
+  // These topics, each with an error code of its own; none is created by asking.
+  absl::StatusOr<std::vector<protocol::MetadataResponse::Topic>> DescribeTopics(
+      absl::Span<const std::string> names) {
+    WEIR_ASSIGN_OR_RETURN(protocol::MetadataResponse response,
+                          cluster_.Describe(names, cluster_.Deadline()));
+    return Sorted(std::move(response.topics));
+  }
+
+  // The configuration of one resource: kTopicResource and so on of protocol/api/describe_configs.h.
+  absl::StatusOr<ConfigOutcome> DescribeConfigs(int8_t resource_type, const std::string& name) {
+    protocol::DescribeConfigsRequest request;
+    request.resources.push_back({resource_type, name, std::nullopt});
+    request.include_synonyms = true;
+    int32_t broker = kNoNode;
+    const bool of_broker = resource_type == protocol::kBrokerResource ||
+                           resource_type == protocol::kBrokerLoggerResource;
+    WEIR_ASSIGN_OR_RETURN(protocol::DescribeConfigsResponse response,
+                          of_broker && absl::SimpleAtoi(name, &broker)
+                              ? CallNode<protocol::DescribeConfigsRequest>(broker, request)
+                              : cluster_.CallAny(request, cluster_.Deadline()));
+    if (response.results.size() != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("DescribeConfigs: expected one result, came ", response.results.size()));
+    }
+    auto& result = response.results[0];
+    return ConfigOutcome{result.resource_type, result.resource_name,
+                         Error(result.error_code, name, result.error_message),
+                         std::move(result.configs)};
+  }
+
+  absl::StatusOr<protocol::DescribeClusterResponse> DescribeCluster() {
+    WEIR_ASSIGN_OR_RETURN(
+        protocol::DescribeClusterResponse response,
+        cluster_.CallAny(protocol::DescribeClusterRequest(), cluster_.Deadline()));
+    WEIR_RETURN_IF_ERROR(Error(response.error_code, "cluster", response.error_message));
+    return response;
+  }
+
+  // What one broker, or any, says that it speaks.
+  absl::StatusOr<protocol::ApiVersionsResponse> ApiVersions(int32_t node = kNoNode) {
+    if (node == kNoNode) node = cluster_.AnyNode();
+    protocol::ApiVersionsRequest request;
+    request.client_software_name = "weir";
+    request.client_software_version = "0.1";
+    return cluster_.Call<protocol::ApiVersionsRequest>(node, request, cluster_.Deadline());
+  }
+
+  // Asks the leaders. The answers are in the order of the queries.
+  absl::StatusOr<std::vector<OffsetAnswer>> ListOffsets(absl::Span<const OffsetQuery> queries) {
+    std::vector<OffsetAnswer> answers;
+    for (const OffsetQuery& query : queries) {
+      answers.push_back({query.topic, query.partition, absl::UnavailableError("not asked")});
+    }
+    const MonotonicNs deadline = cluster_.Deadline();
+    WEIR_RETURN_IF_ERROR(RefreshTopicsOf(queries, deadline));
+    for (int failures = 0;; ++failures) {
+      std::map<int32_t, std::vector<size_t>> by_leader;
+      for (size_t i = 0; i < queries.size(); ++i) {
+        if (answers[i].status.code() != absl::StatusCode::kUnavailable) continue;
+        const int32_t leader = cluster_.metadata().LeaderOf(queries[i].topic, queries[i].partition);
+        if (leader != kNoNode) {
+          by_leader[leader].push_back(i);
+        } else {
+          answers[i].status = WhyNoLeader(queries[i]);
+        }
+      }
+      for (const auto& [leader, asked] : by_leader) AskOffsets(leader, queries, asked, &answers);
+      bool again = false;
+      for (const OffsetAnswer& answer : answers) {
+        again = again || answer.status.code() == absl::StatusCode::kUnavailable;
+      }
+      if (!again || cluster_.Now() >= deadline) return answers;
+      cluster_.Pause(failures, deadline);
+      WEIR_RETURN_IF_ERROR(RefreshTopicsOf(queries, deadline));
+    }
+  }
+
+  Cluster& cluster() { return cluster_; }
+
+  // --- For this class and its companions -------------------------------------------------------
+
+  static absl::Status Error(int16_t code, absl::string_view what,
+                            const std::optional<std::string>& message = std::nullopt) {
+    return StatusOfError(static_cast<protocol::ErrorCode>(code), what, message);
+  }
+
+  // Calls a broker whose address may have to be found first.
+  template <class Request, class Source>
+  absl::StatusOr<ResponseOf<Request>> CallNode(int32_t node, Source source) {
+    const MonotonicNs deadline = cluster_.Deadline();
+    if (!cluster_.network().HasNode(node)) {
+      WEIR_RETURN_IF_ERROR(cluster_.Refresh({}, deadline));
+    }
+    return cluster_.Call<Request>(node, std::move(source), deadline);
+  }
+
+  // Calls the controller, again when it moved. `error_of` finds a code in the response that asks
+  // for another try.
+  template <class Request, class Source, class ErrorOf>
+  absl::StatusOr<ResponseOf<Request>> CallController(Source source, ErrorOf error_of) {
+    const MonotonicNs deadline = cluster_.Deadline();
+    for (int failures = 0;; ++failures) {
+      const absl::Status known = cluster_.Refresh({}, deadline);
+      if (!known.ok()) return known;
+      auto response = cluster_.Call<Request>(cluster_.ControllerNode(), source, deadline);
+      const bool again = response.ok() ? error_of(*response) != protocol::ErrorCode::kNone &&
+                                             cluster_.Now() < deadline
+                                       : cluster_.MayRetry(response.status(), deadline);
+      if (!again) return response;
+      cluster_.Pause(failures, deadline);
+    }
+  }
+
+  static bool IsOtherController(int16_t code) {
+    return code == static_cast<int16_t>(protocol::ErrorCode::kNotController);
+  }
+
+ private:
+  static std::vector<protocol::MetadataResponse::Topic> Sorted(
+      std::vector<protocol::MetadataResponse::Topic> topics) {
+    std::sort(topics.begin(), topics.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
+    for (auto& topic : topics) {
+      std::sort(topic.partitions.begin(), topic.partitions.end(),
+                [](const auto& a, const auto& b) { return a.partition_index < b.partition_index; });
+    }
+    return topics;
+  }
+
+  absl::Status RefreshTopicsOf(absl::Span<const OffsetQuery> queries, MonotonicNs deadline) {
+    std::vector<std::string> topics;
+    for (const OffsetQuery& query : queries) topics.push_back(query.topic);
+    std::sort(topics.begin(), topics.end());
+    topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
+    return cluster_.Describe(topics, deadline).status();
+  }
+
+  absl::Status WhyNoLeader(const OffsetQuery& query) const {
+    const std::string what = absl::StrCat(query.topic, "-", query.partition);
+    const TopicInfo* topic = cluster_.metadata().Find(query.topic);
+    if (topic != nullptr && topic->error != protocol::ErrorCode::kNone) {
+      return StatusOfError(topic->error, query.topic);
+    }
+    if (cluster_.metadata().Find(query.topic, query.partition) == nullptr) {
+      return StatusOfError(protocol::ErrorCode::kUnknownTopicOrPartition, what);
+    }
+    return StatusOfError(protocol::ErrorCode::kLeaderNotAvailable, what);
+  }
+
+  void AskOffsets(int32_t leader, absl::Span<const OffsetQuery> queries,
+                  const std::vector<size_t>& asked, std::vector<OffsetAnswer>* answers) {
+    protocol::ListOffsetsRequest request;
+    request.replica_id = -1;
+    for (const size_t i : asked) {
+      const PartitionInfo* info = cluster_.metadata().Find(queries[i].topic, queries[i].partition);
+      request.topics.push_back(
+          {queries[i].topic, {{queries[i].partition, info->leader_epoch, queries[i].time}}});
+    }
+    const auto response = cluster_.Call<protocol::ListOffsetsRequest>(leader, std::move(request),
+                                                                      cluster_.Deadline());
+    for (const size_t i : asked) {
+      OffsetAnswer& answer = (*answers)[i];
+      if (!response.ok()) {
+        answer.status = response.status();
+        continue;
+      }
+      answer.status = absl::InvalidArgumentError("ListOffsets: the broker left a partition out");
+    }
+    if (!response.ok()) return;
+    for (const auto& topic : response->topics) {
+      for (const auto& partition : topic.partitions) {
+        for (const size_t i : asked) {
+          OffsetAnswer& answer = (*answers)[i];
+          if (answer.topic != topic.name || answer.partition != partition.partition_index) continue;
+          answer.status =
+              Error(partition.error_code, absl::StrCat(topic.name, "-", partition.partition_index));
+          answer.offset = Offset(partition.offset);
+          answer.timestamp = partition.timestamp;
+          answer.leader_epoch = partition.leader_epoch;
+        }
+      }
+    }
+  }
+
+  Cluster& cluster_;
+};
+
+}  // namespace weir::client
+
+#endif  // WEIR_CLIENT_ADMIN_H_
