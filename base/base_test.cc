@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/endian.h"
+#include "base/hex.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/status_macros.h"
@@ -101,6 +102,13 @@ absl::StatusOr<int> Half(int n) {
 absl::StatusOr<int> Quarter(int n) {
   WEIR_ASSIGN_OR_RETURN(const int half, Half(n));
   return Half(half);
+}
+
+TEST(Hex, ReadsDigitsOfBothCases) {
+  EXPECT_EQ(BytesOfHex("00fF7a"), std::string("\0\xff\x7a", 3));
+  EXPECT_EQ(BytesOfHex(""), "");
+  EXPECT_DEATH(BytesOfHex("0"), "size");
+  EXPECT_DEATH(BytesOfHex("0g"), "xdigit");
 }
 
 TEST(StatusMacros, ReturnTheError) {

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "absl/strings/escaping.h"
+#include "base/hex.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
 
@@ -19,7 +19,7 @@ TEST(Murmur2, AgreesWithTheJavaClient) {
   int32_t hash = 0, of_7 = 0, of_50 = 0;
   int keys = 0;
   while (file >> hex >> hash >> of_7 >> of_50) {
-    const std::string key = hex == "-" ? "" : absl::HexStringToBytes(hex);
+    const std::string key = hex == "-" ? "" : BytesOfHex(hex);
     ASSERT_EQ(Murmur2(key), hash) << hex;
     ASSERT_EQ(PartitionForKey(key, 7), of_7) << hex;
     ASSERT_EQ(PartitionForKey(key, 50), of_50) << hex;

@@ -103,7 +103,8 @@ absl::StatusOr<M> DecodePrefix(absl::string_view* bytes, int16_t version) {
                                                  ", came ", version));
   }
   Reader reader(*bytes);
-  absl::StatusOr<M> m{absl::in_place};
+  absl::StatusOr<M> m;
+  m.emplace();
   protocol_internal::DecodeStruct(
       protocol_internal::DecodeContext{reader, version, IsFlexible<M>(version)}, *m);
   if (!reader.ok()) return reader.status();

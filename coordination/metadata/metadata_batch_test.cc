@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
+#include "base/hex.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/uuid.h"
@@ -60,7 +61,7 @@ TEST(MetadataBatchTest, LeaderChangeIsKafkasByteForByte) {
 }
 
 TEST(MetadataBatchTest, ReadsKafkasBootstrapFile) {
-  const auto records = DecodeSnapshot(absl::HexStringToBytes(kKafkasBootstrap));
+  const auto records = DecodeSnapshot(BytesOfHex(kKafkasBootstrap));
   ASSERT_TRUE(records.ok()) << records.status();
   ASSERT_EQ(records->size(), 6);
   EXPECT_EQ(std::get<FeatureLevelRecord>((*records)[0]).name, "metadata.version");
@@ -73,7 +74,7 @@ TEST(MetadataBatchTest, ReadsKafkasBootstrapFile) {
 }
 
 TEST(MetadataBatchTest, RefusesASnapshotThatWasCutOffOrDamaged) {
-  const std::string bytes = absl::HexStringToBytes(kKafkasBootstrap);
+  const std::string bytes = BytesOfHex(kKafkasBootstrap);
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(DecodeSnapshot(bytes.substr(0, size)).ok()) << size;
   }

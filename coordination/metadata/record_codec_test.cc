@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
+#include "base/hex.h"
 #include "base/uuid.h"
 #include "coordination/metadata/records.h"
 #include "gmock/gmock.h"
@@ -33,7 +34,7 @@ TEST(RecordCodecTest, AgreesWithKafkaOnEveryTypeAndVersion) {
     std::string name, version, kind, hex;
     words >> name >> version >> kind >> hex;
     SCOPED_TRACE(name + " " + version + " " + kind);
-    const std::string bytes = absl::HexStringToBytes(hex);
+    const std::string bytes = BytesOfHex(hex);
     const absl::StatusOr<MetadataRecord> record = DecodeRecord(bytes);
     ASSERT_TRUE(record.ok()) << record.status();
     types.insert(record->index());
@@ -54,7 +55,7 @@ TEST(RecordCodecTest, AgreesWithKafkaOnEveryTypeAndVersion) {
 
 TEST(RecordCodecTest, FieldsAreWhereKafkaPutsThem) {
   const std::string bytes =
-      absl::HexStringToBytes("01020007746578742d31000000000000000200000000000003ea00");
+      BytesOfHex("01020007746578742d31000000000000000200000000000003ea00");
   const absl::StatusOr<MetadataRecord> record = DecodeRecord(bytes);
   ASSERT_TRUE(record.ok());
   EXPECT_EQ(std::get<TopicRecord>(*record).name, "text-1");

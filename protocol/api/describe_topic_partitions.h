@@ -2,7 +2,8 @@
 // File: protocol/api/describe_topic_partitions.h
 // -----------------------------------------------------------------------------
 // The partitions of topics, page by page, with eligible leaders (KIP-966).
-// Source: DescribeTopicPartitionsRequest.json and DescribeTopicPartitionsResponse.json of Apache Kafka 4.2.0.
+// Source: DescribeTopicPartitionsRequest.json and DescribeTopicPartitionsResponse.json of Apache
+// Kafka 4.2.0.
 #ifndef WEIR_PROTOCOL_API_DESCRIBE_TOPIC_PARTITIONS_H_
 #define WEIR_PROTOCOL_API_DESCRIBE_TOPIC_PARTITIONS_H_
 

@@ -3,7 +3,8 @@
 // -----------------------------------------------------------------------------
 // Single settings of topics, brokers and other resources to set, clear or, of lists, to extend or
 // shorten (KIP-339).
-// Source: IncrementalAlterConfigsRequest.json and IncrementalAlterConfigsResponse.json of Apache Kafka 4.2.0.
+// Source: IncrementalAlterConfigsRequest.json and IncrementalAlterConfigsResponse.json of Apache
+// Kafka 4.2.0.
 #ifndef WEIR_PROTOCOL_API_INCREMENTAL_ALTER_CONFIGS_H_
 #define WEIR_PROTOCOL_API_INCREMENTAL_ALTER_CONFIGS_H_
 

@@ -2,7 +2,8 @@
 // File: protocol/api/list_config_resources.h
 // -----------------------------------------------------------------------------
 // The resources that have settings (KIP-714, KIP-1142). Version 0 is of client metrics only.
-// Source: ListConfigResourcesRequest.json and ListConfigResourcesResponse.json of Apache Kafka 4.2.0.
+// Source: ListConfigResourcesRequest.json and ListConfigResourcesResponse.json of Apache Kafka
+// 4.2.0.
 #ifndef WEIR_PROTOCOL_API_LIST_CONFIG_RESOURCES_H_
 #define WEIR_PROTOCOL_API_LIST_CONFIG_RESOURCES_H_
 

@@ -2,7 +2,8 @@
 // File: protocol/api/offset_for_leader_epoch.h
 // -----------------------------------------------------------------------------
 // Where a leader epoch ended in the leader's log (KIP-101, KIP-320).
-// Source: OffsetForLeaderEpochRequest.json and OffsetForLeaderEpochResponse.json of Apache Kafka 4.2.0.
+// Source: OffsetForLeaderEpochRequest.json and OffsetForLeaderEpochResponse.json of Apache Kafka
+// 4.2.0.
 #ifndef WEIR_PROTOCOL_API_OFFSET_FOR_LEADER_EPOCH_H_
 #define WEIR_PROTOCOL_API_OFFSET_FOR_LEADER_EPOCH_H_
 

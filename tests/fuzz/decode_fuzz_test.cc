@@ -6,7 +6,7 @@
 #include <sstream>
 #include <string>
 
-#include "absl/strings/escaping.h"
+#include "base/hex.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
 
@@ -62,7 +62,7 @@ TEST(DecodeFuzz, MessagesOfKafkaAsTheyAreAndDamaged) {
     if (api + direction != current) ++message;
     current = api + direction;
     std::string input{static_cast<char>(message), static_cast<char>(version)};
-    if (hex != "-") input += absl::HexStringToBytes(hex);
+    if (hex != "-") input += BytesOfHex(hex);
     Try(input);
     for (int i = 0; i < kMutations; ++i) Try(Mutated(input, random));
     ++messages;

@@ -18,6 +18,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/hex.h"
 #include "gtest/gtest.h"
 #include "protocol/message.h"
 #include "protocol/schema.h"
@@ -42,7 +43,7 @@ inline std::vector<Vector> Vectors(absl::string_view api, absl::string_view dire
     Vector vector;
     words >> line_api >> line_direction >> vector.version >> vector.variant >> hex;
     if (line_api != api || line_direction != direction) continue;
-    if (hex != "-") vector.bytes = absl::HexStringToBytes(hex);
+    if (hex != "-") vector.bytes = BytesOfHex(hex);
     vectors.push_back(vector);
   }
   return vectors;

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Measures what our translation units cost to compile, in seconds of CPU, and writes docs/compile-times.md.
+
+Usage: tools/compile_times.py [--jobs N] [--print] [PATTERN...]
+  --jobs N  compile N at once (default 1; more than one per core makes the figures larger)
+  --print   print the tables only, and leave docs/compile-times.md as it is
+  PATTERN   whose units are measured unoptimised (default //...)
+
+Bazel says how each unit is compiled (aquery); this runs the same commands again outside Bazel, one after another, and
+asks the kernel what each used. Exits 1 if a unit or the broker is over its budget.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+BAZELW = os.path.join(ROOT, "bazelw")
+PAGE = os.path.join(ROOT, "docs/compile-times.md")
+BROKER = "//server:weir"
+UNIT_BUDGET_SECONDS, BROKER_BUDGET_SECONDS = 25, 120
+ROWS = 25
+
+Unit = collections.namedtuple("Unit", "source arguments")
+
+
+def bazel(*arguments):
+    done = subprocess.run([BAZELW, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"compile_times.py: bazel {' '.join(arguments)} failed:\n{done.stderr}")
+    return done.stdout
+
+
+def units_of(expression, flags):
+    """The compile commands of our own sources that `expression` reaches, each source once."""
+    graph = json.loads(bazel("aquery", *flags, "--output=jsonproto", f'mnemonic("CppCompile", {expression})'))
+    units = {}
+    for action in graph.get("actions", []):
+        arguments = action["arguments"]
+        source = arguments[arguments.index("-c") + 1]
+        if source.startswith("external/") or "-opt-exec" in source or "-o" not in arguments:
+            continue
+        units.setdefault(source.split("/bin/", 1)[-1], arguments)
+    return [Unit(source, arguments) for source, arguments in sorted(units.items())]
+
+
+def link_tree(folder):
+    """Makes `folder` look as the folder does in which Bazel compiles."""
+    for name in os.listdir(ROOT):
+        if not name.startswith("bazel-"):
+            os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
+    os.symlink(bazel("info", "output_path").strip(), os.path.join(folder, "bazel-out"))
+    os.symlink(os.path.join(bazel("info", "output_base").strip(), "external"), os.path.join(folder, "external"))
+
+
+def without_output(arguments):
+    """The same command, but it leaves no object and no dependency file."""
+    kept, skip = [], False
+    for argument in arguments:
+        if skip or argument == "-MD":
+            skip = False
+        elif argument in ("-MF", "-o"):
+            skip = True
+        else:
+            kept.append(argument)
+    return kept + ["-o", "/dev/null"]
+
+
+def cpu_seconds(unit, folder):
+    """User and system time of the compiler and all that it starts."""
+    process = subprocess.Popen(without_output(unit.arguments), cwd=folder, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                               env={"PATH": os.environ["PATH"], "PWD": "/proc/self/cwd"})
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    if status:
+        sys.exit(f"compile_times.py: {unit.source} does not compile:\n{errors}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(units, folder, jobs):
+    """Pairs of seconds and source, the dearest first."""
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        return sorted(zip(pool.map(lambda unit: cpu_seconds(unit, folder), units), [u.source for u in units]),
+                      reverse=True)
+
+
+def table(rows):
+    lines = ["| unit | CPU seconds |", "|---|---:|"]
+    return "\n".join(lines + [f"| {source} | {seconds:.1f} |" for seconds, source in rows])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--print", action="store_true")
+    parser.add_argument("patterns", nargs="*", default=["//..."])
+    arguments = parser.parse_args()
+
+    pattern = " + ".join(arguments.patterns)
+    generators = bazel("query", f"kind(genrule, {pattern})").split()
+    if generators:
+        bazel("build", *generators)
+    with tempfile.TemporaryDirectory() as folder:
+        link_tree(folder)
+        plain = measure(units_of(pattern, []), folder, arguments.jobs)
+        broker = measure(units_of(f"deps({BROKER})", ["-c", "opt"]), folder, arguments.jobs)
+    if not plain or not broker:
+        sys.exit(f"compile_times.py: {pattern} or {BROKER} has no unit of ours")
+
+    compiler = subprocess.run(["c++", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")[0]
+    dearest, total = plain[0], sum(seconds for seconds, _ in broker)
+    page = f"""# What compiling costs
+
+Written by `tools/compile_times.py`: CPU seconds of the compiler for each translation unit of ours, {compiler}.
+The figures belong to the machine that they were measured on; their ratios travel.
+
+- All {len(plain)} units, unoptimised: {sum(seconds for seconds, _ in plain):.0f} s.
+  The dearest takes {dearest[0]:.1f} s; at most {UNIT_BUDGET_SECONDS} s are allowed.
+- The {len(broker)} units of `{BROKER}` with `-c opt`: {total:.0f} s; at most {BROKER_BUDGET_SECONDS} s are allowed.
+
+## The {min(ROWS, len(plain))} dearest units, unoptimised
+
+{table(plain[:ROWS])}
+
+## The broker with `-c opt`
+
+{table(broker)}
+"""
+    print(page)
+    if not arguments.print:
+        with open(PAGE, "w", encoding="utf-8") as file:
+            file.write(page)
+    return 1 if dearest[0] > UNIT_BUDGET_SECONDS or total > BROKER_BUDGET_SECONDS else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
