@@ -14,6 +14,8 @@ APIS = (
     "InitProducerId", "DescribeConfigs", "DescribeCluster", "FindCoordinator",
     "IncrementalAlterConfigs", "AlterConfigs", "CreatePartitions", "DeleteRecords", "OffsetForLeaderEpoch",
     "DescribeLogDirs", "DescribeTopicPartitions", "DescribeProducers", "ListConfigResources", "UpdateFeatures",
+    "JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup", "OffsetCommit", "OffsetFetch", "OffsetDelete",
+    "DescribeGroups", "ListGroups", "DeleteGroups",
 )  # fmt: skip
 UNSTABLE = {"InitProducerId": 6}  # the first version that the release does not count as stable
 FOREVER = 0x7FFF

@@ -28,6 +28,8 @@ public final class GenerateGolden {
     "IncrementalAlterConfigs", "AlterConfigs", "CreatePartitions", "DeleteRecords",
     "OffsetForLeaderEpoch", "DescribeLogDirs", "DescribeTopicPartitions", "DescribeProducers",
     "ListConfigResources", "UpdateFeatures",
+    "JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup", "OffsetCommit", "OffsetFetch", "OffsetDelete",
+    "DescribeGroups", "ListGroups", "DeleteGroups",
   };
 
   private final boolean nulls;
