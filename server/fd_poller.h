@@ -137,7 +137,6 @@ class FdPoller : public Poller {
     uint64_t generation = 0;  // 0: this descriptor is not ours
     bool readable = false;    // what Watch asked for
     bool writable = false;
-    uint64_t armed = 0;  // the subclass's
   };
 
   // How a subclass learns of sockets that come and go. OnRemove runs before the descriptor closes.
@@ -155,6 +154,10 @@ class FdPoller : public Poller {
            sockets_[fd].generation == id.value() >> kFdBits;
   }
   Socket& At(SocketId id) { return sockets_[Fd(id)]; }
+  // Of a descriptor that this poller holds.
+  SocketId IdOf(int fd) const {
+    return SocketId(sockets_[fd].generation << kFdBits | static_cast<uint64_t>(fd));
+  }
 
  private:
   static constexpr int kFdBits = 24;
@@ -166,10 +169,9 @@ class FdPoller : public Poller {
     WEIR_CHECK(fd >= 0 && static_cast<uint64_t>(fd) <= kFdMask);
     if (static_cast<size_t>(fd) >= sockets_.size()) sockets_.resize(fd + 1);
     WEIR_CHECK(sockets_[fd].generation == 0);
-    sockets_[fd] = Socket{++generation_, false, false, 0};
-    const SocketId id(generation_ << kFdBits | static_cast<uint64_t>(fd));
-    OnAdd(fd, id);
-    return id;
+    sockets_[fd] = Socket{++generation_, false, false};
+    OnAdd(fd, IdOf(fd));
+    return IdOf(fd);
   }
 
   int Unregister(SocketId id) {

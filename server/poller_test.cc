@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,7 +26,8 @@
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "log/file.h"
-#include "server/epoll_poller.h"
+#include "server/broker_config.h"
+#include "server/poller_factory.h"
 
 namespace weir::server {
 namespace {
@@ -484,12 +486,79 @@ TEST_P(PollerTest, RunningOutOfDescriptorsIsAStatusAndPasses) {
 
 std::vector<Kind> Kinds() {
   std::vector<Kind> kinds;
-  kinds.push_back({"epoll", [] { return std::make_unique<EpollPoller>(); }});
+  kinds.push_back({"epoll", [] { return std::move(MakePoller(PollerChoice::kEpoll)->poller); }});
+  // Where io_uring is forbidden there is nothing to test: PollerFactoryTest says so.
+  if (ProbeUring().ok()) {
+    kinds.push_back(
+        {"io_uring", [] { return std::move(MakePoller(PollerChoice::kIoUring)->poller); }});
+  }
   return kinds;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PollerTest, testing::ValuesIn(Kinds()),
                          [](const auto& info) { return std::string(info.param.name); });
+
+TEST_P(PollerTest, NamesItsKind) { EXPECT_EQ(poller_->name(), GetParam().name); }
+
+TEST_P(PollerTest, AClosedListenersPortIsFreeAtOnce) {
+  poller_->Watch(listener_, true, false);
+  std::vector<PollEvent> events;
+  poller_->Wait(0, &events);
+  poller_->Close(listener_);
+  const auto again = poller_->Listen("127.0.0.1", port_, 1);
+  ASSERT_TRUE(again.ok()) << again.status();
+  poller_->Wait(0, &events);
+  poller_.reset();
+  poller_ = GetParam().make();
+  const auto restarted = poller_->Listen("127.0.0.1", port_, 1);
+  EXPECT_TRUE(restarted.ok()) << restarted.status();
+}
+
+TEST_P(PollerTest, MovesToAnotherThreadBeforeItsFirstWait) {
+  Client client(port_);
+  poller_->Watch(listener_, true, false);
+  std::thread other([&] {
+    EXPECT_TRUE(WaitFor(listener_).readable);
+    EXPECT_TRUE(poller_->Accept(listener_).ok());
+  });
+  other.join();
+}
+
+TEST(PollerFactoryTest, SaysWhatItChoseAndWhyNotTheOther) {
+  const auto epoll = MakePoller(PollerChoice::kEpoll);
+  ASSERT_TRUE(epoll.ok());
+  EXPECT_EQ(epoll->poller->name(), "epoll");
+  EXPECT_EQ(epoll->reason, "epoll, as configured");
+  const absl::Status probe = ProbeUring();
+  const auto automatic = MakePoller(PollerChoice::kAuto);
+  ASSERT_TRUE(automatic.ok());
+  const auto forced = MakePoller(PollerChoice::kIoUring);
+  if (probe.ok()) {
+    EXPECT_EQ(automatic->poller->name(), "io_uring");
+    ASSERT_TRUE(forced.ok());
+    EXPECT_EQ(forced->poller->name(), "io_uring");
+  } else {
+    EXPECT_EQ(automatic->poller->name(), "epoll");
+    EXPECT_NE(automatic->reason.find(std::string(probe.message())), std::string::npos);
+    EXPECT_EQ(forced.status().code(), probe.code());
+  }
+}
+
+TEST(PollerFactoryTest, WithoutDescriptorsItFallsBackAndSaysWhy) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest_free = ::dup(0);
+  ::close(lowest_free);
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(lowest_free);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const absl::Status status = MakePoller(PollerChoice::kIoUring).status();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.message().find("io_uring is configured but does not work here: "),
+            std::string::npos)
+      << status;
+}
 
 }  // namespace
 }  // namespace weir::server
