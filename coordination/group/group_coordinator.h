@@ -17,8 +17,8 @@
 // Decision: one machine per partition, as Kafka has it: groups share nothing, and a partition's
 // groups move to another broker with it.
 // Threading: one thread at a time.
-// Errors: whatever a client asks is answered; a record that cannot be read is a Note and is skipped,
-// as its group would be lost to all otherwise.
+// Errors: whatever a client asks is answered; a record that cannot be read is a Note and is
+// skipped, as its group would be lost to all otherwise.
 // Limits: GroupConfig.
 #ifndef WEIR_COORDINATION_GROUP_GROUP_COORDINATOR_H_
 #define WEIR_COORDINATION_GROUP_GROUP_COORDINATOR_H_
@@ -140,7 +140,7 @@ class GroupCoordinator {
                          shard_.config.retention_check_interval_ms);
   }
 
-  // --- Loading -------------------------------------------------------------------------------------
+  // --- Loading -----------------------------------------------------------------------------------
 
   void On(const StartLoading&) {
     WEIR_CHECK(phase_ == Phase::kUnloaded);

@@ -162,7 +162,7 @@ class GroupHarness {
   std::vector<std::string> notes_;
 };
 
-// --- Requests that tests make over and over --------------------------------------------------------
+// --- Requests that tests make over and over ------------------------------------------------------
 
 inline std::string SubscriptionTo(absl::string_view topic) {
   std::string bytes("\0\1\0\0\0\1\0", 7);

@@ -71,8 +71,8 @@ class OffsetStore {
     EraseIfEmpty(topic, partition);
   }
 
-  // A record that a transaction wrote: it counts once the transaction commits, unless a later record
-  // has set the same offset.
+  // A record that a transaction wrote: it counts once the transaction commits, unless a later
+  // record has set the same offset.
   void LoadTransactional(int64_t producer_id, const std::string& topic, int32_t partition,
                          int64_t log_offset, OffsetCommitValue value) {
     transactions_[producer_id][topic][partition] = {log_offset, std::move(value)};

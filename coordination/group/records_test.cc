@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
+#include "base/hex.h"
 #include "coordination/group/partition_for.h"
 #include "coordination/group/subscription.h"
 #include "gtest/gtest.h"
@@ -36,7 +37,7 @@ constexpr absl::string_view kGroupValue0 =
     "00000008636f6e73756d657200000003000572616e67650003612d31000000010003612d31000161000a2f3132"
     "372e302e302e310000afc80000000201020000000103";
 
-std::string Raw(absl::string_view hex) { return absl::HexStringToBytes(hex); }
+std::string Raw(absl::string_view hex) { return BytesOfHex(hex); }
 std::string Hex(const std::string& raw) { return absl::BytesToHexString(raw); }
 
 DecodedRecord MustDecode(absl::string_view key, std::optional<absl::string_view> value) {

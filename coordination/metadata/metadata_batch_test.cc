@@ -137,7 +137,8 @@ TEST(MetadataBatchTest, AControllersLogReadsBackAsItsImage) {
     segment +=
         *EncodeMetadataBatch(append.records, append.base_offset, append.epoch, 1795231173301);
   }
-  if (const char* folder = std::getenv("TEST_UNDECLARED_OUTPUTS_DIR")) {
+  // Kept on request (--test_env=WEIR_KEEP_METADATA=FOLDER) for Apache Kafka's dump tool to read.
+  if (const char* folder = std::getenv("WEIR_KEEP_METADATA")) {
     std::ofstream(std::string(folder) + "/00000000000000000000.log", std::ios::binary) << segment;
     std::ofstream(std::string(folder) + "/bootstrap.checkpoint", std::ios::binary)
         << *EncodeSnapshot(effects.appends[0].records, LeaderEpoch(0), 0, 1795231173301);

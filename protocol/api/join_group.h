@@ -3,8 +3,8 @@
 // -----------------------------------------------------------------------------
 // JoinGroup (key 11, versions 0 to 9).
 // A member enters a group, or enters it again for the next generation. The answer comes when the
-// group has a generation; the leader gets every member's metadata. Version 4 makes a new member come
-// back with the id it is given (KIP-394), 5 has static members (KIP-345), 9 skip_assignment
+// group has a generation; the leader gets every member's metadata. Version 4 makes a new member
+// come back with the id it is given (KIP-394), 5 has static members (KIP-345), 9 skip_assignment
 // (KIP-814).
 // Source: JoinGroupRequest.json and JoinGroupResponse.json of Apache Kafka 4.2.0.
 #ifndef WEIR_PROTOCOL_API_JOIN_GROUP_H_
