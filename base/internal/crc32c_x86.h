@@ -147,11 +147,10 @@ template <int kDistanceBits>
   const __m512i by512 = Crc32cFoldBy512<512>();
   a = Crc32cFold512(Crc32cFold512(Crc32cFold512(a, by512, b), by512, c), by512, d);
   for (; size >= 64; data += 64, size -= 64) a = Crc32cFold512(a, by512, Crc32cLoad512(data));
-  // Unaligned: g++'s AddressSanitizer does not align its fake stack to 64 bytes.
-  char lanes[64];
-  _mm512_storeu_si512(lanes, a);
-  raw = Crc32cReduce(Crc32cLoad(lanes), Crc32cLoad(lanes + 16), Crc32cLoad(lanes + 32),
-                     Crc32cLoad(lanes + 48));
+  // Through registers: g++ 12's AddressSanitizer breaks functions that keep a 64-byte vector in an
+  // array of their own.
+  raw = Crc32cReduce(_mm512_extracti32x4_epi32(a, 0), _mm512_extracti32x4_epi32(a, 1),
+                     _mm512_extracti32x4_epi32(a, 2), _mm512_extracti32x4_epi32(a, 3));
   return Crc32cSse42(raw, data, size);
 }
 
