@@ -4,8 +4,8 @@
 // What a Fetch brought of one partition, made into records batch by batch: decompressed, checked,
 // without control records, and with read_committed without those of aborted transactions (KIP-98).
 // Threading: one thread; pure.
-// Errors: kDataLoss for bytes that are no batches or have a wrong CRC, with the offset; the place in
-// the data then stays before the bad batch.
+// Errors: kDataLoss for bytes that are no batches or have a wrong CRC, with the offset; the place
+// in the data then stays before the bad batch.
 // Limits: those of protocol/compression.h.
 #ifndef WEIR_CLIENT_FETCHED_RECORDS_H_
 #define WEIR_CLIENT_FETCHED_RECORDS_H_
