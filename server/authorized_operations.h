@@ -36,6 +36,9 @@ inline constexpr int32_t kClusterOperations =
     OperationBits(AclOperation::kCreate, AclOperation::kAlter, AclOperation::kDescribe,
                   AclOperation::kClusterAction, AclOperation::kDescribeConfigs,
                   AclOperation::kAlterConfigs, AclOperation::kIdempotentWrite);
+inline constexpr int32_t kGroupOperations =
+    OperationBits(AclOperation::kRead, AclOperation::kDelete, AclOperation::kDescribe,
+                  AclOperation::kDescribeConfigs, AclOperation::kAlterConfigs);
 
 }  // namespace weir::server
 

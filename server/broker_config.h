@@ -74,6 +74,18 @@ struct BrokerConfig {
   int64_t retention_check_interval_ms = 0;
   int32_t recovery_point_interval_ms = 0;
 
+  int32_t group_initial_rebalance_delay_ms = 0;
+  int32_t group_session_timeout_min_ms = 0;
+  int32_t group_session_timeout_max_ms = 0;
+  int32_t group_members_max = 0;
+  int32_t offset_metadata_bytes_max = 0;
+  int32_t offsets_commit_timeout_ms = 0;
+  int32_t offsets_retention_minutes = 0;
+  int64_t offsets_retention_check_interval_ms = 0;
+  int32_t offsets_topic_partitions = 0;
+  int16_t offsets_topic_replication_factor = 0;
+  int32_t offsets_topic_segment_bytes = 0;
+
   FlushPolicy flush_policy = FlushPolicy::kAck;
   bool full_batch_validation = false;
   int32_t reactors = 0;  // 0: one per core

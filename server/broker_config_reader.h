@@ -101,6 +101,22 @@ inline std::string Text(const BrokerConfig& config, absl::string_view key) {
   return config.Value(key).value_or("");
 }
 
+inline void ReadGroupScalars(BrokerConfig* config) {
+  config->group_initial_rebalance_delay_ms = Int(*config, "group.initial.rebalance.delay.ms");
+  config->group_session_timeout_min_ms = Int(*config, "group.min.session.timeout.ms");
+  config->group_session_timeout_max_ms = Int(*config, "group.max.session.timeout.ms");
+  config->group_members_max = Int(*config, "group.max.size");
+  config->offset_metadata_bytes_max = Int(*config, "offset.metadata.max.bytes");
+  config->offsets_commit_timeout_ms = Int(*config, "offsets.commit.timeout.ms");
+  config->offsets_retention_minutes = Int(*config, "offsets.retention.minutes");
+  config->offsets_retention_check_interval_ms =
+      Number(*config, "offsets.retention.check.interval.ms");
+  config->offsets_topic_partitions = Int(*config, "offsets.topic.num.partitions");
+  config->offsets_topic_replication_factor =
+      static_cast<int16_t>(Number(*config, "offsets.topic.replication.factor"));
+  config->offsets_topic_segment_bytes = Int(*config, "offsets.topic.segment.bytes");
+}
+
 inline void ReadScalars(BrokerConfig* config) {
   config->rack = config->Value("broker.rack");
   config->num_partitions = Int(*config, "num.partitions");
@@ -118,6 +134,7 @@ inline void ReadScalars(BrokerConfig* config) {
   config->producer_id_expiration_ms = Int(*config, "producer.id.expiration.ms");
   config->retention_check_interval_ms = Number(*config, "log.retention.check.interval.ms");
   config->recovery_point_interval_ms = Int(*config, "log.flush.offset.checkpoint.interval.ms");
+  ReadGroupScalars(config);
   config->flush_policy =
       Text(*config, "weir.flush.policy") == "os" ? FlushPolicy::kOs : FlushPolicy::kAck;
   config->full_batch_validation = Text(*config, "weir.batch.validation") == "full";

@@ -13,6 +13,16 @@
 #include "server/logger.h"
 
 namespace weir::server {
+namespace {
+
+// "192.0.2.1:40000" and "[2001:db8::1]:40000" as "/192.0.2.1" and "/2001:db8::1".
+std::string HostOf(absl::string_view peer) {
+  absl::string_view host = peer.substr(0, peer.rfind(':'));
+  if (host.size() >= 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  return absl::StrCat("/", host);
+}
+
+}  // namespace
 
 ConnectionTable::ConnectionTable(Shard& shard, Node& node, EventLoop& loop)
     : shard_(shard), node_(node), loop_(loop) {
@@ -69,7 +79,7 @@ std::string ConnectionTable::Route(const Entry& entry, ConnectionId id, Response
     return absl::StrCat(protocol::ApiName(route->key), ": expected version ", route->served.min,
                         " to ", route->served.max, ", came ", prefix->api_version);
   }
-  route->handle(std::make_shared<Request>(shard_, *this, id, slot, entry.listener, std::move(frame),
+  route->handle(std::make_shared<Request>(shard_, *this, id, slot, entry.listener, HostOf(entry.peer), std::move(frame),
                                           std::move(header), bytes));
   return "";
 }

@@ -95,8 +95,11 @@ absl::Status ControllerDriver::OpenLog() {
   log::LogConfig config;
   config.retention_ms = -1;
   const PartitionName name(std::string(metadata::kClusterMetadataTopic), 0);
-  WEIR_ASSIGN_OR_RETURN(log_, log::Log::Open(files_, log_directory_, config,
-                                             node_.directory->HintFor(name), clock_.WallMs()));
+  // Apart from the tokens of the shard's partitions, which count up from 1.
+  const auto next_token = [next = log::SyncToken{1} << 63]() mutable { return next++; };
+  WEIR_ASSIGN_OR_RETURN(
+      log_, log::Log::Open(files_, log_directory_, config, node_.directory->HintFor(name),
+                           clock_.WallMs(), next_token));
   return absl::OkStatus();
 }
 
@@ -228,13 +231,22 @@ absl::Status ControllerDriver::StepAndFlush(metadata::ControllerEvent event) {
 
 // --- requests -----------------------------------------------------------------------------------
 
+metadata::RequestToken ControllerDriver::ExpectCreated(
+    Reply<protocol::CreateTopicsResponse> reply) {
+  return Expect([reply = std::move(reply)](metadata::ControllerResponse response) mutable {
+    reply(std::get<protocol::CreateTopicsResponse>(std::move(response)));
+  });
+}
+
 void ControllerDriver::CreateTopics(protocol::CreateTopicsRequest request,
                                     Reply<protocol::CreateTopicsResponse> reply) {
-  const auto token =
-      Expect([reply = std::move(reply)](metadata::ControllerResponse response) mutable {
-        reply(std::get<protocol::CreateTopicsResponse>(std::move(response)));
-      });
-  Step(metadata::CreateTopics{token, std::move(request)});
+  Step(metadata::CreateTopics{ExpectCreated(std::move(reply)), std::move(request)});
+}
+
+void ControllerDriver::CreateInternalTopics(protocol::CreateTopicsRequest request,
+                                            Reply<protocol::CreateTopicsResponse> reply) {
+  Step(metadata::CreateTopics{ExpectCreated(std::move(reply)), std::move(request),
+                              /*is_internal=*/true});
 }
 
 void ControllerDriver::DeleteTopics(protocol::DeleteTopicsRequest request,

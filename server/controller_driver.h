@@ -49,6 +49,9 @@ class ControllerDriver {
 
   void CreateTopics(protocol::CreateTopicsRequest request,
                     Reply<protocol::CreateTopicsResponse> reply);
+  // As CreateTopics, for topics of the broker itself.
+  void CreateInternalTopics(protocol::CreateTopicsRequest request,
+                            Reply<protocol::CreateTopicsResponse> reply);
   void DeleteTopics(protocol::DeleteTopicsRequest request,
                     Reply<protocol::DeleteTopicsResponse> reply);
   void AllocateProducerIds(Reply<absl::StatusOr<ProducerIdBlock>> reply);
@@ -76,6 +79,7 @@ class ControllerDriver {
   absl::Status Register();
 
   metadata::RequestToken Expect(Answer answer);
+  metadata::RequestToken ExpectCreated(Reply<protocol::CreateTopicsResponse> reply);
   void Step(metadata::ControllerEvent event);
   // As Step, and waits until what it appended is durable.
   absl::Status StepAndFlush(metadata::ControllerEvent event);

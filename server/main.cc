@@ -91,6 +91,10 @@ absl::StatusOr<BrokerConfig> ReadConfig(const ServerArguments& arguments,
                           log::ReadWholeFile(files, arguments.file, kPropertiesBytesMax));
     WEIR_ASSIGN_OR_RETURN(properties, ParseProperties(text, arguments.file));
   }
+  // One node to develop against: a group need not wait for members of other machines.
+  if (arguments.file.empty()) {
+    WEIR_RETURN_IF_ERROR(ApplyOverride("group.initial.rebalance.delay.ms=0", &properties));
+  }
   for (const std::string& text : arguments.overrides) {
     WEIR_RETURN_IF_ERROR(ApplyOverride(text, &properties));
   }

@@ -243,6 +243,12 @@ ReadReply PartitionTable::Read(const ReadQuestion& question) {
   return reply;
 }
 
+Offset PartitionTable::LogStart(const TopicPartition& id) {
+  const Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) return Offset(0);
+  return hosted->partition->log().log_start_offset();
+}
+
 replication::OffsetAnswer PartitionTable::FindOffset(const OffsetQuestion& question) {
   const Hosted* hosted = Find(question.partition);
   if (hosted == nullptr || hosted->partition == nullptr) {
@@ -296,14 +302,16 @@ void PartitionTable::OnSyncDone(const log::SyncDone& sync) {
 }
 
 void PartitionTable::OnTickEnd() {
-  if (appended_.empty()) return;
-  const std::vector<TopicPartition> appended = std::exchange(appended_, {});
-  appended_set_.clear();
-  for (const TopicPartition& id : appended) {
-    Hosted* hosted = Find(id);
-    if (hosted == nullptr) continue;
-    Step(hosted, replication::EndOfTick{});
-    has_delayed_flushes_ |= hosted->partition->NextDeadline().has_value();
+  // Who hears of an append may append again.
+  while (!appended_.empty()) {
+    const std::vector<TopicPartition> appended = std::exchange(appended_, {});
+    appended_set_.clear();
+    for (const TopicPartition& id : appended) {
+      Hosted* hosted = Find(id);
+      if (hosted == nullptr) continue;
+      Step(hosted, replication::EndOfTick{});
+      has_delayed_flushes_ |= hosted->partition->NextDeadline().has_value();
+    }
   }
 }
 

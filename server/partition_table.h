@@ -92,6 +92,8 @@ class PartitionTable {
 
   void Append(const TopicPartition& id, AppendCall call, Reply<replication::AppendDone> reply);
   ReadReply Read(const ReadQuestion& question);
+  // Offset(0) where the partition is not here.
+  Offset LogStart(const TopicPartition& id);
   replication::OffsetAnswer FindOffset(const OffsetQuestion& question);
 
   // Answers once, when one of the places can be read or cannot be waited for any more. `token` is

@@ -44,12 +44,13 @@ class ResponseSink {
 class Request {
  public:
   Request(Shard& shard, ResponseSink& sink, ConnectionId connection, ResponseSlot slot,
-          size_t listener, FrameRef frame, protocol::RequestHeader header, absl::string_view body)
+          size_t listener, std::string client_host, FrameRef frame, protocol::RequestHeader header, absl::string_view body)
       : shard_(shard),
         sink_(sink),
         connection_(connection),
         slot_(slot),
         listener_(listener),
+        client_host_(std::move(client_host)),
         frame_(std::move(frame)),
         header_(std::move(header)),
         body_(body) {}
@@ -62,6 +63,8 @@ class Request {
   absl::string_view body() const { return body_; }
   // Index, in the configuration's listeners, of the one that the client connected to.
   size_t listener() const { return listener_; }
+  // As Kafka shows it to administrators: "/192.0.2.1".
+  const std::string& client_host() const { return client_host_; }
 
   // The body as a message of the request's version. Its Records and views point into the frame.
   template <class Message>
@@ -126,6 +129,7 @@ class Request {
   const ConnectionId connection_;
   const ResponseSlot slot_;
   const size_t listener_;
+  const std::string client_host_;
   const FrameRef frame_;
   const protocol::RequestHeader header_;
   const absl::string_view body_;

@@ -5,15 +5,25 @@
 #include "absl/types/span.h"
 #include "protocol/api/api_versions.h"
 #include "protocol/api/create_topics.h"
+#include "protocol/api/delete_groups.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/describe_cluster.h"
 #include "protocol/api/describe_configs.h"
+#include "protocol/api/describe_groups.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/find_coordinator.h"
+#include "protocol/api/heartbeat.h"
 #include "protocol/api/init_producer_id.h"
+#include "protocol/api/join_group.h"
+#include "protocol/api/leave_group.h"
+#include "protocol/api/list_groups.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/api/metadata.h"
+#include "protocol/api/offset_commit.h"
+#include "protocol/api/offset_delete.h"
+#include "protocol/api/offset_fetch.h"
 #include "protocol/api/produce.h"
+#include "protocol/api/sync_group.h"
 #include "protocol/api_key.h"
 #include "server/handlers/handlers.h"
 
@@ -39,12 +49,22 @@ constexpr Route kRoutes[] = {
     RouteOf<protocol::FetchRequest>(HandleFetch),
     RouteOf<protocol::ListOffsetsRequest>(HandleListOffsets),
     RouteOf<protocol::MetadataRequest>(HandleMetadata),
+    RouteOf<protocol::OffsetCommitRequest>(HandleOffsetCommit),
+    RouteOf<protocol::OffsetFetchRequest>(HandleOffsetFetch),
     RouteOf<protocol::FindCoordinatorRequest>(HandleFindCoordinator),
+    RouteOf<protocol::JoinGroupRequest>(HandleJoinGroup),
+    RouteOf<protocol::HeartbeatRequest>(HandleHeartbeat),
+    RouteOf<protocol::LeaveGroupRequest>(HandleLeaveGroup),
+    RouteOf<protocol::SyncGroupRequest>(HandleSyncGroup),
+    RouteOf<protocol::DescribeGroupsRequest>(HandleDescribeGroups),
+    RouteOf<protocol::ListGroupsRequest>(HandleListGroups),
     RouteOf<protocol::ApiVersionsRequest>(HandleApiVersions),
     RouteOf<protocol::CreateTopicsRequest>(HandleCreateTopics),
     RouteOf<protocol::DeleteTopicsRequest>(HandleDeleteTopics),
     RouteOf<protocol::InitProducerIdRequest>(HandleInitProducerId),
     RouteOf<protocol::DescribeConfigsRequest>(HandleDescribeConfigs),
+    RouteOf<protocol::DeleteGroupsRequest>(HandleDeleteGroups),
+    RouteOf<protocol::OffsetDeleteRequest>(HandleOffsetDelete),
     RouteOf<protocol::DescribeClusterRequest>(HandleDescribeCluster),
 };
 

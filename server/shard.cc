@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "coordination/metadata/topic_name.h"
 #include "server/controller_driver.h"
 #include "server/logger.h"
 
@@ -22,6 +24,7 @@ Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
       environment_(environment),
       topics_(node.config),
       partitions_(node, environment.files, environment.loop.clock()),
+      groups_(node, partitions_, environment.loop, environment.random),
       fetch_sessions_(static_cast<size_t>(node.config.fetch_session_slots), &environment.random,
                       static_cast<int32_t>(id.value()), static_cast<int32_t>(node.shards.size())),
       producer_ids_([this](ProducerIds::GotBlock got) {
@@ -59,11 +62,16 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
       if (OwnerOf(partition) == id_) gone.push_back(partition);
     }
   }
-  if (!gone.empty()) partitions_.Delete(gone);
+  if (!gone.empty()) Drop(delta.deleted_topics, gone);
   for (const metadata::TopicImage* topic : delta.created_topics) {
     for (int32_t i = 0; i < topic->partition_count(); ++i) {
       OpenIfOurs(*topic, PartitionIndex(i));
     }
+  }
+  if (!delta.deleted_topics.empty()) {
+    std::vector<std::string> names;
+    for (const metadata::TopicImage* topic : delta.deleted_topics) names.push_back(topic->name);
+    groups_.OnTopicsDeleted(names);
   }
   for (const metadata::TopicDelta& topic : delta.changed_topics) {
     for (const metadata::PartitionDelta& change : topic.partitions) {
@@ -79,10 +87,22 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
   }
 }
 
+void Shard::Drop(const std::vector<const metadata::TopicImage*>& topics,
+                 const std::vector<TopicPartition>& partitions) {
+  for (const metadata::TopicImage* topic : topics) {
+    if (topic->name != metadata::kConsumerOffsetsTopic) continue;
+    for (const TopicPartition& partition : partitions) {
+      if (partition.topic_id == topic->id) groups_.Close(partition);
+    }
+  }
+  partitions_.Delete(partitions);
+}
+
 void Shard::OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index) {
   const TopicPartition partition{topic.id, index};
   if (OwnerOf(partition) != id_) return;
   partitions_.Open(partition, topic.name, *topic.Find(index), topics_.Find(topic.id)->settings);
+  if (topic.name == metadata::kConsumerOffsetsTopic) groups_.Open(partition);
 }
 
 void Shard::Reconfigure(absl::string_view topic_name) {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -25,6 +26,7 @@
 #include "server/connection_table.h"
 #include "server/event_loop.h"
 #include "server/fetch_session.h"
+#include "server/group_table.h"
 #include "server/node.h"
 #include "server/partition_table.h"
 #include "server/producer_ids.h"
@@ -58,6 +60,7 @@ class Shard {
   const metadata::MetadataImagePtr& image() const { return topics_.image(); }
   const TopicTable& topics() const { return topics_; }
   PartitionTable& partitions() { return partitions_; }
+  GroupTable& groups() { return groups_; }
   ConnectionTable& connections() { return connections_; }
   FetchSessionCache& fetch_sessions() { return fetch_sessions_; }
   protocol::RecordBatchValidator& validator() { return validator_; }
@@ -108,6 +111,8 @@ class Shard {
  private:
   void OnSyncDone(const log::SyncDone& sync);
   void OnTickEnd();
+  void Drop(const std::vector<const metadata::TopicImage*>& topics,
+            const std::vector<TopicPartition>& partitions);
   void OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index);
   void Reconfigure(absl::string_view topic_name);
   void ArmTimer();
@@ -118,6 +123,7 @@ class Shard {
   const ShardEnvironment environment_;
   TopicTable topics_;
   PartitionTable partitions_;
+  GroupTable groups_;
   FetchSessionCache fetch_sessions_;
   protocol::RecordBatchValidator validator_;
   ProducerIds producer_ids_;

@@ -59,6 +59,7 @@ struct LeadershipLost {};
 struct CreateTopics {
   RequestToken token = 0;
   protocol::CreateTopicsRequest request;
+  bool is_internal = false;  // of the broker itself: its configs are not checked
 };
 struct DeleteTopics {
   RequestToken token = 0;

@@ -1,4 +1,4 @@
-// DescribeCluster and FindCoordinator.
+// DescribeCluster.
 
 #include <cstdint>
 #include <string>
@@ -8,7 +8,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "protocol/api/describe_cluster.h"
-#include "protocol/api/find_coordinator.h"
 #include "protocol/error_code.h"
 #include "server/authorized_operations.h"
 #include "server/endpoints.h"
@@ -47,30 +46,6 @@ void HandleDescribeCluster(const RequestRef& request) {
   }
   if (asked->include_cluster_authorized_operations) {
     response.cluster_authorized_operations = kClusterOperations;
-  }
-  request->Respond(response);
-}
-
-void HandleFindCoordinator(const RequestRef& request) {
-  const absl::StatusOr<protocol::FindCoordinatorRequest> asked =
-      request->Decode<protocol::FindCoordinatorRequest>();
-  if (!asked.ok()) return request->CloseConnection(asked.status().message());
-  const bool known = asked->key_type >= protocol::kGroupCoordinator &&
-                     asked->key_type <= protocol::kShareCoordinator;
-  const ErrorCode error = known ? ErrorCode::kCoordinatorNotAvailable : ErrorCode::kInvalidRequest;
-  const std::string message =
-      known ? "this broker does not coordinate groups or transactions yet"
-            : absl::StrCat("expected key type 0, 1 or 2, came ", static_cast<int>(asked->key_type));
-  protocol::FindCoordinatorResponse response;
-  if (request->version() < 4) {
-    response.error_code = WireCode(error);
-    response.error_message = message;
-    response.node_id = -1;
-    response.port = -1;
-    return request->Respond(response);
-  }
-  for (const std::string& key : asked->coordinator_keys) {
-    response.coordinators.push_back({key, -1, "", -1, WireCode(error), message});
   }
   request->Respond(response);
 }

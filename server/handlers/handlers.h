@@ -23,6 +23,16 @@ void HandleCreateTopics(const RequestRef& request);
 void HandleDeleteTopics(const RequestRef& request);
 void HandleDescribeConfigs(const RequestRef& request);
 void HandleInitProducerId(const RequestRef& request);
+void HandleJoinGroup(const RequestRef& request);
+void HandleSyncGroup(const RequestRef& request);
+void HandleHeartbeat(const RequestRef& request);
+void HandleLeaveGroup(const RequestRef& request);
+void HandleOffsetCommit(const RequestRef& request);
+void HandleOffsetFetch(const RequestRef& request);
+void HandleOffsetDelete(const RequestRef& request);
+void HandleDescribeGroups(const RequestRef& request);
+void HandleListGroups(const RequestRef& request);
+void HandleDeleteGroups(const RequestRef& request);
 
 }  // namespace weir::server
 

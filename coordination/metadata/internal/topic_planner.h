@@ -43,7 +43,9 @@ class TopicCreator {
       : image_(image), config_(config), random_(random) {}
 
   // Appends to *records what creates the topics that can be created; nothing if only validating.
-  Response Plan(const Request& request, std::vector<MetadataRecord>* records) {
+  // With `check_configs` false, the topic is the broker's own and its configs are what they are.
+  Response Plan(const Request& request, bool check_configs, std::vector<MetadataRecord>* records) {
+    check_configs_ = check_configs;
     std::map<absl::string_view, int> times;
     for (const Request::CreatableTopic& topic : request.topics) ++times[topic.name];
     Response response;
@@ -127,7 +129,7 @@ class TopicCreator {
         return {protocol::ErrorCode::kInvalidConfig,
                 absl::StrCat("Config ", config.name, " has a null value")};
       }
-      if (config_.validate_topic_config) {
+      if (check_configs_ && config_.validate_topic_config) {
         absl::Status status = config_.validate_topic_config(config.name, *config.value);
         if (!status.ok()) {
           return {protocol::ErrorCode::kInvalidConfig, std::string(status.message())};
@@ -202,6 +204,7 @@ class TopicCreator {
 
   const MetadataImage& image_;
   const ControllerConfig& config_;
+  bool check_configs_ = true;
   Random& random_;
   int64_t partitions_ = 0;  // of this request so far
   std::set<std::string> collision_keys_;

@@ -1,0 +1,310 @@
+// Consumer groups: each request goes to the coordinator of its group, which lives on the shard of
+// the group's partition of __consumer_offsets.
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "coordination/group/events.h"
+#include "coordination/group/partition_for.h"
+#include "coordination/metadata/topic_name.h"
+#include "protocol/api/delete_groups.h"
+#include "protocol/api/describe_groups.h"
+#include "protocol/api/heartbeat.h"
+#include "protocol/api/join_group.h"
+#include "protocol/api/leave_group.h"
+#include "protocol/api/list_groups.h"
+#include "protocol/api/offset_commit.h"
+#include "protocol/api/offset_delete.h"
+#include "protocol/api/offset_fetch.h"
+#include "protocol/api/sync_group.h"
+#include "protocol/error_code.h"
+#include "server/authorized_operations.h"
+#include "server/gather.h"
+#include "server/group_table.h"
+#include "server/handlers/handlers.h"
+#include "server/request.h"
+#include "server/shard.h"
+
+namespace weir::server {
+namespace {
+
+using protocol::ErrorCode;
+
+constexpr PartitionIndex kNoPartition{-1};
+
+// Where a group is coordinated: kNoPartition, on this shard, while there is no __consumer_offsets.
+struct GroupPlace {
+  ShardId shard;
+  PartitionIndex partition;
+};
+
+GroupPlace PlaceAt(const Shard& shard, PartitionIndex index) {
+  const TopicInfo* topic = shard.topics().Find(metadata::kConsumerOffsetsTopic);
+  return {shard.OwnerOf({topic->id(), index}), index};
+}
+
+GroupPlace PlaceOf(const Shard& shard, absl::string_view group_id) {
+  const TopicInfo* topic = shard.topics().Find(metadata::kConsumerOffsetsTopic);
+  if (topic == nullptr) return {shard.id(), kNoPartition};
+  return PlaceAt(shard, group::PartitionFor(group_id, topic->image->partition_count()));
+}
+
+// Asks the coordinator at `place`; `done` runs on the request's shard.
+template <class Response, class Message, class Done>
+void Ask(const RequestRef& request, GroupPlace place, Message body, Done done) {
+  group::Request<Message> asked;
+  asked.version = request->version();
+  asked.client_id = request->header().client_id.value_or("");
+  asked.client_host = request->client_host();
+  asked.body = std::move(body);
+  request->shard().Call<Response>(
+      place.shard,
+      [asked = std::move(asked), partition = place.partition](Shard& owner,
+                                                              Reply<Response> reply) mutable {
+        owner.groups().Ask<Response>(partition, std::move(asked), std::move(reply));
+      },
+      std::move(done));
+}
+
+// The whole life of a request that concerns one group.
+template <class Message, class Response>
+void Forward(const RequestRef& request) {
+  absl::StatusOr<Message> asked = request->Decode<Message>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  const GroupPlace place = PlaceOf(request->shard(), asked->group_id);
+  Ask<Response>(request, place, *std::move(asked),
+                [request](const Response& response) { request->Respond(response); });
+}
+
+// --- several groups in one request --------------------------------------------------------------
+
+// Asks for each of `groups` alone, as `single` makes the request for one, and appends the parts of
+// all answers, in the order of the groups.
+template <class Response, class Group, class Single, class Merge>
+void AskForEach(const RequestRef& request, std::vector<Group> groups, Single single, Merge merge) {
+  auto gather = Gather<Response>::Create(
+      groups.size(), [request, merge](std::vector<Response> answers) {
+        Response all;
+        for (Response& answer : answers) merge(std::move(answer), &all);
+        request->Respond(all);
+      });
+  for (size_t i = 0; i < groups.size(); ++i) {
+    auto [group_id, body] = single(std::move(groups[i]));
+    Ask<Response>(request, PlaceOf(request->shard(), group_id), std::move(body),
+                  [gather, i](Response answer) { gather->Set(i, std::move(answer)); });
+  }
+}
+
+template <class T>
+void MoveInto(std::vector<T> from, std::vector<T>* to) {
+  to->insert(to->end(), std::make_move_iterator(from.begin()),
+             std::make_move_iterator(from.end()));
+}
+
+// --- topics of commits and fetches --------------------------------------------------------------
+
+// Fills in the name of a topic that is given by id. The error when there is no such topic.
+template <class Topic>
+ErrorCode ResolveTopic(const Shard& shard, bool by_id, Topic* topic) {
+  const TopicInfo* found =
+      by_id ? shard.topics().Find(topic->topic_id) : shard.topics().Find(topic->name);
+  if (found == nullptr) {
+    return by_id ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition;
+  }
+  topic->name = found->name();
+  return ErrorCode::kNone;
+}
+
+constexpr int16_t kFirstVersionByTopicId = 10;
+
+// Takes the topics that do not exist out of a commit, into their refusals.
+protocol::OffsetCommitResponse TakeUnknown(const Shard& shard, int16_t version,
+                                           protocol::OffsetCommitRequest* commit) {
+  protocol::OffsetCommitResponse refused;
+  std::vector<protocol::OffsetCommitRequest::Topic> known;
+  for (protocol::OffsetCommitRequest::Topic& topic : commit->topics) {
+    const ErrorCode error = ResolveTopic(shard, version >= kFirstVersionByTopicId, &topic);
+    if (error == ErrorCode::kNone) {
+      known.push_back(std::move(topic));
+      continue;
+    }
+    auto& refusal = refused.topics.emplace_back();
+    refusal.name = topic.name;
+    refusal.topic_id = topic.topic_id;
+    for (const auto& partition : topic.partitions) {
+      refusal.partitions.push_back({partition.partition_index, WireCode(error)});
+    }
+  }
+  commit->topics = std::move(known);
+  return refused;
+}
+
+using FetchGroup = protocol::OffsetFetchRequest::Group;
+using FetchedGroup = protocol::OffsetFetchResponse::Group;
+
+// Takes the topics with unknown ids out of a fetch, into their refusals.
+std::vector<FetchedGroup::GroupTopic> TakeUnknownIds(const Shard& shard, FetchGroup* group) {
+  std::vector<FetchedGroup::GroupTopic> refused;
+  if (!group->topics.has_value()) return refused;
+  std::vector<FetchGroup::GroupTopic> known;
+  for (FetchGroup::GroupTopic& topic : *group->topics) {
+    const ErrorCode error = ResolveTopic(shard, /*by_id=*/true, &topic);
+    if (error == ErrorCode::kNone) {
+      known.push_back(std::move(topic));
+      continue;
+    }
+    FetchedGroup::GroupTopic& refusal = refused.emplace_back();
+    refusal.topic_id = topic.topic_id;
+    for (const int32_t index : topic.partition_indexes) {
+      refusal.partitions.push_back({index, -1, -1, "", WireCode(error)});
+    }
+  }
+  group->topics = std::move(known);
+  return refused;
+}
+
+// A fetch of all topics' offsets names topics only; who asked by ids gets them too.
+void FillTopicIds(const Shard& shard, FetchedGroup* group) {
+  for (FetchedGroup::GroupTopic& topic : group->topics) {
+    const TopicInfo* found = shard.topics().Find(topic.name);
+    if (found != nullptr) topic.topic_id = found->id();
+  }
+}
+
+}  // namespace
+
+void HandleJoinGroup(const RequestRef& request) {
+  Forward<protocol::JoinGroupRequest, protocol::JoinGroupResponse>(request);
+}
+void HandleSyncGroup(const RequestRef& request) {
+  Forward<protocol::SyncGroupRequest, protocol::SyncGroupResponse>(request);
+}
+void HandleHeartbeat(const RequestRef& request) {
+  Forward<protocol::HeartbeatRequest, protocol::HeartbeatResponse>(request);
+}
+void HandleLeaveGroup(const RequestRef& request) {
+  Forward<protocol::LeaveGroupRequest, protocol::LeaveGroupResponse>(request);
+}
+void HandleOffsetDelete(const RequestRef& request) {
+  Forward<protocol::OffsetDeleteRequest, protocol::OffsetDeleteResponse>(request);
+}
+
+void HandleOffsetCommit(const RequestRef& request) {
+  using protocol::OffsetCommitResponse;
+  auto commit = request->Decode<protocol::OffsetCommitRequest>();
+  if (!commit.ok()) return request->CloseConnection(commit.status().message());
+  OffsetCommitResponse refused = TakeUnknown(request->shard(), request->version(), &*commit);
+  if (commit->topics.empty() && !refused.topics.empty()) return request->Respond(refused);
+  const GroupPlace place = PlaceOf(request->shard(), commit->group_id);
+  Ask<OffsetCommitResponse>(request, place, *std::move(commit),
+                            [request, refused = std::move(refused)](
+                                OffsetCommitResponse response) mutable {
+                              MoveInto(std::move(refused.topics), &response.topics);
+                              request->Respond(response);
+                            });
+}
+
+void HandleOffsetFetch(const RequestRef& request) {
+  using protocol::OffsetFetchRequest;
+  using protocol::OffsetFetchResponse;
+  constexpr int16_t kFirstVersionWithGroups = 8;
+  if (request->version() < kFirstVersionWithGroups) {
+    return Forward<OffsetFetchRequest, OffsetFetchResponse>(request);
+  }
+  absl::StatusOr<OffsetFetchRequest> asked = request->Decode<OffsetFetchRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  const bool by_id = request->version() >= kFirstVersionByTopicId;
+  auto gather = Gather<FetchedGroup>::Create(
+      asked->groups.size(), [request](std::vector<FetchedGroup> groups) {
+        OffsetFetchResponse response;
+        response.groups = std::move(groups);
+        request->Respond(response);
+      });
+  for (size_t i = 0; i < asked->groups.size(); ++i) {
+    OffsetFetchRequest single;
+    single.require_stable = asked->require_stable;
+    single.groups.push_back(std::move(asked->groups[i]));
+    std::vector<FetchedGroup::GroupTopic> refused;
+    if (by_id) refused = TakeUnknownIds(request->shard(), &single.groups.front());
+    const GroupPlace place = PlaceOf(request->shard(), single.groups.front().group_id);
+    Ask<OffsetFetchResponse>(
+        request, place, std::move(single),
+        [request, gather, i, by_id, refused = std::move(refused)](OffsetFetchResponse answer) mutable {
+          FetchedGroup group = std::move(answer.groups.front());
+          if (by_id) FillTopicIds(request->shard(), &group);
+          MoveInto(std::move(refused), &group.topics);
+          gather->Set(i, std::move(group));
+        });
+  }
+}
+
+void HandleDescribeGroups(const RequestRef& request) {
+  using protocol::DescribeGroupsRequest;
+  using protocol::DescribeGroupsResponse;
+  absl::StatusOr<DescribeGroupsRequest> asked = request->Decode<DescribeGroupsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  const bool with_operations = asked->include_authorized_operations;
+  AskForEach<DescribeGroupsResponse>(
+      request, std::move(asked->groups),
+      [](std::string group_id) {
+        DescribeGroupsRequest single;
+        single.groups.push_back(group_id);
+        return std::make_pair(std::move(group_id), std::move(single));
+      },
+      [with_operations](DescribeGroupsResponse from, DescribeGroupsResponse* to) {
+        for (auto& group : from.groups) {
+          if (with_operations && group.error_code == 0) group.authorized_operations = kGroupOperations;
+        }
+        MoveInto(std::move(from.groups), &to->groups);
+      });
+}
+
+void HandleDeleteGroups(const RequestRef& request) {
+  using protocol::DeleteGroupsRequest;
+  using protocol::DeleteGroupsResponse;
+  absl::StatusOr<DeleteGroupsRequest> asked = request->Decode<DeleteGroupsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  AskForEach<DeleteGroupsResponse>(
+      request, std::move(asked->groups_names),
+      [](std::string group_id) {
+        DeleteGroupsRequest single;
+        single.groups_names.push_back(group_id);
+        return std::make_pair(std::move(group_id), std::move(single));
+      },
+      [](DeleteGroupsResponse from, DeleteGroupsResponse* to) {
+        MoveInto(std::move(from.results), &to->results);
+      });
+}
+
+void HandleListGroups(const RequestRef& request) {
+  using protocol::ListGroupsRequest;
+  using protocol::ListGroupsResponse;
+  const absl::StatusOr<ListGroupsRequest> asked = request->Decode<ListGroupsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  const TopicInfo* topic = request->shard().topics().Find(metadata::kConsumerOffsetsTopic);
+  const size_t partitions = topic == nullptr ? 0 : topic->image->partition_count();
+  auto gather = Gather<ListGroupsResponse>::Create(
+      partitions, [request](std::vector<ListGroupsResponse> answers) {
+        ListGroupsResponse all;
+        for (ListGroupsResponse& answer : answers) {
+          if (answer.error_code != 0) all.error_code = answer.error_code;
+          MoveInto(std::move(answer.groups), &all.groups);
+        }
+        request->Respond(all);
+      });
+  for (size_t i = 0; i < partitions; ++i) {
+    const GroupPlace place = PlaceAt(request->shard(), PartitionIndex(static_cast<int32_t>(i)));
+    Ask<ListGroupsResponse>(
+        request, place, *asked,
+        [gather, i](ListGroupsResponse answer) { gather->Set(i, std::move(answer)); });
+  }
+}
+
+}  // namespace weir::server
