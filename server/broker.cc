@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/status_macros.h"
-#include "server/epoll_poller.h"
+#include "server/poller_factory.h"
 
 namespace weir::server {
 namespace {
@@ -38,7 +38,9 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(BrokerConfig config, Logge
   std::vector<ShardEnvironment> environments;
   const size_t count = ReactorCount(config);
   for (size_t i = 0; i < count; ++i) {
-    broker->reactors_.push_back(std::make_unique<Reactor>(std::make_unique<EpollPoller>()));
+    WEIR_ASSIGN_OR_RETURN(ChosenPoller chosen, MakePoller(config.poller));
+    if (i == 0) logger.Info("poller: ", chosen.reason);
+    broker->reactors_.push_back(std::make_unique<Reactor>(std::move(chosen.poller)));
     Reactor& reactor = *broker->reactors_.back();
     environments.push_back({reactor.loop, reactor.files, reactor.random});
   }

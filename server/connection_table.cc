@@ -79,8 +79,9 @@ std::string ConnectionTable::Route(const Entry& entry, ConnectionId id, Response
     return absl::StrCat(protocol::ApiName(route->key), ": expected version ", route->served.min,
                         " to ", route->served.max, ", came ", prefix->api_version);
   }
-  route->handle(std::make_shared<Request>(shard_, *this, id, slot, entry.listener, HostOf(entry.peer), std::move(frame),
-                                          std::move(header), bytes));
+  route->handle(std::make_shared<Request>(shard_, *this, id, slot, entry.listener,
+                                          HostOf(entry.peer), std::move(frame), std::move(header),
+                                          bytes));
   return "";
 }
 

@@ -123,18 +123,18 @@ absl::Status GroupTable::LoadBatch(Hosted* hosted, const protocol::RecordBatchVi
   for (protocol::Record record; it.Next(&record);) {
     if (batch.is_control()) {
       const auto type = protocol::GetControlType(record);
-      if (!type.has_value() || (*type != protocol::ControlType::kAbort &&
-                                *type != protocol::ControlType::kCommit)) {
+      if (!type.has_value() ||
+          (*type != protocol::ControlType::kAbort && *type != protocol::ControlType::kCommit)) {
         continue;
       }
       Step(hosted->partition.partition,
            group::LoadedMarker{batch.producer_id().value(),
                                *type == protocol::ControlType::kCommit});
     } else if (record.key.has_value()) {
-      Step(hosted->partition.partition,
-           group::LoadedRecord{(batch.base_offset() + record.offset_delta).value(), *record.key,
-                               record.value, batch.is_transactional(),
-                               batch.producer_id().value()});
+      Step(
+          hosted->partition.partition,
+          group::LoadedRecord{(batch.base_offset() + record.offset_delta).value(), *record.key,
+                              record.value, batch.is_transactional(), batch.producer_id().value()});
     }
   }
   return it.status();
@@ -167,7 +167,8 @@ void GroupTable::Carry(PartitionIndex partition, group::Effects effects) {
 }
 
 void GroupTable::Append(PartitionIndex partition, group::AppendRecords append) {
-  const auto done = [this, partition, token = append.token](const replication::AppendDone& appended) {
+  const auto done = [this, partition,
+                     token = append.token](const replication::AppendDone& appended) {
     Step(partition, group::AppendDone{token, appended.error});
   };
   protocol::RecordBatchBuilder builder;

@@ -11,6 +11,7 @@
 #define WEIR_SERVER_GROUP_TABLE_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,7 +19,6 @@
 #include <variant>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -79,7 +79,7 @@ class GroupTable {
   EventLoop& loop_;
   Random& random_;
   group::GroupCoordinator nobody_;  // never loaded: answers for partitions that are not here
-  absl::btree_map<PartitionIndex, Hosted> hosted_;
+  std::map<PartitionIndex, Hosted> hosted_;
   absl::flat_hash_map<uint64_t, Answer> answers_;
   uint64_t next_token_ = 1;
   protocol::Decompressor decompressor_;

@@ -44,7 +44,8 @@ class ResponseSink {
 class Request {
  public:
   Request(Shard& shard, ResponseSink& sink, ConnectionId connection, ResponseSlot slot,
-          size_t listener, std::string client_host, FrameRef frame, protocol::RequestHeader header, absl::string_view body)
+          size_t listener, std::string client_host, FrameRef frame, protocol::RequestHeader header,
+          absl::string_view body)
       : shard_(shard),
         sink_(sink),
         connection_(connection),

@@ -2,6 +2,8 @@
 // which is created when the first group is looked for. Transactions and share groups have no
 // coordinator yet.
 
+#include "protocol/api/find_coordinator.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +16,6 @@
 #include "coordination/group/partition_for.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/api/create_topics.h"
-#include "protocol/api/find_coordinator.h"
 #include "protocol/error_code.h"
 #include "server/controller_driver.h"
 #include "server/endpoints.h"
@@ -50,7 +51,8 @@ Coordinator GroupCoordinatorOf(const RequestRef& request, const std::string& gro
     if (request->version() < 4) found.error_message = "NONE";  // as Kafka says it
     return found;
   }
-  return Refuse(group_id, ErrorCode::kCoordinatorNotAvailable, "the group's partition has no leader");
+  return Refuse(group_id, ErrorCode::kCoordinatorNotAvailable,
+                "the group's partition has no leader");
 }
 
 Coordinator Find(const RequestRef& request, int8_t key_type, const std::string& key) {
@@ -90,8 +92,8 @@ protocol::CreateTopicsRequest OffsetsTopic(const Shard& shard, size_t live_broke
   auto& topic = request.topics.emplace_back();
   topic.name = std::string(metadata::kConsumerOffsetsTopic);
   topic.num_partitions = config.offsets_topic_partitions;
-  topic.replication_factor = static_cast<int16_t>(
-      std::min<size_t>(config.offsets_topic_replication_factor, live_brokers));
+  topic.replication_factor =
+      static_cast<int16_t>(std::min<size_t>(config.offsets_topic_replication_factor, live_brokers));
   topic.configs.push_back({"cleanup.policy", "compact"});
   topic.configs.push_back({"compression.type", "producer"});
   topic.configs.push_back({"segment.bytes", absl::StrCat(config.offsets_topic_segment_bytes)});

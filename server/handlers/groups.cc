@@ -89,8 +89,8 @@ void Forward(const RequestRef& request) {
 // all answers, in the order of the groups.
 template <class Response, class Group, class Single, class Merge>
 void AskForEach(const RequestRef& request, std::vector<Group> groups, Single single, Merge merge) {
-  auto gather = Gather<Response>::Create(
-      groups.size(), [request, merge](std::vector<Response> answers) {
+  auto gather =
+      Gather<Response>::Create(groups.size(), [request, merge](std::vector<Response> answers) {
         Response all;
         for (Response& answer : answers) merge(std::move(answer), &all);
         request->Respond(all);
@@ -104,8 +104,7 @@ void AskForEach(const RequestRef& request, std::vector<Group> groups, Single sin
 
 template <class T>
 void MoveInto(std::vector<T> from, std::vector<T>* to) {
-  to->insert(to->end(), std::make_move_iterator(from.begin()),
-             std::make_move_iterator(from.end()));
+  to->insert(to->end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
 // --- topics of commits and fetches --------------------------------------------------------------
@@ -203,12 +202,12 @@ void HandleOffsetCommit(const RequestRef& request) {
   OffsetCommitResponse refused = TakeUnknown(request->shard(), request->version(), &*commit);
   if (commit->topics.empty() && !refused.topics.empty()) return request->Respond(refused);
   const GroupPlace place = PlaceOf(request->shard(), commit->group_id);
-  Ask<OffsetCommitResponse>(request, place, *std::move(commit),
-                            [request, refused = std::move(refused)](
-                                OffsetCommitResponse response) mutable {
-                              MoveInto(std::move(refused.topics), &response.topics);
-                              request->Respond(response);
-                            });
+  Ask<OffsetCommitResponse>(
+      request, place, *std::move(commit),
+      [request, refused = std::move(refused)](OffsetCommitResponse response) mutable {
+        MoveInto(std::move(refused.topics), &response.topics);
+        request->Respond(response);
+      });
 }
 
 void HandleOffsetFetch(const RequestRef& request) {
@@ -221,12 +220,12 @@ void HandleOffsetFetch(const RequestRef& request) {
   absl::StatusOr<OffsetFetchRequest> asked = request->Decode<OffsetFetchRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   const bool by_id = request->version() >= kFirstVersionByTopicId;
-  auto gather = Gather<FetchedGroup>::Create(
-      asked->groups.size(), [request](std::vector<FetchedGroup> groups) {
-        OffsetFetchResponse response;
-        response.groups = std::move(groups);
-        request->Respond(response);
-      });
+  auto gather = Gather<FetchedGroup>::Create(asked->groups.size(),
+                                             [request](std::vector<FetchedGroup> groups) {
+                                               OffsetFetchResponse response;
+                                               response.groups = std::move(groups);
+                                               request->Respond(response);
+                                             });
   for (size_t i = 0; i < asked->groups.size(); ++i) {
     OffsetFetchRequest single;
     single.require_stable = asked->require_stable;
@@ -234,14 +233,14 @@ void HandleOffsetFetch(const RequestRef& request) {
     std::vector<FetchedGroup::GroupTopic> refused;
     if (by_id) refused = TakeUnknownIds(request->shard(), &single.groups.front());
     const GroupPlace place = PlaceOf(request->shard(), single.groups.front().group_id);
-    Ask<OffsetFetchResponse>(
-        request, place, std::move(single),
-        [request, gather, i, by_id, refused = std::move(refused)](OffsetFetchResponse answer) mutable {
-          FetchedGroup group = std::move(answer.groups.front());
-          if (by_id) FillTopicIds(request->shard(), &group);
-          MoveInto(std::move(refused), &group.topics);
-          gather->Set(i, std::move(group));
-        });
+    Ask<OffsetFetchResponse>(request, place, std::move(single),
+                             [request, gather, i, by_id,
+                              refused = std::move(refused)](OffsetFetchResponse answer) mutable {
+                               FetchedGroup group = std::move(answer.groups.front());
+                               if (by_id) FillTopicIds(request->shard(), &group);
+                               MoveInto(std::move(refused), &group.topics);
+                               gather->Set(i, std::move(group));
+                             });
   }
 }
 
@@ -260,7 +259,8 @@ void HandleDescribeGroups(const RequestRef& request) {
       },
       [with_operations](DescribeGroupsResponse from, DescribeGroupsResponse* to) {
         for (auto& group : from.groups) {
-          if (with_operations && group.error_code == 0) group.authorized_operations = kGroupOperations;
+          if (with_operations && group.error_code == 0)
+            group.authorized_operations = kGroupOperations;
         }
         MoveInto(std::move(from.groups), &to->groups);
       });
@@ -301,9 +301,9 @@ void HandleListGroups(const RequestRef& request) {
       });
   for (size_t i = 0; i < partitions; ++i) {
     const GroupPlace place = PlaceAt(request->shard(), PartitionIndex(static_cast<int32_t>(i)));
-    Ask<ListGroupsResponse>(
-        request, place, *asked,
-        [gather, i](ListGroupsResponse answer) { gather->Set(i, std::move(answer)); });
+    Ask<ListGroupsResponse>(request, place, *asked, [gather, i](ListGroupsResponse answer) {
+      gather->Set(i, std::move(answer));
+    });
   }
 }
 
