@@ -29,6 +29,9 @@ namespace {
 
 constexpr int64_t kReplayBytes = 1 << 20;
 constexpr int64_t kSnapshotBytesMax = int64_t{1} << 30;
+// The metadata log shares its file system's syncs with the partitions of the shard, whose tokens
+// start at 1.
+constexpr log::SyncToken kFirstSyncToken = log::SyncToken{1} << 63;
 
 std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs> DescribeConfigs(
     const BrokerConfig& config, const metadata::ConfigMap& set) {
@@ -95,11 +98,9 @@ absl::Status ControllerDriver::OpenLog() {
   log::LogConfig config;
   config.retention_ms = -1;
   const PartitionName name(std::string(metadata::kClusterMetadataTopic), 0);
-  // Apart from the tokens of the shard's partitions, which count up from 1.
-  const auto next_token = [next = log::SyncToken{1} << 63]() mutable { return next++; };
   WEIR_ASSIGN_OR_RETURN(
       log_, log::Log::Open(files_, log_directory_, config, node_.directory->HintFor(name),
-                           clock_.WallMs(), next_token));
+                           clock_.WallMs(), [next = kFirstSyncToken]() mutable { return next++; }));
   return absl::OkStatus();
 }
 
