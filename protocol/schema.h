@@ -117,17 +117,16 @@ class SchemaPrinter {
 
 }  // namespace protocol_internal
 
-// The declaration of M, whose name C++ cannot tell.
+// The declaration of M, whose name C++ cannot tell, as far as `versions` see it.
 template <class M>
-std::string SchemaText(absl::string_view name) {
+std::string SchemaText(absl::string_view name, VersionRange versions = InfoOf<M>().versions) {
   const MessageInfo info = InfoOf<M>();
-  std::string text =
-      absl::StrCat(name, " ", info.id, " ", info.versions.min, "-", info.versions.max);
+  std::string text = absl::StrCat(name, " ", info.id, " ", versions.min, "-", versions.max);
   if (info.flexible_since != kNoVersion) {
     absl::StrAppend(&text, " flexible ", info.flexible_since);
   }
   text.push_back('\n');
-  protocol_internal::SchemaPrinter printer(text, info.versions, /*depth=*/1);
+  protocol_internal::SchemaPrinter printer(text, versions, /*depth=*/1);
   M::Describe(protocol_internal::DefaultOf<M>(), printer);
   return text;
 }

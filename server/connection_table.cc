@@ -47,6 +47,7 @@ void ConnectionTable::CloseConnection(ConnectionId connection, absl::string_view
   const auto found = connections_.find(connection);
   if (found == connections_.end()) return;
   node_.logger->Warning("closing the connection of ", found->second.peer, ": ", reason);
+  found->second.said_why = true;
   found->second.connection->CloseSoon(std::string(reason));
 }
 
@@ -66,7 +67,7 @@ std::string ConnectionTable::Route(const Entry& entry, ConnectionId id, Response
     return absl::StrCat("expected an API that ApiVersions lists, came key ", prefix->api_key);
   }
   protocol::RequestHeader header{prefix->api_key, prefix->api_version, prefix->correlation_id, {}};
-  if (route->served.Contains(prefix->api_version)) {
+  if (route->versions.Contains(prefix->api_version)) {
     const int16_t header_version =
         protocol::RequestHeaderVersion(prefix->api_version >= route->flexible_since);
     absl::StatusOr<protocol::RequestHeader> decoded =
@@ -74,10 +75,10 @@ std::string ConnectionTable::Route(const Entry& entry, ConnectionId id, Response
     if (!decoded.ok()) return absl::StrCat("request header: ", decoded.status().message());
     header = *std::move(decoded);
   } else if (route->key != protocol::ApiKey::kApiVersions ||
-             prefix->api_version <= route->served.max) {
+             prefix->api_version <= route->versions.max) {
     // ApiVersions of a version to come is answered all the same (KIP-511), its body unread.
-    return absl::StrCat(protocol::ApiName(route->key), ": expected version ", route->served.min,
-                        " to ", route->served.max, ", came ", prefix->api_version);
+    return absl::StrCat(protocol::ApiName(route->key), ": expected version ", route->versions.min,
+                        " to ", route->versions.max, ", came ", prefix->api_version);
   }
   route->handle(std::make_shared<Request>(shard_, *this, id, slot, entry.listener,
                                           HostOf(entry.peer), std::move(frame), std::move(header),
@@ -86,9 +87,9 @@ std::string ConnectionTable::Route(const Entry& entry, ConnectionId id, Response
 }
 
 void ConnectionTable::OnClosed(ConnectionId connection, absl::string_view reason) {
-  // Peers come and go; only what we refuse is worth a line, and CloseConnection wrote it.
+  // Peers come and go; only what we refuse is worth a line, unless CloseConnection wrote it.
   const auto found = connections_.find(connection);
-  if (absl::StrContains(reason, "expected")) {
+  if (!found->second.said_why && absl::StrContains(reason, "expected")) {
     node_.logger->Warning("closed the connection of ", found->second.peer, ": ", reason);
   }
   connections_.erase(found);

@@ -48,6 +48,7 @@ class ConnectionTable final : public ConnectionHandler, public ResponseSink {
     std::unique_ptr<Connection> connection;
     size_t listener = 0;
     std::string peer;
+    bool said_why = false;  // it is being closed for a reason that was logged
   };
 
   // Why the frame is not a request that is served here; empty when it was handed to its handler.

@@ -17,10 +17,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/check.h"
 #include "base/endian.h"
+#include "protocol/api_key.h"
 #include "protocol/error_code.h"
 #include "protocol/headers.h"
 #include "protocol/message.h"
@@ -68,9 +71,17 @@ class Request {
   const std::string& client_host() const { return client_host_; }
 
   // The body as a message of the request's version. Its Records and views point into the frame.
+  // Bytes behind it are ignored, as Kafka does: librdkafka 2.16 sends some when it asks for the
+  // metadata of all topics.
   template <class Message>
   absl::StatusOr<Message> Decode() const {
-    return protocol::Decode<Message>(body_, version());
+    absl::string_view bytes = body_;
+    absl::StatusOr<Message> message = protocol::DecodePrefix<Message>(&bytes, version());
+    if (message.ok()) return message;
+    const auto api = static_cast<protocol::ApiKey>(header_.api_key);
+    return absl::Status(message.status().code(),
+                        absl::StrCat(protocol::ApiName(api), " version ", version(), ": ",
+                                     message.status().message()));
   }
 
   // `slices` are the payloads of the response's Records with external_bytes, in their order.

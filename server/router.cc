@@ -33,19 +33,13 @@ namespace {
 template <class Message>
 constexpr Route RouteOf(void (*handle)(const RequestRef&)) {
   return {static_cast<protocol::ApiKey>(Message::kApi.key), Message::kApi.versions,
-          Message::kApi.versions, Message::kApi.flexible_since, handle};
-}
-
-// Produce is advertised from 0: librdkafka before 2.11 takes a missing 0 for a broker that cannot
-// take compressed batches (KIP-896). Versions 0 to 2 are then refused by the handler's router.
-constexpr Route ProduceRoute() {
-  Route route = RouteOf<protocol::ProduceRequest>(HandleProduce);
-  route.advertised.min = 0;
-  return route;
+          Message::kApi.flexible_since, handle};
 }
 
 constexpr Route kRoutes[] = {
-    ProduceRoute(),
+    // From version 0 on: librdkafka before 2.11 takes a missing 0 for a broker that cannot take
+    // compressed batches (KIP-896). The handler refuses 0 to 2.
+    RouteOf<protocol::ProduceRequest>(HandleProduce),
     RouteOf<protocol::FetchRequest>(HandleFetch),
     RouteOf<protocol::ListOffsetsRequest>(HandleListOffsets),
     RouteOf<protocol::MetadataRequest>(HandleMetadata),

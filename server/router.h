@@ -16,8 +16,7 @@ namespace weir::server {
 
 struct Route {
   protocol::ApiKey key;
-  protocol::VersionRange served;      // what is decoded
-  protocol::VersionRange advertised;  // what ApiVersions says
+  protocol::VersionRange versions;  // what is decoded, and what ApiVersions says
   int16_t flexible_since;
   void (*handle)(const RequestRef&);
 };

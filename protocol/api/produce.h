@@ -2,8 +2,10 @@
 // File: protocol/api/produce.h
 // -----------------------------------------------------------------------------
 // Record batches to append, by topic and partition; a response goes back only if acks is not 0.
-// Kafka advertises versions 0 to 2 for the sake of old clients but serves none of them (KIP-896).
-// Source: ProduceRequest.json and ProduceResponse.json of Apache Kafka 4.2.0.
+// Kafka advertises versions 0 to 2 for the sake of old clients but serves none of them (KIP-896). They
+// are declared here, other than in Kafka's definitions, so that a broker can refuse them with an
+// error for each partition. Source: ProduceRequest.json and ProduceResponse.json of Apache Kafka
+// 4.2.0; versions 0 to 2 as in 3.9.
 #ifndef WEIR_PROTOCOL_API_PRODUCE_H_
 #define WEIR_PROTOCOL_API_PRODUCE_H_
 
@@ -18,7 +20,7 @@
 namespace weir::protocol {
 
 struct ProduceRequest {
-  static constexpr ApiInfo kApi{.key = 0, .versions = {3, 13}, .flexible_since = 9};
+  static constexpr ApiInfo kApi{.key = 0, .versions = {0, 13}, .flexible_since = 9};
 
   struct PartitionProduceData {
     int32_t index = 0;
@@ -60,7 +62,7 @@ struct ProduceRequest {
 };
 
 struct ProduceResponse {
-  static constexpr ApiInfo kApi{.key = 0, .versions = {3, 13}, .flexible_since = 9};
+  static constexpr ApiInfo kApi{.key = 0, .versions = {0, 13}, .flexible_since = 9};
 
   struct BatchIndexAndErrorMessage {
     int32_t batch_index = 0;

@@ -65,7 +65,7 @@ void HandleApiVersions(const RequestRef& request) {
   }
   for (const Route& route : Routes()) {
     response.api_keys.push_back(
-        {static_cast<int16_t>(route.key), route.advertised.min, route.advertised.max});
+        {static_cast<int16_t>(route.key), route.versions.min, route.versions.max});
   }
   AddFeatures(*request->shard().image(), &response);
   request->Respond(response);
