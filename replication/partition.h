@@ -105,6 +105,10 @@ class Partition {
       case kEarliestLocalTimestamp:
         answer.offset = log_->log_start_offset();
         answer.leader_epoch = log_->epochs().EpochForOffset(answer.offset);
+        // The first record of an empty log will be of this epoch.
+        if (answer.leader_epoch == kNoLeaderEpoch && answer.offset == log_->log_end_offset()) {
+          answer.leader_epoch = leader_epoch_;
+        }
         return answer;
       case kLatestTieredTimestamp:
       case kEarliestPendingUploadTimestamp:
@@ -296,7 +300,8 @@ class Partition {
     AppendDone done{append.token, ErrorOf(batch)};
     done.log_start_offset = log_->log_start_offset();
     if (done.error != protocol::ErrorCode::kNone) {
-      effects->push_back(done);
+      done.message = std::string(batch.status.message());
+      effects->push_back(std::move(done));
       return;
     }
     done.base_offset = batch.base_offset;

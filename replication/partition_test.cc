@@ -339,6 +339,7 @@ TEST_F(PartitionTest, ReadsAreBoundedAndChecked) {
 
 TEST_F(PartitionTest, OffsetsByTimestamp) {
   EXPECT_EQ(List(kMaxTimestamp).offset, kNoOffset);
+  EXPECT_EQ(List(kEarliestTimestamp).leader_epoch, LeaderEpoch(5));
   Produce(1, 1, {.records = 2, .timestamp = 100, .timestamp_step = 50});
   Produce(2, 1, {.timestamp = 120});
   Do(EndOfTick{});

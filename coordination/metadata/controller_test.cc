@@ -330,6 +330,31 @@ TEST_F(ControllerTest, DeletesByNameAndById) {
   EXPECT_NE(image().FindTopic("b")->id, b);
 }
 
+TEST_F(ControllerTest, ATopicNamedTwiceIsAnsweredOnceAndStays) {
+  Start();
+  AddBroker(1);
+  Create({NewTopic("a"), NewTopic("b")});
+  DeleteTopics event{4, {}};
+  event.request.topic_names = {"a", "b", "a", "none", "none"};
+  event.request.topics.push_back({std::nullopt, image().FindTopic("b")->id});
+  event.request.topics.push_back({"c", Uuid()});
+  Step(std::move(event));
+  CommitAll();
+  const auto response = Take<DeleteTopicsResponse>();
+  std::map<std::string, ErrorCode> codes;
+  for (const auto& result : response.responses) {
+    EXPECT_TRUE(
+        codes.emplace(result.name.value_or("by id"), static_cast<ErrorCode>(result.error_code))
+            .second);
+  }
+  const std::map<std::string, ErrorCode> expected = {{"a", ErrorCode::kInvalidRequest},
+                                                     {"by id", ErrorCode::kInvalidRequest},
+                                                     {"none", ErrorCode::kInvalidRequest},
+                                                     {"c", ErrorCode::kUnknownTopicOrPartition}};
+  EXPECT_EQ(codes, expected);
+  EXPECT_EQ(image().topics.size(), 2);
+}
+
 TEST_F(ControllerTest, DeletionMayBeDisabled) {
   ControllerConfig config;
   config.delete_topic_enable = false;

@@ -27,7 +27,6 @@ void HandleDescribeCluster(const RequestRef& request) {
   const Node& node = request->shard().node();
 
   DescribeClusterResponse response;
-  response.endpoint_type = asked->endpoint_type;
   if (asked->endpoint_type != protocol::kBrokerEndpoint) {
     // Controllers are Weir's own business (docs/architecture.md); clients manage by way of brokers.
     const bool known = asked->endpoint_type == protocol::kControllerEndpoint;

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "coordination/metadata/topic_name.h"
 #include "protocol/api/describe_configs.h"
 #include "protocol/error_code.h"
 #include "server/handlers/handlers.h"
@@ -37,12 +39,14 @@ Result Refuse(const Resource& resource, ErrorCode error, std::string message) {
 Result List(const DescribeConfigsRequest& request, const Resource& resource,
             std::vector<ConfigEntry> entries) {
   Result result;
-  result.error_message = std::nullopt;
+  result.error_message = "";  // as Kafka, which has null only where there is an error
   result.resource_type = resource.resource_type;
   result.resource_name = resource.resource_name;
   const std::optional<std::vector<std::string>>& keys = resource.configuration_keys;
   for (ConfigEntry& entry : entries) {
-    if (keys.has_value() && std::find(keys->begin(), keys->end(), entry.name) == keys->end()) {
+    // No keys are all of them, as null is.
+    if (keys.has_value() && !keys->empty() &&
+        std::find(keys->begin(), keys->end(), entry.name) == keys->end()) {
       continue;
     }
     DescribeConfigsResponse::DescribeConfigsResourceResult& config = result.configs.emplace_back();
@@ -79,6 +83,10 @@ Result Describe(const Shard& shard, const DescribeConfigsRequest& request,
                 const Resource& resource) {
   switch (resource.resource_type) {
     case protocol::kTopicResource:
+      if (const absl::Status name = metadata::ValidateTopicName(resource.resource_name);
+          !name.ok()) {
+        return Refuse(resource, ErrorCode::kInvalidTopicException, std::string(name.message()));
+      }
       if (shard.topics().Find(resource.resource_name) == nullptr) {
         return Refuse(resource, ErrorCode::kUnknownTopicOrPartition,
                       absl::StrCat("no topic '", resource.resource_name, "'"));

@@ -287,10 +287,14 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     FetchResponse::PartitionData data;
     data.partition_index = index.value();
     data.error_code = WireCode(answer.error);
-    data.high_watermark = answer.high_watermark.value();
-    data.last_stable_offset = answer.last_stable_offset.value();
-    data.log_start_offset = answer.log_start_offset.value();
-    if (!read_committed_) data.aborted_transactions = std::nullopt;
+    if (reply.failed()) {
+      data.high_watermark = -1;  // as Kafka: the offsets of a failed partition are not told
+    } else {
+      data.high_watermark = answer.high_watermark.value();
+      data.last_stable_offset = answer.last_stable_offset.value();
+      data.log_start_offset = answer.log_start_offset.value();
+    }
+    if (!read_committed_ && !reply.failed()) data.aborted_transactions = std::nullopt;
     if (reply.diverges()) {
       data.diverging_epoch.epoch = answer.diverging.epoch.value();
       data.diverging_epoch.end_offset = answer.diverging.end_offset.value();

@@ -34,13 +34,16 @@ PartitionAnswer Refuse(int32_t partition, ErrorCode error) {
   return answer;
 }
 
-// A partition that a request names twice is an error of the client's, for each of its mentions.
-absl::flat_hash_set<int32_t> Repeated(const ListOffsetsRequest::ListOffsetsTopic& topic) {
+// A partition that a request names twice is an error of the client's and answered once: leaves one
+// mention and returns which they were.
+absl::flat_hash_set<int32_t> TakeRepeated(ListOffsetsRequest::ListOffsetsTopic* topic) {
   absl::flat_hash_set<int32_t> seen;
   absl::flat_hash_set<int32_t> repeated;
-  for (const auto& partition : topic.partitions) {
-    if (!seen.insert(partition.partition_index).second) repeated.insert(partition.partition_index);
-  }
+  std::erase_if(topic->partitions, [&](const auto& partition) {
+    if (seen.insert(partition.partition_index).second) return false;
+    repeated.insert(partition.partition_index);
+    return true;
+  });
   return repeated;
 }
 
@@ -69,7 +72,9 @@ void HandleListOffsets(const RequestRef& request) {
 
   ListOffsetsResponse response;
   size_t parts = 0;
-  for (const auto& topic : asked->topics) {
+  std::vector<absl::flat_hash_set<int32_t>> repeated;
+  for (auto& topic : asked->topics) {
+    repeated.push_back(TakeRepeated(&topic));
     response.topics.emplace_back().name = topic.name;
     parts += topic.partitions.size();
   }
@@ -87,13 +92,13 @@ void HandleListOffsets(const RequestRef& request) {
       });
 
   size_t part = 0;
-  for (const auto& topic_asked : asked->topics) {
+  for (size_t i = 0; i < asked->topics.size(); ++i) {
+    const auto& topic_asked = asked->topics[i];
     const TopicInfo* topic = shard.topics().Find(topic_asked.name);
-    const absl::flat_hash_set<int32_t> repeated = Repeated(topic_asked);
     for (const auto& partition_asked : topic_asked.partitions) {
       const size_t index = part++;
       const int32_t number = partition_asked.partition_index;
-      if (repeated.contains(number)) {
+      if (repeated[i].contains(number)) {
         gather->Set(index, Refuse(number, ErrorCode::kInvalidRequest));
         continue;
       }

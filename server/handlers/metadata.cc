@@ -3,7 +3,6 @@
 
 #include "protocol/api/metadata.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -11,8 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/api/create_topics.h"
@@ -123,16 +126,24 @@ void Answer(const RequestRef& request, const MetadataRequest& asked,
           DescribeTopic(*topic, image, asked.include_topic_authorized_operations));
     }
   } else {
+    absl::flat_hash_set<std::pair<Uuid, absl::string_view>> answered;
     for (const MetadataRequest::Topic& topic : *asked.topics) {
+      const Uuid id = topic.name.has_value() ? Uuid() : topic.topic_id;
+      if (!answered.insert({id, topic.name.has_value() ? *topic.name : ""}).second) continue;
       response.topics.push_back(AnswerTopic(asked, topic, image));
     }
   }
   // A topic that could not be created says why, unless another client created it meanwhile.
+  absl::flat_hash_map<absl::string_view, int16_t> refused;
   for (const auto& result : created.topics) {
     const auto code = static_cast<ErrorCode>(result.error_code);
     if (code == ErrorCode::kNone || code == ErrorCode::kTopicAlreadyExists) continue;
-    for (MetadataResponse::Topic& topic : response.topics) {
-      if (topic.name == result.name && topic.error_code != 0) topic.error_code = result.error_code;
+    refused.emplace(result.name, result.error_code);
+  }
+  for (MetadataResponse::Topic& topic : response.topics) {
+    if (topic.error_code == 0 || !topic.name.has_value()) continue;
+    if (const auto why = refused.find(*topic.name); why != refused.end()) {
+      topic.error_code = why->second;
     }
   }
   request->Respond(response);
@@ -143,11 +154,11 @@ protocol::CreateTopicsRequest MissingTopics(const Shard& shard, const MetadataRe
   protocol::CreateTopicsRequest create;
   if (!shard.node().config.auto_create_topics || !asked.allow_auto_topic_creation) return create;
   if (!asked.topics.has_value()) return create;
+  absl::flat_hash_set<absl::string_view> wanted;
   for (const MetadataRequest::Topic& topic : *asked.topics) {
     if (!topic.name.has_value() || shard.topics().Find(*topic.name) != nullptr) continue;
     if (!metadata::ValidateTopicName(*topic.name).ok()) continue;
-    const auto is_same = [&](const auto& other) { return other.name == *topic.name; };
-    if (std::any_of(create.topics.begin(), create.topics.end(), is_same)) continue;
+    if (!wanted.insert(*topic.name).second) continue;
     protocol::CreateTopicsRequest::CreatableTopic missing;
     missing.name = *topic.name;
     missing.num_partitions = -1;

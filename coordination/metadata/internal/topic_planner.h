@@ -218,29 +218,47 @@ class TopicDeleter {
 
   TopicDeleter(const MetadataImage& image, bool enabled) : image_(image), enabled_(enabled) {}
 
+  // A topic that is named twice, be it once by name and once by id, is answered once and stays.
   Response Plan(const Request& request, std::vector<MetadataRecord>* records) {
+    std::vector<Request::DeleteTopicState> states = request.topics;
+    for (const std::string& name : request.topic_names) states.push_back({name, Uuid()});
+    std::map<Key, int> mentions;
+    for (const Request::DeleteTopicState& state : states) ++mentions[KeyOf(state)];
     Response response;
-    for (const std::string& name : request.topic_names) {
-      response.responses.push_back(PlanTopic(name, Uuid(), records));
-    }
-    for (const Request::DeleteTopicState& topic : request.topics) {
-      response.responses.push_back(PlanTopic(topic.name, topic.topic_id, records));
+    for (const Request::DeleteTopicState& state : states) {
+      int& count = mentions[KeyOf(state)];
+      if (count == 0) continue;  // answered
+      response.responses.push_back(PlanTopic(state, count > 1, records));
+      count = 0;
     }
     return response;
   }
 
  private:
-  Response::DeletableTopicResult PlanTopic(const std::optional<std::string>& name, const Uuid& id,
+  // What two mentions of one topic share: its id if there is such a topic, else what was asked for.
+  using Key = std::pair<Uuid, std::optional<std::string>>;
+
+  const TopicImage* Find(const Request::DeleteTopicState& state) const {
+    if (state.name.has_value() != state.topic_id.is_zero()) return nullptr;
+    return state.name.has_value() ? image_.FindTopic(*state.name)
+                                  : image_.FindTopic(state.topic_id);
+  }
+
+  Key KeyOf(const Request::DeleteTopicState& state) const {
+    const TopicImage* topic = Find(state);
+    return topic == nullptr ? Key(state.topic_id, state.name) : Key(topic->id, std::nullopt);
+  }
+
+  Response::DeletableTopicResult PlanTopic(const Request::DeleteTopicState& state, bool repeated,
                                            std::vector<MetadataRecord>* records) {
     Response::DeletableTopicResult result;
-    result.name = name;
-    result.topic_id = id;
-    const PlanError error = Check(name, id);
+    result.name = state.name;
+    result.topic_id = state.topic_id;
+    const PlanError error = Check(state, repeated);
     if (error.ok()) {
-      const TopicImage* topic = name.has_value() ? image_.FindTopic(*name) : image_.FindTopic(id);
+      const TopicImage* topic = Find(state);
       result.name = topic->name;
       result.topic_id = topic->id;
-      deleted_.insert(topic->id);
       RemoveTopicRecord record;
       record.topic_id = topic->id;
       records->push_back(std::move(record));
@@ -251,30 +269,26 @@ class TopicDeleter {
     return result;
   }
 
-  PlanError Check(const std::optional<std::string>& name, const Uuid& id) const {
+  PlanError Check(const Request::DeleteTopicState& state, bool repeated) const {
     if (!enabled_) {
       return {protocol::ErrorCode::kTopicDeletionDisabled, "delete.topic.enable is false"};
     }
-    if (name.has_value() != id.is_zero()) {
+    if (state.name.has_value() != state.topic_id.is_zero()) {
       return {protocol::ErrorCode::kInvalidRequest, "Expected either a topic name or a topic id"};
     }
-    const TopicImage* topic = name.has_value() ? image_.FindTopic(*name) : image_.FindTopic(id);
-    if (topic == nullptr) {
-      if (!name.has_value()) {
-        return {protocol::ErrorCode::kUnknownTopicId,
-                absl::StrCat("There is no topic with id ", id.ToString())};
-      }
-      return {protocol::ErrorCode::kUnknownTopicOrPartition, "There is no such topic"};
-    }
-    if (deleted_.count(topic->id) != 0) {
+    if (repeated) {
       return {protocol::ErrorCode::kInvalidRequest, "Topic appears twice in the request"};
     }
-    return {};
+    if (Find(state) != nullptr) return {};
+    if (state.name.has_value()) {
+      return {protocol::ErrorCode::kUnknownTopicOrPartition, "There is no such topic"};
+    }
+    return {protocol::ErrorCode::kUnknownTopicId,
+            absl::StrCat("There is no topic with id ", state.topic_id.ToString())};
   }
 
   const MetadataImage& image_;
   const bool enabled_;
-  std::set<Uuid> deleted_;
 };
 
 }  // namespace weir::metadata::metadata_internal
