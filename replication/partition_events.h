@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -98,6 +99,7 @@ struct AppendDone {
   Offset base_offset = kNoOffset;
   TimestampMs log_append_time = kNoTimestamp;
   Offset log_start_offset = kNoOffset;
+  std::string message{};  // what the log said of a batch that it refused
 };
 struct FetchReady {
   WaitToken token = 0;

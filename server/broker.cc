@@ -40,6 +40,8 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(BrokerConfig config, Logge
   for (size_t i = 0; i < count; ++i) {
     WEIR_ASSIGN_OR_RETURN(ChosenPoller chosen, MakePoller(config.poller));
     if (i == 0) logger.Info("poller: ", chosen.reason);
+    chosen.poller->set_socket_buffers(config.socket_send_buffer_bytes,
+                                      config.socket_receive_buffer_bytes);
     broker->reactors_.push_back(std::make_unique<Reactor>(std::move(chosen.poller)));
     Reactor& reactor = *broker->reactors_.back();
     environments.push_back({reactor.loop, reactor.files, reactor.random});

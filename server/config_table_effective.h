@@ -140,13 +140,17 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      kNoMin, kNoMax, "PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL", "PLAINTEXT"},
     {"socket.listen.backlog.size", ConfigType::kInt, "50", ConfigEffect::kEffective,
      "How many connections may wait to be accepted.", 1},
-    {"socket.receive.buffer.bytes", ConfigType::kInt, "102400", ConfigEffect::kEffective,
-     "The receive buffer of a connection; -1 leaves it to the system.", -1},
+    {"socket.receive.buffer.bytes", ConfigType::kInt, "-1", ConfigEffect::kEffective,
+     "The receive buffer of a connection; -1 leaves it to the system, which adapts it (Kafka's "
+     "default is 102400).",
+     -1},
     {"socket.request.max.bytes", ConfigType::kInt, "104857600", ConfigEffect::kEffective,
      "The largest request that is read; a connection that sends a larger one is closed.", 1,
      104857600},
-    {"socket.send.buffer.bytes", ConfigType::kInt, "102400", ConfigEffect::kEffective,
-     "The send buffer of a connection; -1 leaves it to the system.", -1},
+    {"socket.send.buffer.bytes", ConfigType::kInt, "-1", ConfigEffect::kEffective,
+     "The send buffer of a connection; -1 leaves it to the system, which adapts it (Kafka's "
+     "default is 102400).",
+     -1},
     {"weir.batch.validation", ConfigType::kString, "header", ConfigEffect::kEffective,
      "How far a produced batch is checked: header leaves compressed records as they are unless a "
      "rule of the topic needs them; full decodes every batch.",

@@ -54,6 +54,12 @@ class FdPoller : public Poller {
     }
   }
 
+  // For connections that are accepted from now on; -1 leaves a size to the system, which adapts it.
+  void set_socket_buffers(int send_bytes, int receive_bytes) override {
+    send_buffer_bytes_ = send_bytes;
+    receive_buffer_bytes_ = receive_bytes;
+  }
+
   absl::StatusOr<SocketId> Listen(const std::string& host, int port, int backlog) override {
     WEIR_ASSIGN_OR_RETURN(const int fd, TcpListen(host, port, backlog));
     return Register(fd);
@@ -72,6 +78,8 @@ class FdPoller : public Poller {
     if (fd < 0) return AcceptError(errno);
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    SetBuffer(fd, SO_SNDBUF, send_buffer_bytes_);
+    SetBuffer(fd, SO_RCVBUF, receive_buffer_bytes_);
     return Accepted{Register(fd), TcpAddressText(address)};
   }
 
@@ -160,6 +168,10 @@ class FdPoller : public Poller {
   }
 
  private:
+  static void SetBuffer(int fd, int which, int bytes) {
+    if (bytes > 0) ::setsockopt(fd, SOL_SOCKET, which, &bytes, sizeof(bytes));
+  }
+
   static constexpr int kFdBits = 24;
   static constexpr uint64_t kFdMask = (uint64_t{1} << kFdBits) - 1;
   static constexpr size_t kPiecesMax = 64;
@@ -222,6 +234,8 @@ class FdPoller : public Poller {
   }
 
   std::vector<Socket> sockets_;  // by descriptor
+  int send_buffer_bytes_ = -1;
+  int receive_buffer_bytes_ = -1;
   uint64_t generation_ = 0;
   std::vector<char> copy_;
 };

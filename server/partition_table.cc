@@ -195,6 +195,7 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
     if (auto* done = std::get_if<replication::AppendDone>(&effect)) {
       auto waiting = appends_.extract(done->token);
       WEIR_CHECK(!waiting.empty());
+      if (done->error == ErrorCode::kKafkaStorageError) WarnOfStorage(*hosted, done->message);
       waiting.mapped().reply(*done);
     } else if (auto* ready = std::get_if<replication::FetchReady>(&effect)) {
       auto wait = waits_.extract(ready->token);
@@ -211,6 +212,15 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
                           " has failed: ", hosted->partition->log().failed().message());
     }
   }
+}
+
+// Clients try again and again while a disk is full: one line in a while must do.
+void PartitionTable::WarnOfStorage(const Hosted& hosted, const std::string& message) {
+  constexpr int64_t kIntervalNs = 10'000 * kNsPerMs;
+  if (message.empty() || clock_.Monotonic() < next_storage_warning_) return;
+  next_storage_warning_ = clock_.Monotonic() + kIntervalNs;
+  node_.logger->Error(hosted.topic, "-", hosted.id.partition.value(),
+                      " refuses records: ", message);
 }
 
 void PartitionTable::Append(const TopicPartition& id, AppendCall call,

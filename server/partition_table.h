@@ -155,11 +155,13 @@ class PartitionTable {
   replication::Now now() const { return {clock_.Monotonic(), clock_.WallMs()}; }
   void Step(Hosted* hosted, replication::Event event);
   void Carry(Hosted* hosted, replication::Effects effects);
+  void WarnOfStorage(const Hosted& hosted, const std::string& message);
 
   const Node& node_;
   log::FileSystem& files_;
   Clock& clock_;
   protocol::Decompressor decompressor_;
+  MonotonicNs next_storage_warning_;
 
   absl::flat_hash_map<TopicPartition, std::unique_ptr<Hosted>> partitions_;
   absl::flat_hash_map<log::SyncToken, TopicPartition> syncs_;

@@ -106,6 +106,10 @@ class Poller {
   virtual absl::StatusOr<SocketId> Listen(const std::string& host, int port, int backlog) = 0;
   virtual int LocalPort(SocketId socket) const = 0;
 
+  // Kernel buffers of connections from now on, in bytes; -1 leaves them to the system. Without an
+  // effect where there is no kernel.
+  virtual void set_socket_buffers(int /*send_bytes*/, int /*receive_bytes*/) {}
+
   // Takes one waiting connection: without delay of small segments (TCP_NODELAY), not watched yet.
   // Errors: kUnavailable when none waits; kAborted when the one that waited is gone (go on);
   // kResourceExhausted when the process has no descriptor or memory left for it: the connection

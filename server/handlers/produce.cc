@@ -30,7 +30,7 @@ using protocol::ErrorCode;
 using protocol::ProduceRequest;
 using protocol::ProduceResponse;
 
-// Versions 0 to 2 are advertised and decoded only to be refused (router.cc).
+// Versions 0 to 2 are advertised and decoded only to be refused (router.cc, KIP-896).
 constexpr int16_t kFirstServedVersion = 3;
 constexpr int16_t kFirstVersionByTopicId = 13;
 
@@ -46,7 +46,7 @@ PartitionResponse Refuse(int32_t partition, ErrorCode code, std::string message)
 }
 
 PartitionResponse Answer(int32_t partition, const replication::AppendDone& done) {
-  if (done.error != ErrorCode::kNone) return Refuse(partition, done.error, "");
+  if (done.error != ErrorCode::kNone) return Refuse(partition, done.error, done.message);
   PartitionResponse response;
   response.index = partition;
   response.base_offset = done.base_offset.value();

@@ -127,7 +127,7 @@ def confluent_admin(address, topic):
 
     admin.create_topics([NewTopic(topic, 2, 1)], validate_only=True)[topic].result(10)
     assert topic not in admin.list_topics(timeout=10).topics
-    create(topic, 5, config={"retention.ms": "98765", "compression.type": "zstd"})
+    create(topic, 5, config={"retention.ms": "98765", "max.message.bytes": "54321"})
     assert len(admin.list_topics(topic, timeout=10).topics[topic].partitions) == 5
     refused(KafkaError.TOPIC_ALREADY_EXISTS, lambda: create(topic))
     refused(KafkaError.TOPIC_EXCEPTION, lambda: create("bad/name"))
@@ -137,7 +137,7 @@ def confluent_admin(address, topic):
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     configs = admin.describe_configs([resource])[resource].result(10)
     assert configs["retention.ms"].value == "98765" and not configs["retention.ms"].is_default
-    assert configs["compression.type"].value == "zstd"
+    assert configs["max.message.bytes"].value == "54321"
     assert configs["cleanup.policy"].value == "delete" and configs["cleanup.policy"].is_default
     cluster = admin.describe_cluster().result(10)
     assert len(cluster.nodes) == 1 and cluster.cluster_id, cluster.cluster_id
