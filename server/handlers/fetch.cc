@@ -294,7 +294,10 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       data.last_stable_offset = answer.last_stable_offset.value();
       data.log_start_offset = answer.log_start_offset.value();
     }
-    if (!read_committed_ && !reply.failed()) data.aborted_transactions = std::nullopt;
+    // A partition that is not there has an empty list in Kafka's answer, whoever asks.
+    const bool unknown = answer.error == ErrorCode::kUnknownTopicOrPartition ||
+                         answer.error == ErrorCode::kUnknownTopicId;
+    if (!read_committed_ && !unknown) data.aborted_transactions = std::nullopt;
     if (reply.diverges()) {
       data.diverging_epoch.epoch = answer.diverging.epoch.value();
       data.diverging_epoch.end_offset = answer.diverging.end_offset.value();
