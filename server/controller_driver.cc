@@ -51,6 +51,11 @@ metadata::ControllerConfig ControllerConfigOf(const BrokerConfig& config) {
   out.validate_topic_config = [](absl::string_view name, absl::string_view value) {
     return ValidateTopicConfig(name, value);
   };
+  out.topic_list_default = [](absl::string_view name) -> std::optional<std::string> {
+    const TopicConfigDef* topic = FindTopicConfig(name);
+    if (topic == nullptr || topic->def.type != ConfigType::kList) return std::nullopt;
+    return topic->def.default_value;
+  };
   out.describe_topic_configs = [&config](const metadata::ConfigMap& set) {
     return DescribeConfigs(config, set);
   };
@@ -232,31 +237,37 @@ absl::Status ControllerDriver::StepAndFlush(metadata::ControllerEvent event) {
 
 // --- requests -----------------------------------------------------------------------------------
 
-metadata::RequestToken ControllerDriver::ExpectCreated(
-    Reply<protocol::CreateTopicsResponse> reply) {
-  return Expect([reply = std::move(reply)](metadata::ControllerResponse response) mutable {
-    reply(std::get<protocol::CreateTopicsResponse>(std::move(response)));
-  });
-}
-
 void ControllerDriver::CreateTopics(protocol::CreateTopicsRequest request,
                                     Reply<protocol::CreateTopicsResponse> reply) {
-  Step(metadata::CreateTopics{ExpectCreated(std::move(reply)), std::move(request)});
+  Step(metadata::CreateTopics{ExpectFor(std::move(reply)), std::move(request)});
 }
 
 void ControllerDriver::CreateInternalTopics(protocol::CreateTopicsRequest request,
                                             Reply<protocol::CreateTopicsResponse> reply) {
-  Step(metadata::CreateTopics{ExpectCreated(std::move(reply)), std::move(request),
+  Step(metadata::CreateTopics{ExpectFor(std::move(reply)), std::move(request),
                               /*is_internal=*/true});
 }
 
 void ControllerDriver::DeleteTopics(protocol::DeleteTopicsRequest request,
                                     Reply<protocol::DeleteTopicsResponse> reply) {
-  const auto token =
-      Expect([reply = std::move(reply)](metadata::ControllerResponse response) mutable {
-        reply(std::get<protocol::DeleteTopicsResponse>(std::move(response)));
-      });
-  Step(metadata::DeleteTopics{token, std::move(request)});
+  Step(metadata::DeleteTopics{ExpectFor(std::move(reply)), std::move(request)});
+}
+
+void ControllerDriver::CreatePartitions(protocol::CreatePartitionsRequest request,
+                                        Reply<protocol::CreatePartitionsResponse> reply) {
+  Step(metadata::CreatePartitions{ExpectFor(std::move(reply)), std::move(request)});
+}
+
+void ControllerDriver::AlterConfigs(metadata::AlterConfigs event,
+                                    Reply<metadata::ConfigsAltered> reply) {
+  event.token = ExpectFor(std::move(reply));
+  Step(std::move(event));
+}
+
+void ControllerDriver::UpdateFeatures(metadata::UpdateFeatures event,
+                                      Reply<metadata::FeaturesUpdated> reply) {
+  event.token = ExpectFor(std::move(reply));
+  Step(std::move(event));
 }
 
 void ControllerDriver::AllocateProducerIds(Reply<absl::StatusOr<ProducerIdBlock>> reply) {

@@ -15,6 +15,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
@@ -23,6 +25,7 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "coordination/metadata/controller.h"
+#include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
 #include "log/log.h"
 #include "server/node.h"
@@ -54,6 +57,11 @@ class ControllerDriver {
                             Reply<protocol::CreateTopicsResponse> reply);
   void DeleteTopics(protocol::DeleteTopicsRequest request,
                     Reply<protocol::DeleteTopicsResponse> reply);
+  void CreatePartitions(protocol::CreatePartitionsRequest request,
+                        Reply<protocol::CreatePartitionsResponse> reply);
+  // The tokens of the events are set here.
+  void AlterConfigs(metadata::AlterConfigs event, Reply<metadata::ConfigsAltered> reply);
+  void UpdateFeatures(metadata::UpdateFeatures event, Reply<metadata::FeaturesUpdated> reply);
   void AllocateProducerIds(Reply<absl::StatusOr<ProducerIdBlock>> reply);
 
   // False when the token is not of this log.
@@ -79,7 +87,13 @@ class ControllerDriver {
   absl::Status Register();
 
   metadata::RequestToken Expect(Answer answer);
-  metadata::RequestToken ExpectCreated(Reply<protocol::CreateTopicsResponse> reply);
+  // Expects an answer of this type, for `reply`.
+  template <class Response>
+  metadata::RequestToken ExpectFor(Reply<Response> reply) {
+    return Expect([reply = std::move(reply)](metadata::ControllerResponse response) mutable {
+      reply(std::get<Response>(std::move(response)));
+    });
+  }
   void Step(metadata::ControllerEvent event);
   // As Step, and waits until what it appended is durable.
   absl::Status StepAndFlush(metadata::ControllerEvent event);

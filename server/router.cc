@@ -3,7 +3,9 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "protocol/api/alter_configs.h"
 #include "protocol/api/api_versions.h"
+#include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_groups.h"
 #include "protocol/api/delete_topics.h"
@@ -13,9 +15,11 @@
 #include "protocol/api/fetch.h"
 #include "protocol/api/find_coordinator.h"
 #include "protocol/api/heartbeat.h"
+#include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/init_producer_id.h"
 #include "protocol/api/join_group.h"
 #include "protocol/api/leave_group.h"
+#include "protocol/api/list_config_resources.h"
 #include "protocol/api/list_groups.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/api/metadata.h"
@@ -24,6 +28,7 @@
 #include "protocol/api/offset_fetch.h"
 #include "protocol/api/produce.h"
 #include "protocol/api/sync_group.h"
+#include "protocol/api/update_features.h"
 #include "protocol/api_key.h"
 #include "server/handlers/handlers.h"
 
@@ -59,7 +64,12 @@ constexpr Route kRoutes[] = {
     RouteOf<protocol::DescribeConfigsRequest>(HandleDescribeConfigs),
     RouteOf<protocol::DeleteGroupsRequest>(HandleDeleteGroups),
     RouteOf<protocol::OffsetDeleteRequest>(HandleOffsetDelete),
+    RouteOf<protocol::AlterConfigsRequest>(HandleAlterConfigs),
+    RouteOf<protocol::CreatePartitionsRequest>(HandleCreatePartitions),
+    RouteOf<protocol::IncrementalAlterConfigsRequest>(HandleIncrementalAlterConfigs),
+    RouteOf<protocol::UpdateFeaturesRequest>(HandleUpdateFeatures),
     RouteOf<protocol::DescribeClusterRequest>(HandleDescribeCluster),
+    RouteOf<protocol::ListConfigResourcesRequest>(HandleListConfigResources),
 };
 
 }  // namespace

@@ -33,6 +33,9 @@
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
+#include "coordination/metadata/internal/config_planner.h"
+#include "coordination/metadata/internal/feature_planner.h"
+#include "coordination/metadata/internal/partition_planner.h"
 #include "coordination/metadata/internal/placement.h"
 #include "coordination/metadata/internal/refusal.h"
 #include "coordination/metadata/internal/topic_planner.h"
@@ -114,6 +117,32 @@ class Controller {
     metadata_internal::TopicDeleter deleter(*pending_, config_.delete_topic_enable);
     std::vector<MetadataRecord> records;
     protocol::DeleteTopicsResponse response = deleter.Plan(e.request, &records);
+    Append(std::move(records));
+    Answer(e.token, std::move(response));
+  }
+
+  void Handle(CreatePartitions& e) {
+    if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
+    metadata_internal::PartitionCreator creator(*pending_, random_);
+    std::vector<MetadataRecord> records;
+    protocol::CreatePartitionsResponse response = creator.Plan(e.request, &records);
+    Append(std::move(records));
+    Answer(e.token, std::move(response));
+  }
+
+  void Handle(AlterConfigs& e) {
+    if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e));
+    std::vector<MetadataRecord> records;
+    ConfigsAltered response =
+        metadata_internal::ConfigPlanner(*pending_, config_).Plan(e, &records);
+    AppendInParts(std::move(records));
+    Answer(e.token, std::move(response));
+  }
+
+  void Handle(UpdateFeatures& e) {
+    if (!active_) return Refuse(e.token, FeaturesUpdated());
+    std::vector<MetadataRecord> records;
+    FeaturesUpdated response = metadata_internal::PlanFeatures(*pending_, e, &records);
     Append(std::move(records));
     Answer(e.token, std::move(response));
   }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "base/ids.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/records.h"
+#include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/error_code.h"
@@ -36,6 +38,8 @@ struct ControllerConfig {
   // Whether a topic may have this config; OK without it. The message goes to the client.
   std::function<absl::Status(absl::string_view name, absl::string_view value)>
       validate_topic_config;
+  // The default of a topic config that is a list; nothing for one that is not.
+  std::function<std::optional<std::string>(absl::string_view name)> topic_list_default;
   // The effective configs of a topic that sets these, for CreateTopics v5+; none without it.
   std::function<std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs>(
       const ConfigMap& set)>
@@ -64,6 +68,48 @@ struct CreateTopics {
 struct DeleteTopics {
   RequestToken token = 0;
   protocol::DeleteTopicsRequest request;
+};
+struct CreatePartitions {
+  RequestToken token = 0;
+  protocol::CreatePartitionsRequest request;
+};
+
+// One setting of a resource to change.
+struct ConfigEdit {
+  // As IncrementalAlterConfigs has them; the latter two are for lists.
+  static constexpr int8_t kSet = 0;
+  static constexpr int8_t kDelete = 1;
+  static constexpr int8_t kAppend = 2;
+  static constexpr int8_t kSubtract = 3;
+
+  std::string name;
+  int8_t operation = kSet;
+  std::optional<std::string> value;
+};
+struct ConfigChange {
+  int8_t type = 0;  // ConfigResourceType, if the client knows what it does
+  std::string name;
+  std::vector<ConfigEdit> edits;
+};
+struct AlterConfigs {
+  RequestToken token = 0;
+  std::vector<ConfigChange> changes;
+  bool replace = false;  // clears what is not named
+  bool validate_only = false;
+};
+
+// One feature to bring to a level.
+struct FeatureUpdate {
+  enum class Kind : int8_t { kUpgrade = 1, kSafeDowngrade = 2, kUnsafeDowngrade = 3 };
+
+  std::string feature;
+  int16_t level = 0;
+  Kind kind = Kind::kUpgrade;  // what a client sent, so perhaps none of the above
+};
+struct UpdateFeatures {
+  RequestToken token = 0;
+  std::vector<FeatureUpdate> updates;
+  bool validate_only = false;
 };
 // Asks for the next block of kProducerIdBlockSize producer ids.
 struct AllocateProducerIds {
@@ -94,8 +140,9 @@ struct AppendFailed {
 };
 
 using ControllerEvent =
-    std::variant<LeadershipGained, LeadershipLost, CreateTopics, DeleteTopics, AllocateProducerIds,
-                 RegisterBroker, SetBrokerFenced, Committed, AppendFailed>;
+    std::variant<LeadershipGained, LeadershipLost, CreateTopics, DeleteTopics, CreatePartitions,
+                 AlterConfigs, UpdateFeatures, AllocateProducerIds, RegisterBroker, SetBrokerFenced,
+                 Committed, AppendFailed>;
 
 // --- Effects -----------------------------------------------------------------------------------
 
@@ -122,9 +169,24 @@ struct BrokerFencingSet {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
 };
 
+// What became of each resource of AlterConfigs, in their order.
+struct ConfigsAltered {
+  struct Result {
+    protocol::ErrorCode error = protocol::ErrorCode::kNone;
+    std::string message;  // why not
+  };
+  std::vector<Result> results;
+};
+// All updates, or none because of one.
+struct FeaturesUpdated {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+  std::string message;  // why not
+};
+
 using ControllerResponse =
-    std::variant<protocol::CreateTopicsResponse, protocol::DeleteTopicsResponse, ProducerIdBlock,
-                 BrokerRegistered, BrokerFencingSet>;
+    std::variant<protocol::CreateTopicsResponse, protocol::DeleteTopicsResponse,
+                 protocol::CreatePartitionsResponse, ConfigsAltered, FeaturesUpdated,
+                 ProducerIdBlock, BrokerRegistered, BrokerFencingSet>;
 
 struct Respond {
   RequestToken token = 0;

@@ -1,8 +1,9 @@
-// CreateTopics and DeleteTopics: decided by the controller, answered once committed.
+// CreateTopics, DeleteTopics and CreatePartitions: decided by the controller, answered once committed.
 
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
 #include "server/controller_driver.h"
@@ -22,6 +23,20 @@ void HandleCreateTopics(const RequestRef& request) {
         controller.controller().CreateTopics(std::move(asked), std::move(reply));
       },
       [request](const protocol::CreateTopicsResponse& response) { request->Respond(response); });
+}
+
+void HandleCreatePartitions(const RequestRef& request) {
+  absl::StatusOr<protocol::CreatePartitionsRequest> asked =
+      request->Decode<protocol::CreatePartitionsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  request->shard().Call<protocol::CreatePartitionsResponse>(
+      kControllerShard,
+      [asked = *std::move(asked)](Shard& controller, auto reply) mutable {
+        controller.controller().CreatePartitions(std::move(asked), std::move(reply));
+      },
+      [request](const protocol::CreatePartitionsResponse& response) {
+        request->Respond(response);
+      });
 }
 
 void HandleDeleteTopics(const RequestRef& request) {

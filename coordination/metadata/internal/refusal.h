@@ -12,6 +12,7 @@
 
 #include "base/uuid.h"
 #include "coordination/metadata/controller_types.h"
+#include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/error_code.h"
@@ -44,6 +45,22 @@ inline protocol::DeleteTopicsResponse RefusalOf(const protocol::DeleteTopicsRequ
   return response;
 }
 
+inline protocol::CreatePartitionsResponse RefusalOf(
+    const protocol::CreatePartitionsRequest& request) {
+  protocol::CreatePartitionsResponse response;
+  for (const auto& topic : request.topics) {
+    protocol::CreatePartitionsResponse::CreatePartitionsTopicResult result;
+    result.name = topic.name;
+    response.results.push_back(std::move(result));
+  }
+  return response;
+}
+inline ConfigsAltered RefusalOf(const AlterConfigs& request) {
+  ConfigsAltered response;
+  response.results.resize(request.changes.size());
+  return response;
+}
+
 // Makes every part of the answer say `error`.
 inline void SetError(protocol::ErrorCode error, ControllerResponse* response) {
   const std::string message(protocol::ErrorMessage(error));
@@ -60,6 +77,15 @@ inline void SetError(protocol::ErrorCode error, ControllerResponse* response) {
       topic.error_code = static_cast<int16_t>(error);
       topic.error_message = message;
     }
+  } else if (auto* added = std::get_if<protocol::CreatePartitionsResponse>(response)) {
+    for (auto& topic : added->results) {
+      topic.error_code = static_cast<int16_t>(error);
+      topic.error_message = message;
+    }
+  } else if (auto* altered = std::get_if<ConfigsAltered>(response)) {
+    for (ConfigsAltered::Result& result : altered->results) result = {error, message};
+  } else if (auto* updated = std::get_if<FeaturesUpdated>(response)) {
+    *updated = {error, message};
   } else if (auto* block = std::get_if<ProducerIdBlock>(response)) {
     *block = {.error = error};
   } else if (auto* registered = std::get_if<BrokerRegistered>(response)) {
