@@ -1,0 +1,69 @@
+"""Administration by Apache Kafka's own tools and by librdkafka: configs, partitions, features."""
+
+import os
+
+import support
+from support import kafka_tool, run
+
+
+class AdminToolsTest(support.BrokerTest):
+    """The Java tools of Apache Kafka."""
+
+    def tool(self, main, *arguments, **more):
+        return kafka_tool(main, "--bootstrap-server", self.broker.address, *arguments, **more)
+
+    def configs(self, *arguments):
+        return self.tool("kafka.admin.ConfigCommand", *arguments)
+
+    def topics(self, *arguments):
+        return self.tool("org.apache.kafka.tools.TopicCommand", *arguments)
+
+    def produce(self, lines, *arguments):
+        return self.tool("org.apache.kafka.tools.ConsoleProducer", "--topic", self.topic, *arguments,
+                         input="".join(f"{line}\n" for line in lines).encode())
+
+    def test_configs_change_while_the_topic_is_used(self):
+        self.topics("--create", "--topic", self.topic, "--partitions", 1)
+        self.assertIn("Completed updating config", self.configs(
+            "--alter", "--topic", self.topic, "--add-config", "retention.ms=4321,max.message.bytes=200"))
+        described = self.configs("--describe", "--topic", self.topic)
+        self.assertIn("retention.ms=4321 ", described)
+        self.assertIn("max.message.bytes=200 ", described)
+        self.produce(["x" * 1000])  # larger than the new limit: refused
+        self.configs("--alter", "--topic", self.topic, "--delete-config", "max.message.bytes")
+        self.assertNotIn("max.message.bytes", self.configs("--describe", "--topic", self.topic))
+        self.produce(["y" * 1000])
+        offsets = self.tool("org.apache.kafka.tools.GetOffsetShell", "--topic", self.topic)
+        self.assertEqual(offsets.strip(), f"{self.topic}:0:1")
+        with self.assertRaisesRegex(AssertionError, "InvalidConfigurationException"):
+            self.configs("--alter", "--topic", self.topic, "--add-config", "retention.ms=soon")
+
+    def test_partitions_are_added(self):
+        self.topics("--create", "--topic", self.topic, "--partitions", 1)
+        self.topics("--alter", "--topic", self.topic, "--partitions", 3)
+        self.topics("--alter", "--topic", self.topic, "--partitions", 4, "--replica-assignment", "1,1,1,1")
+        self.assertIn("PartitionCount: 4", self.topics("--describe", "--topic", self.topic))
+        with self.assertRaisesRegex(AssertionError, "InvalidPartitionsException"):
+            self.topics("--alter", "--topic", self.topic, "--partitions", 2)
+        self.produce(range(200), "--producer-property", "partitioner.class="
+                     "org.apache.kafka.clients.producer.RoundRobinPartitioner")
+        ends = self.tool("org.apache.kafka.tools.GetOffsetShell", "--topic", self.topic).split()
+        self.assertEqual(sum(int(line.split(":")[2]) for line in ends), 200)
+        self.assertEqual(len(ends), 4)
+
+    def test_features(self):
+        features = "org.apache.kafka.tools.FeatureCommand"
+        self.tool(features, "downgrade", "--feature", "metadata.version=25")
+        self.assertRegex(self.tool(features, "describe"), r"metadata.version\s.*FinalizedVersionLevel: 4.0-IV3")
+        with self.assertRaisesRegex(AssertionError, "22"):
+            self.tool(features, "downgrade", "--feature", "metadata.version=22")
+        self.tool(features, "upgrade", "--feature", "metadata.version=29")
+        self.assertRegex(self.tool(features, "describe"), r"metadata.version\s.*FinalizedVersionLevel: 4.2-IV1")
+
+
+class AdminClientTest(support.BrokerTest):
+
+    def test_confluent_admin(self):
+        said = run([support.python(), os.path.join(support.HERE, "python_admin.py"), self.broker.address, self.topic],
+                   timeout=120).decode()
+        self.assertIn("admin: altered", said)
