@@ -156,6 +156,14 @@ class ProducerState {
     return first;
   }
 
+  // Every producer, in ascending order of their ids.
+  std::vector<std::pair<ProducerId, ProducerEntry>> Sorted() const {
+    std::vector<std::pair<ProducerId, ProducerEntry>> all(entries_.begin(), entries_.end());
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
+    return all;
+  }
+
   void Clear() { entries_.clear(); }
   size_t size() const { return entries_.size(); }
 

@@ -149,6 +149,27 @@ class Partition {
     return answer;
   }
 
+  // Takes what is before `offset`, at most the high watermark, from readers; kNoOffset stands for
+  // the high watermark. The owner persists the log's start before it answers.
+  DeleteAnswer DeleteRecords(Offset offset, Effects* effects) {
+    DeleteAnswer answer{CheckEpoch(kNoLeaderEpoch)};
+    if (answer.error != protocol::ErrorCode::kNone) return answer;
+    const Offset start = offset == kNoOffset ? high_watermark_ : offset;
+    if (start < Offset(0) || start > high_watermark_) {
+      answer.error = protocol::ErrorCode::kOffsetOutOfRange;
+      return answer;
+    }
+    const absl::Status moved = log_->AdvanceLogStart(start);
+    WakeReaders(effects, [this](const Waiter& w) { return w.offset < log_->log_start_offset(); });
+    NoticeFailure(effects);
+    if (moved.ok()) {
+      answer.low_watermark = log_->log_start_offset();
+    } else {
+      answer.error = protocol::ErrorCode::kKafkaStorageError;
+    }
+    return answer;
+  }
+
   // Deletes old segments below the high watermark.
   absl::StatusOr<int> ApplyRetention(TimestampMs wall_ms, Effects* effects) {
     absl::StatusOr<int> deleted = log_->DeleteOldSegments(wall_ms, high_watermark_);

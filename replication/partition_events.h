@@ -147,6 +147,11 @@ struct OffsetAnswer {
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
 };
 
+struct DeleteAnswer {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+  Offset low_watermark = kNoOffset;  // where every replica's log starts
+};
+
 struct EpochEndAnswer {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
   log::EpochEnd end;

@@ -77,6 +77,9 @@ class DataDirectory {
   // directory is made for a new incarnation: a checkpoint never speaks of another log of that name.
   absl::Status Forget(log::FileSystem& fs, const std::vector<PartitionName>& partitions);
 
+  // Durably notes that the log of a partition starts at `offset`, or later.
+  absl::Status AdvanceLogStart(log::FileSystem& fs, const PartitionName& partition, Offset offset);
+
   // Replaces the checkpoints durably, but for what was forgotten since BeginCheckpoint.
   void BeginCheckpoint();
   absl::Status WriteCheckpoints(log::FileSystem& fs, PartitionCheckpoints checkpoints);
@@ -208,6 +211,15 @@ inline absl::Status DataDirectory::Forget(log::FileSystem& fs,
   return ForgetIn(fs, partitions, kHighWatermarksName, &checkpoints_.high_watermarks);
 }
 
+inline absl::Status DataDirectory::AdvanceLogStart(log::FileSystem& fs,
+                                                   const PartitionName& partition, Offset offset) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Offset& noted = checkpoints_.log_starts[partition];
+  if (offset <= noted) return absl::OkStatus();
+  noted = offset;
+  return Checkpoint(fs, kLogStartsName).Write(checkpoints_.log_starts);
+}
+
 inline void DataDirectory::BeginCheckpoint() {
   std::lock_guard<std::mutex> lock(mutex_);
   forgotten_.clear();
@@ -216,6 +228,12 @@ inline void DataDirectory::BeginCheckpoint() {
 inline absl::Status DataDirectory::WriteCheckpoints(log::FileSystem& fs,
                                                     PartitionCheckpoints checkpoints) {
   std::lock_guard<std::mutex> lock(mutex_);
+  // What was gathered may be older than what AdvanceLogStart noted meanwhile.
+  for (const auto& [partition, start] : checkpoints_.log_starts) {
+    if (checkpoints.recovery_points.count(partition) == 0) continue;
+    Offset& gathered = checkpoints.log_starts[partition];
+    gathered = std::max(gathered, start);
+  }
   checkpoints_ = std::move(checkpoints);
   for (const PartitionName& partition : forgotten_) {
     checkpoints_.recovery_points.erase(partition);

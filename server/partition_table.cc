@@ -278,6 +278,60 @@ replication::OffsetAnswer PartitionTable::FindOffset(const OffsetQuestion& quest
                                        question.read_committed, decode);
 }
 
+PartitionTable::Hosted* PartitionTable::FindOnline(const TopicPartition& id, ErrorCode* error) {
+  Hosted* hosted = Find(id);
+  if (hosted != nullptr && hosted->partition != nullptr) return hosted;
+  *error = hosted == nullptr ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kKafkaStorageError;
+  return nullptr;
+}
+
+replication::EpochEndAnswer PartitionTable::FindEpochEnd(const TopicPartition& id,
+                                                         LeaderEpoch current, LeaderEpoch epoch) {
+  replication::EpochEndAnswer answer;
+  const Hosted* hosted = FindOnline(id, &answer.error);
+  return hosted == nullptr ? answer : hosted->partition->EpochEndOffset(current, epoch);
+}
+
+ProducersAnswer PartitionTable::Producers(const TopicPartition& id) {
+  ProducersAnswer answer;
+  const Hosted* hosted = FindOnline(id, &answer.error);
+  if (hosted == nullptr) return answer;
+  if (hosted->partition->is_leader()) {
+    answer.producers = hosted->partition->log().producers().Sorted();
+  } else {
+    answer.error = ErrorCode::kNotLeaderOrFollower;
+  }
+  return answer;
+}
+
+replication::DeleteAnswer PartitionTable::DeleteRecords(const TopicPartition& id, Offset offset) {
+  replication::DeleteAnswer answer;
+  Hosted* hosted = FindOnline(id, &answer.error);
+  if (hosted == nullptr) return answer;
+  if (!hosted->settings.deletes) {
+    answer.error = ErrorCode::kPolicyViolation;
+    return answer;
+  }
+  replication::Effects effects;
+  answer = hosted->partition->DeleteRecords(offset, &effects);
+  Carry(hosted, std::move(effects));
+  if (answer.error != ErrorCode::kNone) return answer;
+  const absl::Status noted = node_.directory->AdvanceLogStart(
+      files_, PartitionName(hosted->topic, id.partition.value()), answer.low_watermark);
+  if (noted.ok()) return answer;
+  node_.logger->Error("checkpoints: ", noted.message());
+  return {ErrorCode::kKafkaStorageError, kNoOffset};
+}
+
+std::vector<PartitionSize> PartitionTable::Sizes() const {
+  std::vector<PartitionSize> sizes;
+  for (const auto& [id, hosted] : partitions_) {
+    if (hosted->partition == nullptr) continue;
+    sizes.push_back({hosted->topic, id.partition.value(), hosted->partition->log().size_bytes()});
+  }
+  return sizes;
+}
+
 void PartitionTable::Await(replication::WaitToken token, const std::vector<AwaitedPlace>& places,
                            Reply<Advanced> reply) {
   CancelAwait(token);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -26,6 +27,7 @@
 #include "coordination/metadata/image.h"
 #include "log/file.h"
 #include "log/log.h"
+#include "log/producer_state.h"
 #include "protocol/compression.h"
 #include "protocol/error_code.h"
 #include "replication/partition.h"
@@ -63,6 +65,17 @@ struct OffsetQuestion {
   bool read_committed = false;
 };
 
+struct ProducersAnswer {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+  std::vector<std::pair<ProducerId, log::ProducerEntry>> producers;  // by id
+};
+
+struct PartitionSize {
+  std::string topic;
+  int32_t partition = 0;
+  int64_t bytes = 0;
+};
+
 // A place in a partition that a fetch waits to be able to read `bytes_min` from.
 struct AwaitedPlace {
   TopicPartition partition;
@@ -95,6 +108,15 @@ class PartitionTable {
   // Offset(0) where the partition is not here.
   Offset LogStart(const TopicPartition& id);
   replication::OffsetAnswer FindOffset(const OffsetQuestion& question);
+
+  replication::EpochEndAnswer FindEpochEnd(const TopicPartition& id, LeaderEpoch current,
+                                           LeaderEpoch epoch);
+  ProducersAnswer Producers(const TopicPartition& id);
+  // Deletes what is before `offset`, durably: see Partition::DeleteRecords.
+  replication::DeleteAnswer DeleteRecords(const TopicPartition& id, Offset offset);
+  std::vector<PartitionSize> Sizes() const;
+  // Of the disk that the partitions are on.
+  absl::StatusOr<int64_t> FreeBytes() { return files_.FreeBytes(node_.directory->path()); }
 
   // Answers once, when one of the places can be read or cannot be waited for any more. `token` is
   // the caller's; a wait that it named before is cancelled.
@@ -150,6 +172,8 @@ class PartitionTable {
   replication::PartitionConfig PartitionConfigOf(const TopicSettings& settings) const;
 
   Hosted* Find(const TopicPartition& id);
+  // Null, and why in *error, where no partition answers.
+  Hosted* FindOnline(const TopicPartition& id, protocol::ErrorCode* error);
   // In an order that does not differ from run to run.
   std::vector<Hosted*> Sorted() const;
   replication::Now now() const { return {clock_.Monotonic(), clock_.WallMs()}; }

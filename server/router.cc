@@ -8,10 +8,14 @@
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_groups.h"
+#include "protocol/api/delete_records.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/describe_cluster.h"
 #include "protocol/api/describe_configs.h"
 #include "protocol/api/describe_groups.h"
+#include "protocol/api/describe_log_dirs.h"
+#include "protocol/api/describe_producers.h"
+#include "protocol/api/describe_topic_partitions.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/find_coordinator.h"
 #include "protocol/api/heartbeat.h"
@@ -26,6 +30,7 @@
 #include "protocol/api/offset_commit.h"
 #include "protocol/api/offset_delete.h"
 #include "protocol/api/offset_fetch.h"
+#include "protocol/api/offset_for_leader_epoch.h"
 #include "protocol/api/produce.h"
 #include "protocol/api/sync_group.h"
 #include "protocol/api/update_features.h"
@@ -60,16 +65,21 @@ constexpr Route kRoutes[] = {
     RouteOf<protocol::ApiVersionsRequest>(HandleApiVersions),
     RouteOf<protocol::CreateTopicsRequest>(HandleCreateTopics),
     RouteOf<protocol::DeleteTopicsRequest>(HandleDeleteTopics),
+    RouteOf<protocol::DeleteRecordsRequest>(HandleDeleteRecords),
     RouteOf<protocol::InitProducerIdRequest>(HandleInitProducerId),
+    RouteOf<protocol::OffsetForLeaderEpochRequest>(HandleOffsetForLeaderEpoch),
     RouteOf<protocol::DescribeConfigsRequest>(HandleDescribeConfigs),
     RouteOf<protocol::DeleteGroupsRequest>(HandleDeleteGroups),
     RouteOf<protocol::OffsetDeleteRequest>(HandleOffsetDelete),
     RouteOf<protocol::AlterConfigsRequest>(HandleAlterConfigs),
+    RouteOf<protocol::DescribeLogDirsRequest>(HandleDescribeLogDirs),
     RouteOf<protocol::CreatePartitionsRequest>(HandleCreatePartitions),
     RouteOf<protocol::IncrementalAlterConfigsRequest>(HandleIncrementalAlterConfigs),
     RouteOf<protocol::UpdateFeaturesRequest>(HandleUpdateFeatures),
     RouteOf<protocol::DescribeClusterRequest>(HandleDescribeCluster),
+    RouteOf<protocol::DescribeProducersRequest>(HandleDescribeProducers),
     RouteOf<protocol::ListConfigResourcesRequest>(HandleListConfigResources),
+    RouteOf<protocol::DescribeTopicPartitionsRequest>(HandleDescribeTopicPartitions),
 };
 
 }  // namespace

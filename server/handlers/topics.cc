@@ -1,4 +1,5 @@
-// CreateTopics, DeleteTopics and CreatePartitions: decided by the controller, answered once committed.
+// CreateTopics, CreatePartitions and DeleteTopics: decided by the controller, answered once
+// committed.
 
 #include <utility>
 

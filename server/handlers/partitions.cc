@@ -1,0 +1,212 @@
+// What clients ask of or about single partitions: DeleteRecords, OffsetForLeaderEpoch and
+// DescribeProducers. Each part goes to the shard that has the partition.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/ids.h"
+#include "coordination/metadata/topic_name.h"
+#include "protocol/api/delete_records.h"
+#include "protocol/api/describe_producers.h"
+#include "protocol/api/offset_for_leader_epoch.h"
+#include "protocol/error_code.h"
+#include "server/gather.h"
+#include "server/handlers/handlers.h"
+#include "server/request.h"
+#include "server/shard.h"
+
+namespace weir::server {
+namespace {
+
+using protocol::ErrorCode;
+
+// Null where there is no such partition.
+std::optional<TopicPartition> FindPartition(const Shard& shard, const std::string& topic,
+                                            int32_t partition) {
+  const TopicInfo* found = shard.topics().Find(topic);
+  if (found == nullptr || found->Partition(PartitionIndex(partition)) == nullptr) {
+    return std::nullopt;
+  }
+  return TopicPartition{found->id(), PartitionIndex(partition)};
+}
+
+using DeletedPartition = protocol::DeleteRecordsResponse::DeleteRecordsPartitionResult;
+using EpochEnd = protocol::OffsetForLeaderEpochResponse::EpochEndOffset;
+using Producers = protocol::DescribeProducersResponse::PartitionResponse;
+
+void FailProducers(ErrorCode error, Producers* part) {
+  part->error_code = WireCode(error);
+  part->error_message = std::string(protocol::ErrorMessage(error));
+}
+
+// The parts, in their order, to the topics that they are of.
+template <class Part, class Topics>
+void Distribute(std::vector<Part> parts, Topics* topics) {
+  size_t next = 0;
+  for (auto& topic : *topics) {
+    for (Part& part : topic.partitions) part = std::move(parts[next++]);
+  }
+}
+
+}  // namespace
+
+void HandleDeleteRecords(const RequestRef& request) {
+  const absl::StatusOr<protocol::DeleteRecordsRequest> asked =
+      request->Decode<protocol::DeleteRecordsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  protocol::DeleteRecordsResponse response;
+  size_t count = 0;
+  for (const auto& topic : asked->topics) {
+    auto& part = response.topics.emplace_back();
+    part.name = topic.name;
+    part.partitions.resize(topic.partitions.size());
+    count += topic.partitions.size();
+  }
+  auto gather = Gather<DeletedPartition>::Create(
+      count,
+      [request, response = std::move(response)](std::vector<DeletedPartition> parts) mutable {
+        Distribute(std::move(parts), &response.topics);
+        request->Respond(response);
+      });
+  Shard& shard = request->shard();
+  size_t next = 0;
+  for (const auto& topic : asked->topics) {
+    for (const auto& partition : topic.partitions) {
+      const size_t part = next++;
+      DeletedPartition result;
+      result.partition_index = partition.partition_index;
+      result.low_watermark = -1;
+      const auto id = FindPartition(shard, topic.name, partition.partition_index);
+      if (!id.has_value() || metadata::IsInternalTopic(topic.name)) {
+        result.error_code = WireCode(id.has_value() ? ErrorCode::kInvalidTopicException
+                                                    : ErrorCode::kUnknownTopicOrPartition);
+        gather->Set(part, result);
+        continue;
+      }
+      shard.Call<replication::DeleteAnswer>(
+          shard.OwnerOf(*id),
+          [id = *id, offset = Offset(partition.offset)](Shard& owner,
+                                                        Reply<replication::DeleteAnswer> reply) {
+            reply(owner.partitions().DeleteRecords(id, offset));
+          },
+          [gather, part, result](const replication::DeleteAnswer& answer) mutable {
+            result.error_code = WireCode(answer.error);
+            result.low_watermark = answer.low_watermark.value();
+            gather->Set(part, result);
+          });
+    }
+  }
+}
+
+void HandleOffsetForLeaderEpoch(const RequestRef& request) {
+  const absl::StatusOr<protocol::OffsetForLeaderEpochRequest> asked =
+      request->Decode<protocol::OffsetForLeaderEpochRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  protocol::OffsetForLeaderEpochResponse response;
+  size_t count = 0;
+  for (const auto& topic : asked->topics) {
+    auto& part = response.topics.emplace_back();
+    part.topic = topic.topic;
+    part.partitions.resize(topic.partitions.size());
+    count += topic.partitions.size();
+  }
+  auto gather = Gather<EpochEnd>::Create(
+      count, [request, response = std::move(response)](std::vector<EpochEnd> parts) mutable {
+        Distribute(std::move(parts), &response.topics);
+        request->Respond(response);
+      });
+  Shard& shard = request->shard();
+  size_t next = 0;
+  for (const auto& topic : asked->topics) {
+    for (const auto& partition : topic.partitions) {
+      const size_t part = next++;
+      EpochEnd result;
+      result.partition = partition.partition;
+      const auto id = FindPartition(shard, topic.topic, partition.partition);
+      if (!id.has_value()) {
+        result.error_code = WireCode(ErrorCode::kUnknownTopicOrPartition);
+        gather->Set(part, result);
+        continue;
+      }
+      shard.Call<replication::EpochEndAnswer>(
+          shard.OwnerOf(*id),
+          [id = *id, current = LeaderEpoch(partition.current_leader_epoch),
+           epoch = LeaderEpoch(partition.leader_epoch)](Shard& owner,
+                                                        Reply<replication::EpochEndAnswer> reply) {
+            reply(owner.partitions().FindEpochEnd(id, current, epoch));
+          },
+          [gather, part, result](const replication::EpochEndAnswer& answer) mutable {
+            result.error_code = WireCode(answer.error);
+            if (answer.error == ErrorCode::kNone) {
+              result.leader_epoch = answer.end.epoch.value();
+              result.end_offset = answer.end.end_offset.value();
+            }
+            gather->Set(part, result);
+          });
+    }
+  }
+}
+
+void HandleDescribeProducers(const RequestRef& request) {
+  const absl::StatusOr<protocol::DescribeProducersRequest> asked =
+      request->Decode<protocol::DescribeProducersRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  protocol::DescribeProducersResponse response;
+  size_t count = 0;
+  for (const auto& topic : asked->topics) {
+    auto& part = response.topics.emplace_back();
+    part.name = topic.name;
+    part.partitions.resize(topic.partition_indexes.size());
+    count += topic.partition_indexes.size();
+  }
+  auto gather = Gather<Producers>::Create(
+      count, [request, response = std::move(response)](std::vector<Producers> parts) mutable {
+        Distribute(std::move(parts), &response.topics);
+        request->Respond(response);
+      });
+  Shard& shard = request->shard();
+  size_t next = 0;
+  for (const auto& topic : asked->topics) {
+    for (const int32_t index : topic.partition_indexes) {
+      const size_t part = next++;
+      Producers result;
+      result.partition_index = index;
+      const auto id = FindPartition(shard, topic.name, index);
+      if (!id.has_value()) {
+        FailProducers(metadata::ValidateTopicName(topic.name).ok()
+                          ? ErrorCode::kUnknownTopicOrPartition
+                          : ErrorCode::kInvalidTopicException,
+                      &result);
+        gather->Set(part, std::move(result));
+        continue;
+      }
+      shard.Call<ProducersAnswer>(
+          shard.OwnerOf(*id),
+          [id = *id](Shard& owner, Reply<ProducersAnswer> reply) {
+            reply(owner.partitions().Producers(id));
+          },
+          [gather, part, result = std::move(result)](const ProducersAnswer& answer) mutable {
+            if (answer.error != ErrorCode::kNone) FailProducers(answer.error, &result);
+            for (const auto& [producer, entry] : answer.producers) {
+              auto& state = result.active_producers.emplace_back();
+              state.producer_id = producer.value();
+              state.producer_epoch = entry.epoch.value();
+              if (const log::ProducerBatch* last = entry.last_batch(); last != nullptr) {
+                state.last_sequence = last->last_sequence;
+              }
+              state.last_timestamp = entry.last_timestamp;
+              state.coordinator_epoch = entry.coordinator_epoch;
+              state.current_txn_start_offset = entry.transaction_first_offset.value();
+            }
+            gather->Set(part, std::move(result));
+          });
+    }
+  }
+}
+
+}  // namespace weir::server
