@@ -3,7 +3,7 @@
 import sys
 import time
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions,
                                    NewTopic)
 
@@ -67,6 +67,26 @@ def main():
         assert time.monotonic() < deadline
     refused(KafkaError.INVALID_PARTITIONS, lambda: add(3))
     refused(KafkaError.UNKNOWN_TOPIC_OR_PART, lambda: add(3, topic + "-none"))
+    producer = Producer({"bootstrap.servers": address})
+    for number in range(10):
+        producer.produce(topic, str(number), partition=0)
+    assert producer.flush(10) == 0
+
+    def delete(offset, partition=0):
+        part = TopicPartition(topic, partition, offset)
+        return admin.delete_records([part])[part].result(10).low_watermark
+
+    assert delete(4) == 4 and delete(2) == 4
+    refused(KafkaError.OFFSET_OUT_OF_RANGE, lambda: delete(11))
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "none", "auto.offset.reset": "error"})
+    assert consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10) == (4, 10)
+    consumer.assign([TopicPartition(topic, 0, 1)])
+    message = consumer.poll(10)
+    assert message.error() and message.error().code() == KafkaError._AUTO_OFFSET_RESET, message
+    consumer.assign([TopicPartition(topic, 0, 4)])
+    assert consumer.poll(10).value() == b"4"
+    consumer.close()
+    assert delete(-1) == 10
     admin.delete_topics([topic])[topic].result(10)
     print("admin: altered")
 

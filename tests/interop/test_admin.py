@@ -1,5 +1,6 @@
 """Administration by Apache Kafka's own tools and by librdkafka: configs, partitions, features."""
 
+import json
 import os
 
 import support
@@ -50,6 +51,37 @@ class AdminToolsTest(support.BrokerTest):
         ends = self.tool("org.apache.kafka.tools.GetOffsetShell", "--topic", self.topic).split()
         self.assertEqual(sum(int(line.split(":")[2]) for line in ends), 200)
         self.assertEqual(len(ends), 4)
+
+    def test_records_are_deleted(self):
+        self.topics("--create", "--topic", self.topic, "--partitions", 1)
+        self.produce(range(50))
+        path = os.path.join(self.broker.folder, "delete.json")
+        for offset, low in ((20, 20), (10, 20), (-1, 50)):
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"version": 1, "partitions": [{"topic": self.topic, "partition": 0, "offset": offset}]}, file)
+            said = self.tool("org.apache.kafka.tools.DeleteRecordsCommand", "--offset-json-file", path)
+            self.assertRegex(said, f"low_watermark: {low}\\b")
+        if support.KIND == "weir":
+            self.broker.restart()  # killed: what was answered is on the disk
+        else:
+            self.broker.stop()  # Apache Kafka writes it down some time later
+            self.broker.start()
+        earliest = self.tool("org.apache.kafka.tools.GetOffsetShell", "--topic", self.topic, "--time", "earliest")
+        self.assertEqual(earliest.strip(), f"{self.topic}:0:50")
+
+    def test_log_directories_and_producers_are_described(self):
+        self.topics("--create", "--topic", self.topic, "--partitions", 2)
+        self.produce(range(50))
+        said = self.tool("org.apache.kafka.tools.LogDirsCommand", "--describe", "--topic-list", self.topic)
+        described = json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+        (folder,) = described["brokers"][0]["logDirs"]
+        self.assertEqual((folder["logDir"], folder["error"]), (self.broker.data, None))
+        partitions = {p["partition"]: p["size"] for p in folder["partitions"]}
+        self.assertEqual(set(partitions), {f"{self.topic}-0", f"{self.topic}-1"})
+        self.assertGreater(sum(partitions.values()), 0)
+        producers = self.tool("org.apache.kafka.tools.TransactionsCommand", "describe-producers", "--topic", self.topic,
+                              "--partition", "0")
+        self.assertIn("LastSequence", producers)
 
     def test_features(self):
         features = "org.apache.kafka.tools.FeatureCommand"
