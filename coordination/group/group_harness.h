@@ -5,6 +5,8 @@
 #ifndef WEIR_COORDINATION_GROUP_GROUP_HARNESS_H_
 #define WEIR_COORDINATION_GROUP_GROUP_HARNESS_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -57,9 +59,17 @@ class GroupHarness {
   const std::vector<Record>& log() const { return log_; }
   void AddToLog(Record record) { log_.push_back(std::move(record)); }
 
-  // The coordinator dies, with appends that wait, and another one reads the log.
+  // The coordinator dies, with requests that wait, and another one reads the log. So it does in
+  // Crash, with the first `kept` of the appends that wait in the log.
+  void Crash(size_t kept) {
+    for (size_t i = 0; i < kept; ++i) {
+      log_.insert(log_.end(), waiting_[i].records.begin(), waiting_[i].records.end());
+    }
+    Restart();
+  }
   void Restart() {
     waiting_.clear();
+    lost_ += unanswered();
     coordinator_ = std::make_unique<GroupCoordinator>(config_, &random_);
     Step(StartLoading{});
     for (size_t i = 0; i < log_.size(); ++i) {
@@ -97,6 +107,8 @@ class GroupHarness {
     return token;
   }
 
+  // Requests that wait for an answer of the present coordinator.
+  size_t unanswered() const { return last_token_ - answers_.size() - lost_; }
   bool IsAnswered(uint64_t token) const { return answers_.count(token) > 0; }
 
   template <class Response>
@@ -158,6 +170,7 @@ class GroupHarness {
   std::vector<Record> log_;
   std::deque<AppendRecords> waiting_;
   uint64_t last_token_ = 0;
+  size_t lost_ = 0;  // requests that died with a coordinator
   std::map<uint64_t, ResponseBody> answers_;
   std::vector<std::string> notes_;
 };

@@ -98,13 +98,14 @@ class OffsetRequests {
     }
     protocol::OffsetFetchRequest::Group single;
     single.group_id = request.body.group_id;
-    single.topics.reset();
+    std::optional<std::vector<protocol::OffsetFetchRequest::Group::GroupTopic>> topics;
     if (request.body.topics.has_value()) {
-      single.topics.emplace();
+      topics.emplace();
       for (const auto& topic : *request.body.topics) {
-        single.topics->push_back({topic.name, {}, topic.partition_indexes});
+        topics->push_back({topic.name, {}, topic.partition_indexes});
       }
     }
+    single.topics = std::move(topics);
     auto result = FetchGroup(single, request.body.require_stable);
     for (auto& topic : result.topics) {
       auto& out = response.topics.emplace_back();
