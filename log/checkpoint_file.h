@@ -48,6 +48,21 @@ inline absl::StatusOr<std::string> ReadWholeFile(FileSystem& fs, const std::stri
   return content;
 }
 
+// Creates a directory and the parents that it lacks, such that a power loss takes none of them. One
+// that is there already may be from a run that was killed before it was durable: its name is synced
+// all the same.
+inline absl::Status CreateDirectoriesDurably(FileSystem& fs, const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "."
+                             : slash == 0               ? "/"
+                                                        : path.substr(0, slash);
+  if (parent != "." && !fs.Exists(parent)) {
+    WEIR_RETURN_IF_ERROR(CreateDirectoriesDurably(fs, parent));
+  }
+  WEIR_RETURN_IF_ERROR(fs.CreateDirectories(path));
+  return fs.SyncDirectory(parent);
+}
+
 // Replaces directory/name by `content`. After an error or a crash the file has its old content or
 // the new one; after success it durably has the new one.
 inline absl::Status WriteFileAtomically(FileSystem& fs, const std::string& directory,

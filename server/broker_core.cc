@@ -73,6 +73,8 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
 
 BrokerCore::~BrokerCore() {
   acceptors_.clear();
+  // What waits in the loops holds requests, and with them frames of the node's pool.
+  for (const ShardEnvironment& environment : environments_) environment.loop.DropAll();
   for (const SocketId listener : listeners_) environments_.front().loop.poller().Close(listener);
 }
 

@@ -116,7 +116,9 @@ inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(log::F
                                                                           const std::string& path,
                                                                           BrokerId node_id,
                                                                           Random& random) {
-  WEIR_RETURN_IF_ERROR(fs.CreateDirectories(path));
+  if (!fs.Exists(absl::StrCat(path, "/", metadata::kMetaPropertiesFile))) {
+    WEIR_RETURN_IF_ERROR(log::CreateDirectoriesDurably(fs, path));
+  }
   std::unique_ptr<DataDirectory> directory(new DataDirectory(path));
   WEIR_ASSIGN_OR_RETURN(directory->lock_, fs.Lock(absl::StrCat(path, "/.lock")));
   WEIR_RETURN_IF_ERROR(directory->ReadOrFound(fs, node_id, random));

@@ -80,6 +80,14 @@ class EventLoop {
   // Calls OnTickEnd of the socket's handler, if it is still registered, after this tick's hook.
   void CallAtTickEnd(SocketId socket) { at_tick_end_.push_back(socket); }
 
+  // Destroys the tasks and timers that wait, with all that they hold. While the loop does not run.
+  void DropAll() {
+    std::vector<Task> dropped;
+    dropped.swap(deferred_);
+    mailbox_.Clear();
+    timers_.Clear();
+  }
+
   // One tick. Waits for something to happen when `may_block` and nothing is to be done already.
   void RunOnce(bool may_block) {
     poller_.Wait(Timeout(may_block), &events_);

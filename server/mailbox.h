@@ -51,6 +51,15 @@ class Mailbox {
     return count;
   }
 
+  // Destroys the tasks that wait, unrun.
+  void Clear() {
+    std::vector<Task> dropped;  // destroyed without the lock
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      dropped.swap(tasks_);
+    }
+  }
+
   bool empty() const {
     std::lock_guard<std::mutex> lock(mutex_);
     return tasks_.empty();

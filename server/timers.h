@@ -52,6 +52,15 @@ class TimerQueue {
     return true;
   }
 
+  // Destroys the callbacks that wait, unrun.
+  void Clear() {
+    WEIR_CHECK(due_.empty());  // not from a callback
+    std::vector<Slot> dropped;
+    dropped.swap(slots_);
+    heap_.clear();
+    free_.clear();
+  }
+
   // Runs what is due, earliest first. What the callbacks schedule waits for the next call, however
   // early it is due. Returns how many ran.
   size_t RunDue(MonotonicNs now) {
