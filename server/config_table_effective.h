@@ -162,8 +162,8 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
     {"weir.internal.listener.name", ConfigType::kString, "INTERNAL", ConfigEffect::kEffective,
      "The listener for traffic between nodes on a node that is only a broker."},
     {"weir.poller", ConfigType::kString, "auto", ConfigEffect::kEffective,
-     "How the reactors wait: auto takes io_uring where the system allows it.", kNoMin, kNoMax,
-     "auto|epoll|io_uring"},
+     "How the reactors wait: auto takes epoll, and says whether io_uring would work.", kNoMin,
+     kNoMax, "auto|epoll|io_uring"},
     {"weir.reactors", ConfigType::kInt, "0", ConfigEffect::kEffective,
      "How many reactors serve connections and partitions; 0 for one per core.", 0, 1024},
 };

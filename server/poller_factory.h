@@ -84,19 +84,19 @@ inline absl::StatusOr<ChosenPoller> MakePoller(PollerChoice choice) {
     return ChosenPoller{std::make_unique<EpollPoller>(), "epoll, as configured"};
   }
   const absl::Status probed = ProbeUring();
-  if (probed.ok()) {
-    WEIR_ASSIGN_OR_RETURN(std::unique_ptr<UringPoller> poller, UringPoller::Create());
-    return ChosenPoller{std::move(poller), choice == PollerChoice::kIoUring
-                                               ? "io_uring, as configured"
-                                               : "io_uring, which works here"};
+  if (choice == PollerChoice::kAuto) {
+    return ChosenPoller{
+        std::make_unique<EpollPoller>(),
+        probed.ok() ? "epoll; io_uring would work here too (weir.poller=io_uring)"
+                    : absl::StrCat("epoll; io_uring does not work here: ", probed.message())};
   }
-  if (choice == PollerChoice::kIoUring) {
+  if (!probed.ok()) {
     return absl::Status(
         probed.code(),
         absl::StrCat("io_uring is configured but does not work here: ", probed.message()));
   }
-  return ChosenPoller{std::make_unique<EpollPoller>(),
-                      absl::StrCat("epoll, for io_uring does not work here: ", probed.message())};
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<UringPoller> poller, UringPoller::Create());
+  return ChosenPoller{std::move(poller), "io_uring, as configured"};
 }
 
 }  // namespace weir::server

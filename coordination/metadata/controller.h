@@ -107,7 +107,8 @@ class Controller {
     if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
     metadata_internal::TopicCreator creator(*pending_, config_, random_);
     std::vector<MetadataRecord> records;
-    protocol::CreateTopicsResponse response = creator.Plan(e.request, /*check_configs=*/!e.is_internal, &records);
+    protocol::CreateTopicsResponse response =
+        creator.Plan(e.request, /*check_configs=*/!e.is_internal, &records);
     Append(std::move(records));
     Answer(e.token, std::move(response));
   }

@@ -2,9 +2,9 @@
 // File: protocol/api/produce.h
 // -----------------------------------------------------------------------------
 // Record batches to append, by topic and partition; a response goes back only if acks is not 0.
-// Kafka advertises versions 0 to 2 for the sake of old clients but serves none of them (KIP-896). They
-// are declared here, other than in Kafka's definitions, so that a broker can refuse them with an
-// error for each partition. Source: ProduceRequest.json and ProduceResponse.json of Apache Kafka
+// Kafka advertises versions 0 to 2 for the sake of old clients but serves none of them (KIP-896).
+// They are declared here, other than in Kafka's definitions, so that a broker can refuse them with
+// an error for each partition. Source: ProduceRequest.json and ProduceResponse.json of Apache Kafka
 // 4.2.0; versions 0 to 2 as in 3.9.
 #ifndef WEIR_PROTOCOL_API_PRODUCE_H_
 #define WEIR_PROTOCOL_API_PRODUCE_H_

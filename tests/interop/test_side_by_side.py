@@ -1,6 +1,6 @@
 """The same requests to Weir and to Apache Kafka: every API, every version, good cases and bad ones.
 
-Equal must be: which fields there are, error codes, what is null, counts and offsets. What two clusters cannot share (ids,
+Equal must be: which fields there are, error codes, what is null, counts, offsets. What two clusters cannot share (ids,
 ports, times, the words of an error message) is compared by kind only. Known differences are named where they are
 asked for.
 """
@@ -36,7 +36,8 @@ def differences(name, ours, theirs):
     """Lines of `path: ours, theirs`."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         lines = [f"{name}.{key}: only {who}'s" for key, who in
-                 [(k, "Weir") for k in ours.keys() - theirs.keys()] + [(k, "Kafka") for k in theirs.keys() - ours.keys()]]
+                 [(k, "Weir") for k in ours.keys() - theirs.keys()] +
+                 [(k, "Kafka") for k in theirs.keys() - ours.keys()]]
         return lines + [line for key in ours if key in theirs
                         for line in differences(f"{name}.{key}", ours[key], theirs[key])]
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
@@ -164,7 +165,7 @@ class SideBySideTest(support.unittest.TestCase):
         # Weir says what is wrong with a batch and Kafka often does not; Kafka tells the log's start with some refusals.
         refusal = (".errorMessage", ".logStartOffset")
         known = {name: () if name in ("good", "three") else refusal for name in batches}
-        # Kafka takes half a header for an invalid record and another magic for a damaged one, and has no error of its own
+        # Kafka takes half a header for an invalid record, another magic for a damaged one, and has no error of its own
         # for a codec that does not exist.
         for name in ("cut", "magic", "codec"):
             known[name] = refusal + (".errorCode",)
@@ -184,7 +185,8 @@ class SideBySideTest(support.unittest.TestCase):
                       topicData=topic([(0, batch()), (1, batch()), (2, batch()), (-1, batch())]))
             self.both("Produce", version, name="unknown topic", acks=1, timeoutMs=5000,
                       topicData=topic([(0, batch())], "side-nothing"))
-            self.both("Produce", version, refusal, name="acks 2", acks=2, timeoutMs=5000, topicData=topic([(0, batch())]))
+            self.both("Produce", version, refusal, name="acks 2", acks=2, timeoutMs=5000,
+                      topicData=topic([(0, batch())]))
             self.both("Produce", version, name="nothing", acks=1, timeoutMs=5000, topicData=[])
 
     def partitions_in_order(self, answer):
@@ -200,7 +202,8 @@ class SideBySideTest(support.unittest.TestCase):
         for version in self.versions("Fetch"):
             def topics(*partitions, name="side-fetch", version=version):
                 def make(who):
-                    key = {"topicId": ids[who] if name == "side-fetch" else OTHER_ID} if version >= 13 else {"topic": name}
+                    topic_id = ids[who] if name == "side-fetch" else OTHER_ID
+                    key = {"topicId": topic_id} if version >= 13 else {"topic": name}
                     return [dict(key, partitions=[dict({"partitionMaxBytes": 1 << 20}, **p) for p in partitions])]
                 return make
             ask = {"maxWaitMs": 1, "minBytes": 1, "maxBytes": 1 << 20}
@@ -243,7 +246,8 @@ class SideBySideTest(support.unittest.TestCase):
             peer.ask("Produce", 9, acks=-1, timeoutMs=5000, topicData=[
                 {"name": "side-offsets", "partitionData": [{"index": 0, "records": batch(count=5)}]}])
         for version in self.versions("ListOffsets"):
-            for partition, stamp in [(p, s) for p in (0, 1) for s in (-1, -2, -3, -4, -5, -6, -7, 0, 1_700_000_000_000, 2**62)] + [(9, -1)]:
+            stamps = (-1, -2, -3, -4, -5, -6, -7, 0, 1_700_000_000_000, 2**62)
+            for partition, stamp in [(p, s) for p in (0, 1) for s in stamps] + [(9, -1)]:
                 self.both("ListOffsets", version, name=f"{partition} at {stamp}", replicaId=-1, topics=[
                     {"name": "side-offsets", "partitions": [{"partitionIndex": partition, "timestamp": stamp}]}])
             self.both("ListOffsets", version, name="unknown", replicaId=-1, topics=[
@@ -281,7 +285,8 @@ class SideBySideTest(support.unittest.TestCase):
                     # metrics are refused by Kafka only when one of them is there already.
                     known = (".topicId",) if validate else ()
                     known += ("topics[1].",) if name == "collides" else ()
-                    self.both("CreateTopics", version, name=f"{name}, {validate}", timeoutMs=10000, topics=topics, known=known,
+                    self.both("CreateTopics", version, name=f"{name}, {validate}", timeoutMs=10000,
+                              topics=topics, known=known,
                               only=lambda answer: self.without_configs(answer, "topics"), validateOnly=validate)
         for version in self.versions("DeleteTopics"):
             names = {"good": [f"side-2-{'good' if version == 1 else 'x'}"], "unknown": ["side-nothing"], "empty": [""],
@@ -322,10 +327,11 @@ class SideBySideTest(support.unittest.TestCase):
     def test_describe_configs(self):
         self.make("side-configs", configs=[("retention.ms", "4242"), ("max.message.bytes", "77777")])
         for version in self.versions("DescribeConfigs"):
-            # A cluster that Kafka formats has min.insync.replicas as a dynamic default (KIP-966). Kafka names no synonym
+            # A cluster that Kafka formats has min.insync.replicas as dynamic default (KIP-966). Kafka names no synonym
             # of a default that it computes from another unit.
             for synonyms in (False, True):
-                self.both("DescribeConfigs", version, (".synonyms", ".configSource"), name=f"all, {synonyms}", includeSynonyms=synonyms, resources=[
+                self.both("DescribeConfigs", version, (".synonyms", ".configSource"),
+                          name=f"all, {synonyms}", includeSynonyms=synonyms, resources=[
                     {"resourceType": 2, "resourceName": "side-configs", "configurationKeys": None}],
                     only=self.configs_in_order)
             for name, resource in {

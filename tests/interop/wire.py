@@ -205,7 +205,8 @@ class Peer:
         request, response = self.messages[api + "Request"], self.messages[api + "Response"]
         self.correlation += 1
         flexible = version >= request.flexible
-        header = struct.pack(">hhih", request.key, version, self.correlation, 4) + b"side" + (b"\0" if flexible else b"")
+        header = struct.pack(">hhih", request.key, version, self.correlation, 4) + b"side"
+        header += b"\0" if flexible else b""
         frame = header + Writer(version, flexible).struct(request.fields, values)
         if self.socket is None:
             self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=30)
