@@ -99,7 +99,7 @@ class GroupSim {
     trace_ = absl::HashOf(trace_, what, detail, harness_.log().size());
   }
 
-  // --- Faults --------------------------------------------------------------------------------------
+  // --- Faults ------------------------------------------------------------------------------------
 
   void Fault() {
     const uint64_t dice = random_.Below(100);
@@ -127,7 +127,7 @@ class GroupSim {
     newest_generation_ = -1;
   }
 
-  // --- Clients -------------------------------------------------------------------------------------
+  // --- Clients -----------------------------------------------------------------------------------
 
   void Act(Client& client) {
     if (client.is_silent) return;
@@ -298,7 +298,7 @@ class GroupSim {
         << "client " << client.index << " got two assignments in generation " << client.generation;
   }
 
-  // --- Committed offsets ---------------------------------------------------------------------------
+  // --- Committed offsets -------------------------------------------------------------------------
 
   // What the log says, and that alone.
   int64_t LastInLog(int32_t partition) {
@@ -337,7 +337,7 @@ class GroupSim {
     }
   }
 
-  // --- After the faults ----------------------------------------------------------------------------
+  // --- After the faults --------------------------------------------------------------------------
 
   // Some clients have died for good, maybe with the coordinator; the others share all.
   void Heal() {
