@@ -1,0 +1,192 @@
+// -----------------------------------------------------------------------------
+// File: tests/sim/sim_node.h
+// -----------------------------------------------------------------------------
+// One broker on one simulated machine: disk, clock and network stay, what runs on them is killed,
+// loses its power and starts again. The driver says which shard runs next.
+#ifndef WEIR_TESTS_SIM_SIM_NODE_H_
+#define WEIR_TESTS_SIM_SIM_NODE_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "log/memory_file.h"
+#include "log/memory_file_view.h"
+#include "server/broker_config_reader.h"
+#include "server/broker_core.h"
+#include "server/event_loop.h"
+#include "server/logger.h"
+#include "server/properties.h"
+#include "tests/sim/sim_poller.h"
+#include "tests/sim/sim_trace.h"
+
+namespace weir::sim {
+
+class SimClock final : public Clock {
+ public:
+  MonotonicNs Monotonic() override { return now_; }
+  TimestampMs WallMs() override { return kStartMs + now_.value() / kNsPerMs + jump_ms_; }
+
+  void Advance(int64_t ns) { now_ = now_ + ns; }
+  void SetJump(int64_t ms) { jump_ms_ = ms; }  // of the wall clock, against the true time
+
+ private:
+  static constexpr TimestampMs kStartMs = 1'700'000'000'000;
+  MonotonicNs now_{1'000'000'000};
+  int64_t jump_ms_ = 0;
+};
+
+class SimNode {
+ public:
+  static constexpr int kPort = 9092;
+
+  SimNode(Random& random, SimNetwork& network, Trace& trace, size_t shards, bool flush_on_ack,
+          int64_t checkpoint_ms)
+      : random_(random),
+        network_(network),
+        trace_(trace),
+        logger_(trace),
+        shards_(shards),
+        disk_(random.NextU64()),
+        config_(Config(flush_on_ack, checkpoint_ms)) {
+    disk_.set_manual_syncs(true);
+  }
+  ~SimNode() { Drop(); }
+
+  log::MemoryFileSystem& disk() { return disk_; }
+  SimClock& clock() { return clock_; }
+  size_t shards() const { return shards_; }
+  bool running() const { return core_ != nullptr; }
+  bool ready() const { return ready_; }
+  const server::BrokerCore& core() const { return *core_; }
+
+  absl::Status Start() {
+    ready_ = false;
+    shared_ = std::make_unique<log::SharedMemoryFiles>(disk_);
+    std::vector<server::ShardEnvironment> environments;
+    for (size_t i = 0; i < shards_; ++i) {
+      reactors_.push_back(std::make_unique<Reactor>(*this));
+      Reactor& reactor = *reactors_.back();
+      environments.push_back({reactor.loop, reactor.files, reactor.random});
+    }
+    auto core = server::BrokerCore::Open({config_, "sim", &logger_}, environments,
+                                         [this] { ready_ = true; });
+    if (!core.ok()) {
+      Drop();
+      return core.status();
+    }
+    core_ = *std::move(core);
+    return absl::OkStatus();
+  }
+
+  void RunShard(size_t shard) { reactors_[shard]->loop.RunOnce(/*may_block=*/false); }
+  bool HasWork(size_t shard) {
+    Reactor& reactor = *reactors_[shard];
+    const std::optional<MonotonicNs> due = reactor.loop.NextDue();
+    return reactor.poller.HasReady() || (due.has_value() && *due <= clock_.Monotonic());
+  }
+  std::optional<MonotonicNs> NextDue() {
+    std::optional<MonotonicNs> next;
+    for (const auto& reactor : reactors_) {
+      const std::optional<MonotonicNs> due = reactor->loop.NextDue();
+      if (due.has_value() && (!next.has_value() || *due < *next)) next = due;
+    }
+    return next;
+  }
+
+  // Kills what runs; the disk then has what it may have.
+  void Kill() {
+    disk_.KillProcess();
+    Drop();
+  }
+  void LosePower() {
+    disk_.PowerLoss(random_);
+    Drop();
+  }
+  absl::Status Shutdown() {
+    const absl::Status closed = core_->Close();
+    Drop();
+    return closed;
+  }
+
+ private:
+  // Log lines are part of the trace.
+  class TraceLogger final : public server::Logger {
+   public:
+    explicit TraceLogger(Trace& trace) : trace_(trace) {}
+    void Write(server::LogLevel, absl::string_view message) override {
+      trace_.Note("  broker: ", message);
+    }
+
+   private:
+    Trace& trace_;
+  };
+
+  struct Reactor {
+    explicit Reactor(SimNode& node)
+        : poller(node.network_),
+          files(*node.shared_),
+          random(node.random_.NextU64()),
+          loop(poller, node.clock_, &files) {}
+    SimPoller poller;
+    log::MemoryFileView files;
+    SeededRandom random;
+    server::EventLoop loop;
+  };
+
+  static server::BrokerConfig Config(bool flush_on_ack, int64_t checkpoint_ms) {
+    server::Properties properties;
+    const auto set = [&](const std::string& key, const std::string& value) {
+      properties.Set({key, value, "the simulator"});
+    };
+    set("node.id", "1");
+    set("process.roles", "broker,controller");
+    set("controller.quorum.voters", "1@sim:9093");
+    set("controller.listener.names", "CONTROLLER");
+    set("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093");
+    set("log.dirs", "/data");
+    set("weir.flush.policy", flush_on_ack ? "ack" : "os");
+    set("auto.create.topics.enable", "false");
+    set("log.flush.offset.checkpoint.interval.ms", std::to_string(checkpoint_ms));
+    set("log.retention.check.interval.ms", "5000");
+    absl::StatusOr<server::BrokerConfig> config = server::ReadBrokerConfig(properties, nullptr);
+    if (!config.ok()) std::fprintf(stderr, "%s\n", config.status().ToString().c_str());
+    WEIR_CHECK(config.ok());
+    return *std::move(config);
+  }
+
+  void Drop() {
+    core_.reset();
+    reactors_.clear();
+    shared_.reset();
+    ready_ = false;
+  }
+
+  Random& random_;
+  SimNetwork& network_;
+  Trace& trace_;
+  TraceLogger logger_;
+  const size_t shards_;
+  log::MemoryFileSystem disk_;
+  SimClock clock_;
+  const server::BrokerConfig config_;
+  std::unique_ptr<log::SharedMemoryFiles> shared_;
+  std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::unique_ptr<server::BrokerCore> core_;
+  bool ready_ = false;
+};
+
+}  // namespace weir::sim
+
+#endif  // WEIR_TESTS_SIM_SIM_NODE_H_
