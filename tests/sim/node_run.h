@@ -95,7 +95,7 @@ class NodeRun {
   // --- with faults --------------------------------------------------------------------------
 
   void Step() {
-    if (!node_.running() && (random_.OneIn(10) || !CanAct())) Start();
+    if (!node_.running() && random_.OneIn(10)) Start();
     const uint64_t choice = random_.Below(100);
     if (choice < 45) {
       RunShard(random_.Below(node_.shards()));
@@ -113,7 +113,6 @@ class NodeRun {
     if (crash_one_in_ > 0 && node_.running() && random_.OneIn(crash_one_in_)) ChooseCrash();
     if (node_.disk().crashed()) Crash(power_ && random_.OneIn(2));
   }
-  bool CanAct() const { return node_.running(); }
 
   void Start() {
     const absl::Status started = node_.Start();

@@ -151,10 +151,7 @@ class SimNode {
       properties.Set({key, value, "the simulator"});
     };
     set("node.id", "1");
-    set("process.roles", "broker,controller");
-    set("controller.quorum.voters", "1@sim:9093");
-    set("controller.listener.names", "CONTROLLER");
-    set("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093");
+    set("listeners", "PLAINTEXT://:9092");
     set("log.dirs", "/data");
     set("weir.flush.policy", flush_on_ack ? "ack" : "os");
     set("auto.create.topics.enable", "false");

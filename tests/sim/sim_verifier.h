@@ -94,6 +94,10 @@ class Verifier final : public SimActor {
 
   void OnFetched(const TopicPartition& partition, int64_t floor,
                  const protocol::FetchResponse::PartitionData& data) {
+    const bool out_of_range = data.error_code == static_cast<int16_t>(ErrorCode::kOffsetOutOfRange);
+    if (out_of_range && context_.oracle.Find(partition.topic_id)->retention) {
+      return position_.reset();  // deleted meanwhile
+    }
     if (data.error_code != 0) {
       return context_.trace.Fail(context_.oracle.Name(partition), ": fetch from ", *position_,
                                  ": error ", data.error_code);
