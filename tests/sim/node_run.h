@@ -215,11 +215,12 @@ class NodeRun {
     }
   }
 
-  // What the network had taken arrives before.
+  // Before the node goes: what the network had taken arrives, then every connection ends.
   void PumpAll() {
     for (const auto& actor : actors_) {
       while (actor->session().Pump()) {
       }
+      actor->session().Close();
     }
   }
 
@@ -233,7 +234,6 @@ class NodeRun {
     } else {
       node_.Kill();
     }
-    PumpAll();
   }
 
   void Shutdown() {
@@ -241,7 +241,6 @@ class NodeRun {
     const absl::Status closed = node_.Shutdown();
     trace_.Note("shutdown: ", closed.ToString());
     ++result_.shutdowns;
-    PumpAll();
     if (node_.disk().crashed()) return;
     node_.disk().KillProcess();  // open files and locks are gone
   }
