@@ -85,6 +85,7 @@ class SimNode {
     auto core = server::BrokerCore::Open({config_, "sim", &logger_}, environments,
                                          [this] { ready_ = true; });
     if (!core.ok()) {
+      if (!disk_.crashed()) disk_.KillProcess();  // the process ends
       Drop();
       return core.status();
     }
