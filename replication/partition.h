@@ -173,6 +173,7 @@ class Partition {
   // Deletes old segments below the high watermark.
   absl::StatusOr<int> ApplyRetention(TimestampMs wall_ms, Effects* effects) {
     absl::StatusOr<int> deleted = log_->DeleteOldSegments(wall_ms, high_watermark_);
+    Progressed(effects);  // it flushes
     WakeReaders(effects, [this](const Waiter& w) { return w.offset < log_->log_start_offset(); });
     NoticeFailure(effects);
     return deleted;

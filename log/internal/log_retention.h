@@ -58,6 +58,7 @@ inline absl::StatusOr<int> Log::DeleteOldSegments(TimestampMs now_ms, Offset upp
     }
     if (segments_.size() == 1) WEIR_RETURN_IF_ERROR(Roll(now_ms));
     bytes_over -= first.size_bytes();
+    if (deleted == 0) WEIR_RETURN_IF_ERROR(Failed(KeepProducers()));
     WEIR_RETURN_IF_ERROR(Failed(RetireFirstSegment(now_ms)));
     ++deleted;
   }
@@ -69,6 +70,15 @@ inline absl::StatusOr<int> Log::DeleteOldSegments(TimestampMs now_ms, Offset upp
         Failed(log_internal::RemoveSnapshotsBetween(fs_, directory_, kNoOffset, start)));
   }
   return deleted;
+}
+
+// Makes durable what the batches that are about to go say of their producers: without it, a power
+// loss would let a producer append one of them again.
+inline absl::Status Log::KeepProducers() {
+  WEIR_RETURN_IF_ERROR(Flush());
+  WEIR_RETURN_IF_ERROR(log_internal::WriteSnapshot(fs_, directory_, next_offset_, producers_,
+                                                   /*sync=*/true));
+  return fs_.SyncDirectory(directory_);
 }
 
 inline absl::Status Log::RetireFirstSegment(TimestampMs now_ms) {

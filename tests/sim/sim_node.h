@@ -61,8 +61,6 @@ class SimNode {
         disk_(random.NextU64()),
         config_(Config(flush_on_ack, checkpoint_ms)) {
     disk_.set_manual_syncs(true);
-    // The folder is there before, as an administrator makes it.
-    WEIR_CHECK(disk_.CreateDirectories("/data").ok() && disk_.SyncDirectory("/").ok());
   }
   ~SimNode() { Drop(); }
 
@@ -119,6 +117,7 @@ class SimNode {
   }
   absl::Status Shutdown() {
     const absl::Status closed = core_->Close();
+    if (!disk_.crashed()) disk_.KillProcess();  // the process ends, and with it syncs in flight
     Drop();
     return closed;
   }
@@ -169,9 +168,6 @@ class SimNode {
   // What waits in mailboxes may hold buffers of the core: it is run, against a dead disk and with
   // every client gone, before the core goes.
   void Drop() {
-    for (int i = 0; core_ != nullptr && i < 20; ++i) {
-      for (size_t shard = 0; shard < shards_; ++shard) RunShard(shard);
-    }
     core_.reset();
     reactors_.clear();
     shared_.reset();
