@@ -10,17 +10,37 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/check.h"
+#include "protocol/api/alter_configs.h"
 #include "protocol/api/api_versions.h"
+#include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
+#include "protocol/api/delete_groups.h"
+#include "protocol/api/delete_records.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/describe_cluster.h"
 #include "protocol/api/describe_configs.h"
+#include "protocol/api/describe_groups.h"
+#include "protocol/api/describe_log_dirs.h"
+#include "protocol/api/describe_producers.h"
+#include "protocol/api/describe_topic_partitions.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/find_coordinator.h"
+#include "protocol/api/heartbeat.h"
+#include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/init_producer_id.h"
+#include "protocol/api/join_group.h"
+#include "protocol/api/leave_group.h"
+#include "protocol/api/list_config_resources.h"
+#include "protocol/api/list_groups.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/api/metadata.h"
+#include "protocol/api/offset_commit.h"
+#include "protocol/api/offset_delete.h"
+#include "protocol/api/offset_fetch.h"
+#include "protocol/api/offset_for_leader_epoch.h"
 #include "protocol/api/produce.h"
+#include "protocol/api/sync_group.h"
+#include "protocol/api/update_features.h"
 #include "protocol/framing.h"
 #include "protocol/headers.h"
 #include "protocol/message.h"
@@ -80,17 +100,68 @@ using Check = void (*)(absl::string_view, int16_t);
 
 // In the order of tests/golden/protocol.txt, which the driver of the ordinary test relies on.
 constexpr Check kChecks[] = {
-    CheckMessage<ApiVersionsRequest>,     CheckMessage<ApiVersionsResponse>,
-    CheckMessage<MetadataRequest>,        CheckMessage<MetadataResponse>,
-    CheckMessage<ProduceRequest>,         CheckMessage<ProduceResponse>,
-    CheckMessage<FetchRequest>,           CheckMessage<FetchResponse>,
-    CheckMessage<ListOffsetsRequest>,     CheckMessage<ListOffsetsResponse>,
-    CheckMessage<CreateTopicsRequest>,    CheckMessage<CreateTopicsResponse>,
-    CheckMessage<DeleteTopicsRequest>,    CheckMessage<DeleteTopicsResponse>,
-    CheckMessage<InitProducerIdRequest>,  CheckMessage<InitProducerIdResponse>,
-    CheckMessage<DescribeConfigsRequest>, CheckMessage<DescribeConfigsResponse>,
-    CheckMessage<DescribeClusterRequest>, CheckMessage<DescribeClusterResponse>,
-    CheckMessage<FindCoordinatorRequest>, CheckMessage<FindCoordinatorResponse>,
+    CheckMessage<ApiVersionsRequest>,
+    CheckMessage<ApiVersionsResponse>,
+    CheckMessage<MetadataRequest>,
+    CheckMessage<MetadataResponse>,
+    CheckMessage<ProduceRequest>,
+    CheckMessage<ProduceResponse>,
+    CheckMessage<FetchRequest>,
+    CheckMessage<FetchResponse>,
+    CheckMessage<ListOffsetsRequest>,
+    CheckMessage<ListOffsetsResponse>,
+    CheckMessage<CreateTopicsRequest>,
+    CheckMessage<CreateTopicsResponse>,
+    CheckMessage<DeleteTopicsRequest>,
+    CheckMessage<DeleteTopicsResponse>,
+    CheckMessage<InitProducerIdRequest>,
+    CheckMessage<InitProducerIdResponse>,
+    CheckMessage<DescribeConfigsRequest>,
+    CheckMessage<DescribeConfigsResponse>,
+    CheckMessage<DescribeClusterRequest>,
+    CheckMessage<DescribeClusterResponse>,
+    CheckMessage<FindCoordinatorRequest>,
+    CheckMessage<FindCoordinatorResponse>,
+    CheckMessage<IncrementalAlterConfigsRequest>,
+    CheckMessage<IncrementalAlterConfigsResponse>,
+    CheckMessage<AlterConfigsRequest>,
+    CheckMessage<AlterConfigsResponse>,
+    CheckMessage<CreatePartitionsRequest>,
+    CheckMessage<CreatePartitionsResponse>,
+    CheckMessage<DeleteRecordsRequest>,
+    CheckMessage<DeleteRecordsResponse>,
+    CheckMessage<OffsetForLeaderEpochRequest>,
+    CheckMessage<OffsetForLeaderEpochResponse>,
+    CheckMessage<DescribeLogDirsRequest>,
+    CheckMessage<DescribeLogDirsResponse>,
+    CheckMessage<DescribeTopicPartitionsRequest>,
+    CheckMessage<DescribeTopicPartitionsResponse>,
+    CheckMessage<DescribeProducersRequest>,
+    CheckMessage<DescribeProducersResponse>,
+    CheckMessage<ListConfigResourcesRequest>,
+    CheckMessage<ListConfigResourcesResponse>,
+    CheckMessage<UpdateFeaturesRequest>,
+    CheckMessage<UpdateFeaturesResponse>,
+    CheckMessage<JoinGroupRequest>,
+    CheckMessage<JoinGroupResponse>,
+    CheckMessage<SyncGroupRequest>,
+    CheckMessage<SyncGroupResponse>,
+    CheckMessage<HeartbeatRequest>,
+    CheckMessage<HeartbeatResponse>,
+    CheckMessage<LeaveGroupRequest>,
+    CheckMessage<LeaveGroupResponse>,
+    CheckMessage<OffsetCommitRequest>,
+    CheckMessage<OffsetCommitResponse>,
+    CheckMessage<OffsetFetchRequest>,
+    CheckMessage<OffsetFetchResponse>,
+    CheckMessage<OffsetDeleteRequest>,
+    CheckMessage<OffsetDeleteResponse>,
+    CheckMessage<DescribeGroupsRequest>,
+    CheckMessage<DescribeGroupsResponse>,
+    CheckMessage<ListGroupsRequest>,
+    CheckMessage<ListGroupsResponse>,
+    CheckMessage<DeleteGroupsRequest>,
+    CheckMessage<DeleteGroupsResponse>,
 };
 
 }  // namespace
