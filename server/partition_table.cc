@@ -157,6 +157,13 @@ void PartitionTable::Delete(const std::vector<TopicPartition>& ids) {
     if (hosted->partition != nullptr) Step(hosted, replication::StopLeading{});
     const std::string suffix = absl::StrCat(".", id.topic_id.ToString(), "-delete");
     // What cannot be renamed now is found to be stray when the node starts again.
+    // Another shard may have made the directory of the topic's next incarnation already, and set
+    // ours aside.
+    const absl::StatusOr<Uuid> owner = log::ReadPartitionMetadata(files_, hosted->directory);
+    if (absl::IsNotFound(owner.status()) || (owner.ok() && *owner != id.topic_id)) {
+      partitions_.erase(id);
+      continue;
+    }
     const absl::Status renamed = forgotten.ok() ? SetAside(hosted->directory, suffix) : forgotten;
     if (renamed.ok()) {
       removals_.push_back(
