@@ -40,8 +40,8 @@ TEST(Varint, RoundTripsAndKnowsItsSize) {
   for (int bit = 0; bit < 64; ++bit) {
     for (int64_t nudge : {-1, 0, 1}) {
       for (int64_t sign : {-1, 1}) {
-        const int64_t value =
-            sign * static_cast<int64_t>((uint64_t{1} << bit) + static_cast<uint64_t>(nudge));
+        const auto value = static_cast<int64_t>(
+            static_cast<uint64_t>(sign) * ((uint64_t{1} << bit) + static_cast<uint64_t>(nudge)));
         char bytes[kVarint64BytesMax];
         const char* end = PutVarlong(bytes, value);
         EXPECT_EQ(static_cast<size_t>(end - bytes), VarlongSize(value));
