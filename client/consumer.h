@@ -17,7 +17,6 @@
 #define WEIR_CLIENT_CONSUMER_H_
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -40,6 +39,7 @@
 #include "client/cluster.h"
 #include "client/connection.h"
 #include "client/fetched_records.h"
+#include "client/topic_and_partition.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/compression.h"
@@ -61,12 +61,6 @@ struct ConsumerConfig {
   size_t max_poll_records = 500;  // batches are not cut: the last one may bring more
   int64_t request_timeout_ms = 30'000;
   int64_t retry_backoff_ms = 100;
-};
-
-struct TopicAndPartition {
-  std::string topic;
-  int32_t partition = 0;
-  friend auto operator<=>(const TopicAndPartition&, const TopicAndPartition&) = default;
 };
 
 class Consumer {
