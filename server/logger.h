@@ -29,6 +29,18 @@ inline constexpr size_t kLogLineBytesMax = 4096;
 
 enum class LogLevel { kInfo, kWarning, kError };
 
+inline const char* LogLevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kInfo:
+      return "INFO";
+    case LogLevel::kWarning:
+      return "WARN";
+    case LogLevel::kError:
+      return "ERROR";
+  }
+  return "?";
+}
+
 class Logger {
  public:
   virtual ~Logger() = default;
@@ -66,9 +78,9 @@ class StreamLogger final : public Logger {
     tm parts{};
     gmtime_r(&seconds, &parts);
     const std::string line =
-        absl::StrFormat("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %s %s\n", parts.tm_year + 1900,
+        absl::StrFormat("%04d-%02d-%02dT%02d:%02d:%02d.%03dZ %-5s %s\n", parts.tm_year + 1900,
                         parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                        now_ms % 1000, Name(level), Printable(message));
+                        now_ms % 1000, LogLevelName(level), Printable(message));
     std::lock_guard<std::mutex> lock(mutex_);
     std::fwrite(line.data(), 1, line.size(), out_);
     std::fflush(out_);
@@ -90,18 +102,6 @@ class StreamLogger final : public Logger {
   }
 
  private:
-  static const char* Name(LogLevel level) {
-    switch (level) {
-      case LogLevel::kInfo:
-        return "INFO ";
-      case LogLevel::kWarning:
-        return "WARN ";
-      case LogLevel::kError:
-        return "ERROR";
-    }
-    return "?";
-  }
-
   std::FILE* const out_;
   Clock& clock_;
   std::mutex mutex_;
