@@ -2,7 +2,8 @@
 // File: client/admin.h
 // -----------------------------------------------------------------------------
 // Administration of a cluster's topics, configurations and offsets. Every call blocks until it is
-// answered or its time is over.
+// answered or its time is over. Groups are in client/group_admin.h, what lies on disks in
+// client/log_admin.h.
 // Threading: that of its Cluster.
 // Errors: a call's own Status says whether brokers could be asked; where several things are asked
 // at once, each has a Status of its own, as StatusOfError() makes it. Errors that pass (no leader
@@ -29,58 +30,21 @@
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
+#include "client/admin_types.h"
 #include "client/cluster.h"
 #include "client/connection.h"
 #include "protocol/api/api_versions.h"
+#include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/describe_cluster.h"
 #include "protocol/api/describe_configs.h"
+#include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/api/metadata.h"
 #include "protocol/error_code.h"
 
 namespace weir::client {
-
-struct NewTopic {
-  std::string name;
-  int32_t partitions = -1;          // the broker's default
-  int16_t replication_factor = -1;  // the broker's default
-  std::map<std::string, std::string> configs;
-};
-
-struct TopicOutcome {
-  std::string name;
-  absl::Status status;
-  Uuid id;
-};
-
-struct ConfigOutcome {
-  int8_t resource_type = 0;
-  std::string resource_name;
-  absl::Status status;
-  std::vector<protocol::DescribeConfigsResponse::DescribeConfigsResourceResult> configs;
-};
-
-// Times that ListOffsets takes instead of a timestamp.
-inline constexpr int64_t kLatestTime = -1;
-inline constexpr int64_t kEarliestTime = -2;
-inline constexpr int64_t kMaxTimestampTime = -3;
-
-struct OffsetQuery {
-  std::string topic;
-  int32_t partition = 0;
-  int64_t time = kLatestTime;  // or milliseconds: the first record that is not older
-};
-
-struct OffsetAnswer {
-  std::string topic;
-  int32_t partition = 0;
-  absl::Status status;
-  Offset offset = kNoOffset;  // none when no record is that young
-  TimestampMs timestamp = kNoTimestamp;
-  int32_t leader_epoch = -1;
-};
 
 class Admin {
  public:
@@ -149,6 +113,31 @@ class Admin {
     return outcomes;
   }
 
+  // Gives each topic as many partitions as the map says; topics never lose partitions.
+  absl::StatusOr<std::vector<TopicOutcome>> CreatePartitions(
+      const std::map<std::string, int32_t>& counts, bool validate_only = false) {
+    protocol::CreatePartitionsRequest request;
+    for (const auto& [name, count] : counts) request.topics.push_back({name, count, std::nullopt});
+    request.validate_only = validate_only;
+    request.timeout_ms = static_cast<int32_t>(cluster_.config().request_timeout_ms);
+    WEIR_ASSIGN_OR_RETURN(const protocol::CreatePartitionsResponse response,
+                          CallController<protocol::CreatePartitionsRequest>(
+                              request, [](const auto& answer) -> protocol::ErrorCode {
+                                for (const auto& topic : answer.results) {
+                                  if (IsOtherController(topic.error_code))
+                                    return protocol::ErrorCode::kNotController;
+                                }
+                                return protocol::ErrorCode::kNone;
+                              }));
+    std::vector<TopicOutcome> outcomes;
+    for (const auto& topic : response.results) {
+      outcomes.push_back(
+          {topic.name, Error(topic.error_code, topic.name, topic.error_message), Uuid()});
+      cluster_.mutable_metadata().Forget(topic.name);
+    }
+    return outcomes;
+  }
+
   // All topics, in the order of their names.
   absl::StatusOr<std::vector<protocol::MetadataResponse::Topic>> ListTopics() {
     WEIR_ASSIGN_OR_RETURN(protocol::MetadataResponse response,
@@ -169,13 +158,8 @@ class Admin {
     protocol::DescribeConfigsRequest request;
     request.resources.push_back({resource_type, name, std::nullopt});
     request.include_synonyms = true;
-    int32_t broker = kNoNode;
-    const bool of_broker = resource_type == protocol::kBrokerResource ||
-                           resource_type == protocol::kBrokerLoggerResource;
     WEIR_ASSIGN_OR_RETURN(protocol::DescribeConfigsResponse response,
-                          of_broker && absl::SimpleAtoi(name, &broker)
-                              ? CallNode<protocol::DescribeConfigsRequest>(broker, request)
-                              : cluster_.CallAny(request, cluster_.Deadline()));
+                          CallOwner(resource_type, name, request));
     if (response.results.size() != 1) {
       return absl::InvalidArgumentError(
           absl::StrCat("DescribeConfigs: expected one result, came ", response.results.size()));
@@ -184,6 +168,28 @@ class Admin {
     return ConfigOutcome{result.resource_type, result.resource_name,
                          Error(result.error_code, name, result.error_message),
                          std::move(result.configs)};
+  }
+
+  // Changes single keys of one resource, all or none, and leaves the others (KIP-339).
+  absl::Status IncrementalAlterConfigs(int8_t resource_type, const std::string& name,
+                                       absl::Span<const ConfigEdit> edits,
+                                       bool validate_only = false) {
+    protocol::IncrementalAlterConfigsRequest request;
+    request.validate_only = validate_only;
+    request.resources.push_back({resource_type, name, {}});
+    for (const ConfigEdit& edit : edits) {
+      const bool deletes = edit.operation == protocol::kDeleteConfig;
+      request.resources[0].configs.push_back(
+          {edit.name, edit.operation, deletes ? std::nullopt : std::optional(edit.value)});
+    }
+    WEIR_ASSIGN_OR_RETURN(const protocol::IncrementalAlterConfigsResponse response,
+                          CallOwner(resource_type, name, request));
+    if (response.responses.size() != 1) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "IncrementalAlterConfigs: expected one result, came ", response.responses.size()));
+    }
+    const auto& result = response.responses[0];
+    return Error(result.error_code, name, result.error_message);
   }
 
   absl::StatusOr<protocol::DescribeClusterResponse> DescribeCluster() {
@@ -250,6 +256,17 @@ class Admin {
       WEIR_RETURN_IF_ERROR(cluster_.Refresh({}, deadline));
     }
     return cluster_.Call<Request>(node, std::move(source), deadline);
+  }
+
+  // The configuration of a broker is its own business; all else any broker knows.
+  template <class Request>
+  absl::StatusOr<ResponseOf<Request>> CallOwner(int8_t resource_type, const std::string& name,
+                                                const Request& request) {
+    int32_t broker = kNoNode;
+    const bool of_broker = resource_type == protocol::kBrokerResource ||
+                           resource_type == protocol::kBrokerLoggerResource;
+    if (of_broker && absl::SimpleAtoi(name, &broker)) return CallNode<Request>(broker, request);
+    return cluster_.CallAny(request, cluster_.Deadline());
   }
 
   // Calls the controller, again when it moved. `error_of` finds a code in the response that asks
