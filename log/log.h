@@ -181,7 +181,7 @@ class Log {
 
   // internal/log_retention.h
   bool ShouldDelete(Segment& segment, Offset end, int64_t bytes_over, TimestampMs now_ms) const;
-  absl::Status KeepProducers();
+  absl::Status KeepProducers(Offset start);
   absl::Status RetireFirstSegment(TimestampMs now_ms);
   absl::Status RemoveFiles(const Segment& segment);
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "base/random.h"
 #include "gtest/gtest.h"
 #include "log/memory_file.h"
 #include "log/test_batches.h"
@@ -289,6 +290,28 @@ TEST_F(LogTest, RetentionBySize) {
   EXPECT_GT(*log_->DeleteOldSegments(1000, Offset(20)), 0);
   EXPECT_GE(log_->size_bytes(), 1000);
   EXPECT_LT(log_->size_bytes(), 1600);
+}
+
+// A producer's last batch may be in a segment that goes: its snapshot must be on the disk by then,
+// without a sync of all that was appended since.
+TEST_F(LogTest, RetentionKeepsProducersWithoutAFlush) {
+  config_.retention_ms = -1;
+  config_.retention_bytes = 0;
+  config_.segment_bytes = 500;
+  const ProducerId p(7);
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    fs_ = MemoryFileSystem(seed);
+    Open();
+    ASSERT_TRUE(fs_.SyncDirectory("/").ok() && fs_.SyncDirectory("/data").ok());
+    Append({.producer = p, .sequence = 0});
+    for (int i = 0; i < 20; ++i) Append({.value_bytes = 100});
+    ASSERT_GT(*log_->DeleteOldSegments(1000, Offset(10)), 1);
+    EXPECT_EQ(log_->flushed_offset(), Offset(0));
+    SeededRandom random(seed);
+    fs_.PowerLoss(random);
+    Open();
+    EXPECT_EQ(Append({.producer = p, .sequence = 0}).outcome, AppendOutcome::kDuplicate);
+  }
 }
 
 TEST_F(LogTest, LogStartHidesRecordsAndFreesSegments) {

@@ -17,8 +17,12 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
+#include "log/checkpoint_file.h"
+#include "log/file.h"
 #include "log/internal/producer_snapshots.h"
 #include "log/log.h"
+#include "log/producer_state.h"
+#include "log/segment.h"
 
 namespace weir::log {
 
@@ -47,37 +51,44 @@ inline bool Log::ShouldDelete(Segment& segment, Offset end, int64_t bytes_over,
 
 inline absl::StatusOr<int> Log::DeleteOldSegments(TimestampMs now_ms, Offset upper_bound) {
   WEIR_RETURN_IF_ERROR(failed_);
-  int deleted = 0;
+  int old = 0;
   int64_t bytes_over = config_.retention_bytes < 0 ? 0 : size_bytes() - config_.retention_bytes;
-  while (true) {
-    Segment& first = *segments_.front();
-    const Offset end = first.next_offset();
-    if (first.size_bytes() == 0 || end > upper_bound ||
-        !ShouldDelete(first, end, bytes_over, now_ms)) {
+  for (const std::unique_ptr<Segment>& segment : segments_) {
+    const Offset end = segment->next_offset();
+    if (segment->size_bytes() == 0 || end > upper_bound ||
+        !ShouldDelete(*segment, end, bytes_over, now_ms)) {
       break;
     }
-    if (segments_.size() == 1) WEIR_RETURN_IF_ERROR(Roll(now_ms));
-    bytes_over -= first.size_bytes();
-    if (deleted == 0) WEIR_RETURN_IF_ERROR(Failed(KeepProducers()));
-    WEIR_RETURN_IF_ERROR(Failed(RetireFirstSegment(now_ms)));
-    ++deleted;
+    bytes_over -= segment->size_bytes();
+    ++old;
   }
-  if (deleted > 0) {
-    const Offset start = segments_.front()->base_offset();
-    log_start_offset_ = std::max(log_start_offset_, start);
-    WEIR_RETURN_IF_ERROR(Failed(epochs_.TruncateFromStart(log_start_offset_)));
-    WEIR_RETURN_IF_ERROR(
-        Failed(log_internal::RemoveSnapshotsBetween(fs_, directory_, kNoOffset, start)));
-  }
-  return deleted;
+  if (old == 0) return 0;
+  if (static_cast<size_t>(old) == segments_.size()) WEIR_RETURN_IF_ERROR(Roll(now_ms));
+  const Offset start = segments_[static_cast<size_t>(old)]->base_offset();
+  WEIR_RETURN_IF_ERROR(Failed(KeepProducers(start)));
+  for (int i = 0; i < old; ++i) WEIR_RETURN_IF_ERROR(Failed(RetireFirstSegment(now_ms)));
+  log_start_offset_ = std::max(log_start_offset_, start);
+  WEIR_RETURN_IF_ERROR(Failed(epochs_.TruncateFromStart(log_start_offset_)));
+  WEIR_RETURN_IF_ERROR(
+      Failed(log_internal::RemoveSnapshotsBetween(fs_, directory_, kNoOffset, start)));
+  return old;
 }
 
-// Makes durable what the batches that are about to go say of their producers: without it, a power
-// loss would let a producer append one of them again.
-inline absl::Status Log::KeepProducers() {
-  WEIR_RETURN_IF_ERROR(Flush());
-  WEIR_RETURN_IF_ERROR(log_internal::WriteSnapshot(fs_, directory_, next_offset_, producers_,
-                                                   /*sync=*/true));
+// Makes durable what the batches before `start` say of their producers: without it, a power loss
+// would let a producer append one of them again. That is the snapshot made when the segment at
+// `start` was begun; where there is no good one, a snapshot of the log's end, which must then be on
+// the disk itself.
+inline absl::Status Log::KeepProducers(Offset start) {
+  const std::string path = log_internal::SnapshotPath(directory_, start);
+  const absl::StatusOr<std::string> content = ReadWholeFile(fs_, path);
+  if (content.ok() && ProducerState::Decode(*content).ok()) {
+    WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, fs_.Open(path, OpenMode::kCreate));
+    WEIR_RETURN_IF_ERROR(file->Sync());
+  } else {
+    WEIR_RETURN_IF_ERROR(Flush());
+    WEIR_RETURN_IF_ERROR(log_internal::WriteSnapshot(fs_, directory_, next_offset_, producers_,
+                                                     /*sync=*/true));
+  }
   return fs_.SyncDirectory(directory_);
 }
 
