@@ -1,4 +1,5 @@
-// Rows: CRC-32C, the codecs and the walk over a batch's records, each against its floor.
+// Rows: CRC-32C, the codecs and the walk over a batch's records, each against its floor; those that
+// write are in bench/write_rows.cc.
 //   Crc32c/65536   floor: reading the same bytes, eight at a time
 //   Compress/*, Decompress/*   floor: the library's own call (bench/codec_floor.h)
 //   BatchWalk      floor: jumping from record length to record length
@@ -8,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/check.h"
 #include "base/crc32c.h"
@@ -16,11 +16,11 @@
 #include "base/varint.h"
 #include "bench/codec_floor.h"
 #include "bench/floor.h"
+#include "bench/orders.h"
 #include "benchmark/benchmark.h"
 #include "protocol/compression.h"
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
-#include "protocol/record_batch_builder.h"
 #include "protocol/record_codec.h"
 
 namespace weir::bench {
@@ -28,35 +28,7 @@ namespace {
 
 using protocol::Codec;
 
-constexpr size_t kPieceBytes = 64 << 10;
-constexpr size_t kRoomBytes = 2 * kPieceBytes;
-
-std::string StockOrder(Random& random, uint64_t id) {
-  return absl::StrCat(
-      "{\"order_id\":", id, ",\"investor_id\":", random.Below(50'000), ",\"asset_id\":\"ASSET",
-      random.Below(500), "\",\"shares\":", 1 + random.Below(1000), ",\"price\":", random.Below(500),
-      ".", 10 + random.Below(90), ",\"side\":\"", random.OneIn(2) ? "BUY" : "SELL", "\"}");
-}
-
-// Batches of stock orders, about 64 KiB each.
-const std::vector<std::string>& Batches() {
-  static const std::vector<std::string>* const batches = [] {
-    SeededRandom random(42);
-    uint64_t id = 0;
-    return new std::vector<std::string>(MakeRotation([&](size_t) {
-      protocol::RecordBatchOptions options;
-      options.bytes_max = kPieceBytes;
-      protocol::RecordBatchBuilder builder(options);
-      for (;;) {
-        const std::string key = absl::StrCat("investor-", random.Below(50'000));
-        const std::string value = StockOrder(random, id++);
-        const int64_t timestamp = 1'700'000'000'000 + static_cast<int64_t>(id);
-        if (!builder.Append({timestamp, key, value, {}}).ok()) return builder.Build();
-      }
-    }));
-  }();
-  return *batches;
-}
+constexpr size_t kRoomBytes = 2 * kBatchBytes;
 
 absl::string_view RecordsOf(const std::string& batch) {
   return absl::string_view(batch).substr(protocol::record_batch_at::kRecords);
@@ -78,7 +50,7 @@ void BM_Crc32c(benchmark::State& state) {
 BENCHMARK(BM_Crc32c)->Name("Crc32c")->Arg(65536)->UseManualTime();
 
 void BM_Compress(benchmark::State& state, Codec codec) {
-  const std::vector<std::string>& batches = Batches();
+  const std::vector<std::string>& batches = OrderBatches();
   protocol::Compressor compressor;
   RawCodec raw(codec);
   std::string out, room(kRoomBytes, '\0');
@@ -92,7 +64,7 @@ void BM_Compress(benchmark::State& state, Codec codec) {
 }
 
 void BM_Decompress(benchmark::State& state, Codec codec) {
-  const std::vector<std::string>& batches = Batches();
+  const std::vector<std::string>& batches = OrderBatches();
   protocol::Compressor compressor;
   protocol::Decompressor decompressor;
   RawCodec raw(codec);
@@ -121,7 +93,7 @@ WEIR_CODEC_ROWS(zstd, Codec::kZstd);
 #undef WEIR_CODEC_ROWS
 
 void BM_BatchWalk(benchmark::State& state) {
-  const std::vector<std::string>& batches = Batches();
+  const std::vector<std::string>& batches = OrderBatches();
   RunAgainstFloor(
       state, batches.size(), 64,
       [&](size_t i) {
