@@ -20,6 +20,8 @@
 #include "log/posix_file.h"
 #include "server/broker.h"
 #include "server/broker_config_reader.h"
+#include "server/cli/command.h"
+#include "server/cli/flags.h"
 #include "server/logger.h"
 #include "server/properties.h"
 
@@ -31,13 +33,20 @@ constexpr char kUsage[] = R"(weir: Apache Kafka's job in one native binary
   weir                                      a one-node broker on localhost:9092
   weir server [FILE.properties] [--override KEY=VALUE]...
                                             a broker with Kafka's configuration keys
+  weir COMMAND --help                       what COMMAND takes; it asks localhost:9092 unless
+                                            --bootstrap-server says otherwise
   weir --version | --help
 
+)";
+
+constexpr char kUsageOfData[] = R"(
 Without log.dirs the data is in $WEIR_DATA, else $XDG_DATA_HOME/weir, else ~/.local/share/weir.
 Keys: docs/CONFIGURATION.md.
 )";
 
 constexpr char kVersion[] = "weir 0.1.0 (protocol of Apache Kafka 4.2)\n";
+
+std::string Usage() { return absl::StrCat(kUsage, cli::CommandList(), kUsageOfData); }
 
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
@@ -124,7 +133,7 @@ void PrintWhatNext(const Broker& broker) {
                                            broker.node().endpoints.front().address.port);
   std::printf(
       "\nWeir is ready on %s, its data in %s. In another terminal:\n"
-      "  kcat -b %s -L\n"
+      "  weir topics --list --bootstrap-server %s\n"
       "  echo hello | kcat -b %s -P -t greetings\n"
       "  kcat -b %s -C -t greetings -e\n\n",
       address.c_str(), broker.node().directory->path().c_str(), address.c_str(), address.c_str(),
@@ -167,7 +176,7 @@ int Run(const std::vector<std::string>& arguments) {
   if (arguments.empty()) return RunServer({});
   const std::string& command = arguments.front();
   if (command == "--help" || command == "-h" || command == "help") {
-    std::fputs(kUsage, stdout);
+    std::fputs(Usage().c_str(), stdout);
     return 0;
   }
   if (command == "--version" || command == "version") {
@@ -177,7 +186,11 @@ int Run(const std::vector<std::string>& arguments) {
   if (command == "server") {
     return RunServer(std::vector<std::string>(arguments.begin() + 1, arguments.end()));
   }
-  std::fprintf(stderr, "weir: expected a command, came '%s'\n\n%s", command.c_str(), kUsage);
+  if (cli::IsCommand(arguments)) return cli::Run(arguments);
+  std::vector<std::string> known = cli::CommandNames();
+  known.insert(known.end(), {"server", "help", "version"});
+  std::fprintf(stderr, "weir: there is no command %s%s\n\n%s", command.c_str(),
+               cli::DidYouMean(command, known).c_str(), Usage().c_str());
   return 2;
 }
 
