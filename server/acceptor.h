@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "server/event_loop.h"
+#include "server/limited_lines.h"
 #include "server/node.h"
 #include "server/poller.h"
 #include "server/shard.h"
@@ -27,7 +28,11 @@ class Acceptor final : public SocketHandler {
  public:
   // Watches `socket`, a listener of `home`'s poller, from now on. All outlive the acceptor.
   Acceptor(Node& node, Shard& home, SocketId socket, size_t listener)
-      : node_(node), home_(home), socket_(socket), listener_(listener) {
+      : node_(node),
+        home_(home),
+        socket_(socket),
+        listener_(listener),
+        refusals_(home.loop(), *node.logger, "connections refused by max.connections") {
     home_.loop().Register(socket_, this);
     home_.loop().poller().Watch(socket_, /*readable=*/true, /*writable=*/false);
   }
@@ -60,8 +65,8 @@ class Acceptor final : public SocketHandler {
   void Deal(Accepted accepted) {
     Poller& poller = home_.loop().poller();
     if (node_.connection_count.load(std::memory_order_relaxed) >= node_.config.connections_max) {
-      node_.logger->Warning("refused ", accepted.peer,
-                            ": max.connections=", node_.config.connections_max, " are open");
+      refusals_.Warning("refused ", accepted.peer,
+                        ": max.connections=", node_.config.connections_max, " are open");
       return poller.Close(accepted.socket);
     }
     node_.connection_count.fetch_add(1, std::memory_order_relaxed);
@@ -89,6 +94,7 @@ class Acceptor final : public SocketHandler {
   Shard& home_;
   const SocketId socket_;
   const size_t listener_;
+  LimitedLines refusals_;
   size_t next_ = 0;
   TimerId resume_;
   MonotonicNs next_line_;  // when it may be logged again that none can be accepted

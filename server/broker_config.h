@@ -64,7 +64,7 @@ struct BrokerConfig {
   int32_t request_bytes_max = 0;
   int32_t socket_send_buffer_bytes = -1;     // -1: the system's
   int32_t socket_receive_buffer_bytes = -1;  // -1: the system's
-  int32_t listen_backlog = 50;
+  int32_t listen_backlog = 1024;
   int64_t connections_idle_ms_max = 0;
   int32_t connections_max = 0;
   int32_t fetch_bytes_max = 0;

@@ -138,8 +138,11 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      "The listener name that brokers use among themselves, where inter.broker.listener.name is "
      "unset.",
      kNoMin, kNoMax, "PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL", "PLAINTEXT"},
-    {"socket.listen.backlog.size", ConfigType::kInt, "50", ConfigEffect::kEffective,
-     "How many connections may wait to be accepted.", 1},
+    {"socket.listen.backlog.size", ConfigType::kInt, "1024", ConfigEffect::kEffective,
+     "How many connections may wait to be accepted, as far as the system lets them (Kafka's "
+     "default "
+     "is 50: of more that come at once, some wait a second and longer).",
+     1},
     {"socket.receive.buffer.bytes", ConfigType::kInt, "-1", ConfigEffect::kEffective,
      "The receive buffer of a connection; -1 leaves it to the system, which adapts it (Kafka's "
      "default is 102400).",

@@ -25,7 +25,10 @@ std::string HostOf(absl::string_view peer) {
 }  // namespace
 
 ConnectionTable::ConnectionTable(Shard& shard, Node& node, EventLoop& loop)
-    : shard_(shard), node_(node), loop_(loop) {
+    : shard_(shard),
+      node_(node),
+      loop_(loop),
+      closed_lines_(loop, *node.logger, "connections closed for what they sent") {
   limits_.frame_bytes_max = node.config.request_bytes_max;
   limits_.idle_ms_max = node.config.connections_idle_ms_max;
 }
@@ -46,7 +49,7 @@ void ConnectionTable::Send(ConnectionId connection, ResponseSlot slot, Response 
 void ConnectionTable::CloseConnection(ConnectionId connection, absl::string_view reason) {
   const auto found = connections_.find(connection);
   if (found == connections_.end()) return;
-  node_.logger->Warning("closing the connection of ", found->second.peer, ": ", reason);
+  closed_lines_.Warning("closing the connection of ", found->second.peer, ": ", reason);
   found->second.said_why = true;
   found->second.connection->CloseSoon(std::string(reason));
 }
@@ -90,7 +93,7 @@ void ConnectionTable::OnClosed(ConnectionId connection, absl::string_view reason
   // Peers come and go; only what we refuse is worth a line, unless CloseConnection wrote it.
   const auto found = connections_.find(connection);
   if (!found->second.said_why && absl::StrContains(reason, "expected")) {
-    node_.logger->Warning("closed the connection of ", found->second.peer, ": ", reason);
+    closed_lines_.Warning("closed the connection of ", found->second.peer, ": ", reason);
   }
   connections_.erase(found);
   node_.connection_count.fetch_sub(1, std::memory_order_relaxed);

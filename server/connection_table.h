@@ -5,7 +5,8 @@
 // (server/router.h), and carries responses back.
 // Threading: one per shard, on its thread.
 // Errors: a frame that is no request, an unknown API or an unsupported version closes the
-//   connection with a log line that says what was expected and what came.
+//   connection with a log line that says what was expected and what came; of very many lines, most
+//   are only counted.
 #ifndef WEIR_SERVER_CONNECTION_TABLE_H_
 #define WEIR_SERVER_CONNECTION_TABLE_H_
 
@@ -18,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "server/connection.h"
 #include "server/event_loop.h"
+#include "server/limited_lines.h"
 #include "server/node.h"
 #include "server/poller.h"
 #include "server/request.h"
@@ -58,6 +60,7 @@ class ConnectionTable final : public ConnectionHandler, public ResponseSink {
   Node& node_;
   EventLoop& loop_;
   Connection::Limits limits_;
+  LimitedLines closed_lines_;
   absl::flat_hash_map<ConnectionId, Entry> connections_;
   uint64_t next_id_ = 1;
 };

@@ -156,9 +156,8 @@ void PartitionTable::Delete(const std::vector<TopicPartition>& ids) {
     if (hosted == nullptr) continue;
     if (hosted->partition != nullptr) Step(hosted, replication::StopLeading{});
     const std::string suffix = absl::StrCat(".", id.topic_id.ToString(), "-delete");
-    // What cannot be renamed now is found to be stray when the node starts again.
-    // Another shard may have made the directory of the topic's next incarnation already, and set
-    // ours aside.
+    // What cannot be renamed now is found to be stray when the node starts again. A partition that
+    // never came online may have no directory.
     const absl::StatusOr<Uuid> owner = log::ReadPartitionMetadata(files_, hosted->directory);
     if (absl::IsNotFound(owner.status()) || (owner.ok() && *owner != id.topic_id)) {
       partitions_.erase(id);

@@ -58,8 +58,8 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
   std::vector<TopicPartition> gone;
   for (const metadata::TopicImage* topic : delta.deleted_topics) {
     for (int32_t i = 0; i < topic->partition_count(); ++i) {
-      const TopicPartition partition{topic->id, PartitionIndex(i)};
-      if (OwnerOf(partition) == id_) gone.push_back(partition);
+      const PartitionIndex index(i);
+      if (OwnerOf(topic->name, index) == id_) gone.push_back({topic->id, index});
     }
   }
   if (!gone.empty()) Drop(delta.deleted_topics, gone);
@@ -77,7 +77,7 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
     for (const metadata::PartitionDelta& change : topic.partitions) {
       if (change.before == nullptr) {
         OpenIfOurs(*topic.after, change.partition);
-      } else if (OwnerOf({topic.after->id, change.partition}) == id_) {
+      } else if (OwnerOf(topic.after->name, change.partition) == id_) {
         partitions_.Update({topic.after->id, change.partition}, *change.after);
       }
     }
@@ -100,7 +100,7 @@ void Shard::Drop(const std::vector<const metadata::TopicImage*>& topics,
 
 void Shard::OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index) {
   const TopicPartition partition{topic.id, index};
-  if (OwnerOf(partition) != id_) return;
+  if (OwnerOf(topic.name, index) != id_) return;
   partitions_.Open(partition, topic.name, *topic.Find(index), topics_.Find(topic.id)->settings);
   if (topic.name == metadata::kConsumerOffsetsTopic) groups_.Open(partition);
 }

@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "base/crc32c.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "coordination/metadata/image_delta.h"
@@ -69,11 +70,17 @@ class Shard {
   ControllerDriver& controller();
   void set_controller(std::unique_ptr<ControllerDriver> controller);
 
-  // The shard that a partition lives on: partitions of one topic go round all of them.
-  ShardId OwnerOf(const TopicPartition& partition) const {
-    const uint64_t topic = partition.topic_id.high ^ partition.topic_id.low;
-    const uint64_t place = topic + static_cast<uint64_t>(partition.partition.value());
+  // The shard that a partition lives on: partitions of one topic go round all of them. A topic that
+  // is made again under the name of one that was deleted lives where that one did: both have the
+  // same directories, and one thread removes the old before it makes the new.
+  ShardId OwnerOf(absl::string_view topic_name, PartitionIndex index) const {
+    const uint64_t place = uint64_t{Crc32c(topic_name)} + static_cast<uint64_t>(index.value());
     return ShardId(static_cast<uint32_t>(place % node_.shards.size()));
+  }
+  // Of a topic that the image has not, any shard knows as little as the others.
+  ShardId OwnerOf(const TopicPartition& partition) const {
+    const TopicInfo* topic = topics_.Find(partition.topic_id);
+    return topic == nullptr ? id_ : OwnerOf(topic->name(), partition.partition);
   }
 
   // Runs work(shard) on `target`, at once if that is this shard.

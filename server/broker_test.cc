@@ -1,0 +1,244 @@
+// The broker as its clients see it, from outside: many connections, hostile ones, topics that come
+// and go.
+#include "server/broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/endian.h"
+#include "base/random.h"
+#include "base/uuid.h"
+#include "client/admin.h"
+#include "client/system_cluster.h"
+#include "gtest/gtest.h"
+#include "log/partition_metadata.h"
+#include "log/posix_file.h"
+#include "server/embedded_broker.h"
+
+namespace weir::server {
+namespace {
+
+// A TCP connection to the broker, which the test reads and writes byte by byte.
+class Peer {
+ public:
+  explicit Peer(int port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    const int connected =
+        ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    EXPECT_TRUE(connected == 0 || errno == EINPROGRESS) << errno;
+  }
+  Peer(Peer&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Peer& operator=(Peer&&) = delete;
+  ~Peer() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  // Waits until the connection is there.
+  void Establish() {
+    ::fcntl(fd_, F_SETFL, 0);
+    const timeval patience{30, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    char nothing = 0;
+    (void)::send(fd_, &nothing, 0, MSG_NOSIGNAL);
+  }
+  bool Send(absl::string_view bytes) {
+    return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+           static_cast<ssize_t>(bytes.size());
+  }
+  // Fewer where the broker closes the connection first.
+  std::string Receive(size_t count) {
+    std::string bytes(count, '\0');
+    size_t got = 0;
+    while (got < count) {
+      const ssize_t n = ::recv(fd_, &bytes[got], count - got, 0);
+      if (n <= 0) break;
+      got += static_cast<size_t>(n);
+    }
+    bytes.resize(got);
+    return bytes;
+  }
+  // Whether it answers an ApiVersions request, of version 0.
+  bool IsServed() {
+    if (!Send(absl::string_view("\0\0\0\x0a\0\x12\0\0\0\0\0\x07\xff\xff", 14))) return false;
+    const std::string length = Receive(4);
+    if (length.size() != 4) return false;
+    const std::string body = Receive(LoadBig32(length.data()));
+    return absl::StartsWith(body, absl::string_view("\0\0\0\x07", 4));
+  }
+  // How often the handshake had to be repeated, which costs a second and more.
+  int Retransmissions() const {
+    tcp_info info{};
+    socklen_t length = sizeof(info);
+    EXPECT_EQ(::getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    return static_cast<int>(info.tcpi_total_retrans);
+  }
+
+ private:
+  int fd_;
+};
+
+// No request, one way or another.
+std::string Garbage(Random& random) {
+  std::string bytes(1 + random.Below(200), '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random.Below(256));
+  // Of random lengths, few are small enough to be waited for: half are well framed.
+  if (random.Below(2) == 0) {
+    bytes.resize(24, 'x');
+    bytes.replace(0, 4, "\0\0\0\x14", 4);
+  } else {
+    bytes.insert(bytes.begin(), '\x7f');
+    bytes.resize(std::max<size_t>(bytes.size(), 4), 'x');
+  }
+  return bytes;
+}
+
+size_t DescriptorsLeft() {
+  rlimit limit{};
+  EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<size_t>(limit.rlim_cur) - 200;
+}
+
+TEST(BrokerTest, TakesAThousandConnectionsAtOnceWithoutARepeatedHandshake) {
+  const auto broker = EmbeddedBroker::Start({.config = {{"weir.reactors", "2"}}});
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  const size_t count = std::min<size_t>(1000, DescriptorsLeft() / 2);
+  std::vector<Peer> peers;
+  for (size_t i = 0; i < count; ++i) peers.emplace_back((*broker)->port());
+  for (Peer& peer : peers) peer.Establish();
+  int retransmissions = 0;
+  for (Peer& peer : peers) {
+    ASSERT_TRUE(peer.IsServed());
+    retransmissions += peer.Retransmissions();
+  }
+  EXPECT_EQ(retransmissions, 0);
+}
+
+TEST(BrokerTest, RefusesConnectionsBeyondTheMostAndTakesOthersLater) {
+  const auto broker = EmbeddedBroker::Start({.config = {{"max.connections", "5"}}});
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  std::vector<Peer> peers;
+  for (int i = 0; i < 5; ++i) {
+    peers.emplace_back((*broker)->port());
+    peers.back().Establish();
+    ASSERT_TRUE(peers.back().IsServed());
+  }
+  Peer refused((*broker)->port());
+  refused.Establish();
+  EXPECT_FALSE(refused.IsServed());
+  EXPECT_TRUE(peers.front().IsServed());
+  peers.pop_back();
+  bool served = false;
+  for (int i = 0; i < 10'000 && !served; ++i) {  // the broker has to see that one went
+    Peer next((*broker)->port());
+    next.Establish();
+    served = next.IsServed();
+  }
+  EXPECT_TRUE(served);
+}
+
+TEST(BrokerTest, GarbageOnManyConnectionsNeitherStopsItNorFloodsItsLog) {
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  auto broker = EmbeddedBroker::Start({.log_sink = [&](absl::string_view line) {
+    std::lock_guard<std::mutex> lock(mutex);
+    lines.emplace_back(line);
+  }});
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  SeededRandom random(1);
+  for (int round = 0; round < 6; ++round) {
+    std::vector<Peer> peers;
+    for (int i = 0; i < 50; ++i) peers.emplace_back((*broker)->port());
+    for (Peer& peer : peers) {
+      peer.Establish();
+      (void)peer.Send(Garbage(random));
+    }
+    for (Peer& peer : peers) EXPECT_EQ(peer.Receive(1), "");
+  }
+  Peer good((*broker)->port());
+  good.Establish();
+  EXPECT_TRUE(good.IsServed());
+  ASSERT_TRUE((*broker)->Stop().ok());
+
+  std::lock_guard<std::mutex> lock(mutex);
+  EXPECT_LT(lines.size(), 60u);
+  EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+    return absl::StrContains(line, "more connections closed for what they sent");
+  })) << lines.back();
+}
+
+// Two clients that know nothing of each other make and delete a topic as fast as they can: however
+// these meet, no shard may touch the directory of another incarnation.
+TEST(BrokerTest, ATopicThatIsMadeAgainHasDirectoriesOfItsOwn) {
+  const auto broker = EmbeddedBroker::Start(
+      {.config = {{"weir.reactors", "4"}, {"log.segment.delete.delay.ms", "3600000"}}});
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  std::atomic<bool> done{false};
+  const auto repeat = [&](auto ask) {
+    auto system =
+        client::SystemCluster::Create({.bootstrap_servers = (*broker)->bootstrap_servers()});
+    ASSERT_TRUE(system.ok());
+    client::Admin admin((*system)->cluster());
+    while (!done) ask(admin);
+  };
+  std::thread deleter(
+      [&] { repeat([](client::Admin& admin) { (void)admin.DeleteTopics({"again"}).status(); }); });
+  std::atomic<int> made{0};
+  std::thread maker([&] {
+    repeat([&](client::Admin& admin) {
+      const client::NewTopic topic{.name = "again", .partitions = 4};
+      const auto outcome = admin.CreateTopics({&topic, 1});
+      if (outcome.ok() && outcome->front().status.ok()) ++made;
+      if (made == 50) done = true;
+    });
+  });
+  maker.join();
+  deleter.join();
+
+  // Each incarnation that reached the shards has four directories, and each of these is its own.
+  log::PosixFileSystem files;
+  std::map<Uuid, int> directories;
+  for (const auto& entry : std::filesystem::directory_iterator((*broker)->data_directory())) {
+    const std::string name = entry.path().filename();
+    EXPECT_FALSE(absl::EndsWith(name, "-stray")) << name;
+    if (!absl::StartsWith(name, "again-")) continue;
+    const auto owner = log::ReadPartitionMetadata(files, entry.path());
+    ASSERT_TRUE(owner.ok()) << owner.status();
+    ++directories[*owner];
+    if (absl::EndsWith(name, "-delete")) {
+      EXPECT_TRUE(absl::StrContains(name, owner->ToString())) << name << " " << owner->ToString();
+    }
+  }
+  EXPECT_GT(directories.size(), 1u);
+  for (const auto& [id, count] : directories) EXPECT_EQ(count, 4) << id.ToString();
+}
+
+}  // namespace
+}  // namespace weir::server
