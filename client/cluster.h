@@ -39,6 +39,7 @@
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "client/connection.h"
+#include "client/error_status.h"
 #include "client/metadata_cache.h"
 #include "client/network.h"
 #include "client/response_of.h"
@@ -65,38 +66,6 @@ struct Ports {
   Clock& clock;
   Random& random;
 };
-
-// "TOPIC_ALREADY_EXISTS: ..." with the broker's own words where it sent some; OK for kNone.
-inline absl::Status StatusOfError(protocol::ErrorCode code, absl::string_view what,
-                                  const std::optional<std::string>& message = std::nullopt) {
-  using protocol::ErrorCode;
-  if (code == ErrorCode::kNone) return absl::OkStatus();
-  const absl::string_view words = message.has_value() && !message->empty()
-                                      ? absl::string_view(*message)
-                                      : protocol::ErrorMessage(code);
-  const std::string text =
-      absl::StrCat(what, what.empty() ? "" : ": ", protocol::ErrorName(code), ": ", words);
-  switch (code) {
-    case ErrorCode::kTopicAlreadyExists:
-      return absl::AlreadyExistsError(text);
-    case ErrorCode::kUnknownTopicOrPartition:
-    case ErrorCode::kUnknownTopicId:
-    case ErrorCode::kGroupIdNotFound:
-    case ErrorCode::kResourceNotFound:
-      return absl::NotFoundError(text);
-    case ErrorCode::kUnsupportedVersion:
-      return absl::UnimplementedError(text);
-    case ErrorCode::kTopicAuthorizationFailed:
-    case ErrorCode::kGroupAuthorizationFailed:
-    case ErrorCode::kClusterAuthorizationFailed:
-      return absl::PermissionDeniedError(text);
-    case ErrorCode::kRequestTimedOut:
-      return absl::DeadlineExceededError(text);
-    default:
-      if (protocol::IsRetriable(code)) return absl::UnavailableError(text);
-      return absl::FailedPreconditionError(text);
-  }
-}
 
 struct HostPort {
   std::string host;
@@ -163,6 +132,14 @@ class Cluster {
     }
   }
   void Unwatch(absl::string_view topic) { watched_.erase(std::string(topic)); }
+
+  // Keeps the metadata of all topics from now on, which creates none.
+  void WatchAll() {
+    watches_all_ = true;
+    WantRefresh();
+  }
+  // How often metadata has come.
+  uint64_t updates() const { return updates_; }
 
   // Something said that the metadata is old: asks again, not sooner than the backoff allows.
   void WantRefresh() { refresh_wanted_ = true; }
@@ -290,12 +267,14 @@ class Cluster {
   absl::StatusOr<protocol::MetadataResponse> Ask(const protocol::MetadataRequest& request,
                                                  MonotonicNs deadline) {
     absl::StatusOr<protocol::MetadataResponse> response = CallAny(request, deadline);
-    if (response.ok()) Apply(*response);
+    if (response.ok()) Apply(*response, !request.topics.has_value());
     return response;
   }
 
-  void Apply(const protocol::MetadataResponse& response) {
+  void Apply(const protocol::MetadataResponse& response, bool all_topics) {
     metadata_.Update(response);
+    if (all_topics) metadata_.ForgetOthers(response);
+    ++updates_;
     for (const auto& [id, broker] : metadata_.brokers()) {
       network_.SetNode(id, broker.host, broker.port);
     }
@@ -304,13 +283,24 @@ class Cluster {
 
   void MaybeRefresh() {
     const MonotonicNs now = Now();
-    if (!watched_.empty() && now - updated_at_ > config_.metadata_max_age_ms * kNsPerMs) {
+    if ((watches_all_ || !watched_.empty()) &&
+        now - updated_at_ > config_.metadata_max_age_ms * kNsPerMs) {
       refresh_wanted_ = true;
     }
     if (!refresh_wanted_ || refresh_in_flight_ || now < refresh_at_) return;
     protocol::MetadataRequest request;
-    for (const std::string& name : watched_) request.topics->push_back({Uuid(), name});
-    request.allow_auto_topic_creation = config_.allow_auto_create_topics;
+    // Asking for all creates none, and tells nothing of a topic that does not exist: first those
+    // that are watched and not known are asked for by their names.
+    const bool all = watches_all_ &&
+                     std::all_of(watched_.begin(), watched_.end(), [this](const std::string& name) {
+                       return metadata_.Find(name) != nullptr;
+                     });
+    if (all) {
+      request.topics.reset();
+    } else {
+      for (const std::string& name : watched_) request.topics->push_back({Uuid(), name});
+    }
+    request.allow_auto_topic_creation = !all && config_.allow_auto_create_topics;
     refresh_wanted_ = false;
     refresh_in_flight_ = true;
     refresh_at_ = now + config_.retry_backoff_ms * kNsPerMs;
@@ -318,10 +308,10 @@ class Cluster {
     options.deadline = Deadline();
     Send<protocol::MetadataRequest>(
         AnyNode(), std::move(request),
-        [this](absl::StatusOr<protocol::MetadataResponse> response) {
+        [this, all](absl::StatusOr<protocol::MetadataResponse> response) {
           refresh_in_flight_ = false;
           if (response.ok()) {
-            Apply(*response);
+            Apply(*response, all);
           } else {
             refresh_error_ = response.status();
             refresh_wanted_ = true;
@@ -334,6 +324,8 @@ class Cluster {
   const Ports ports_;
   MetadataCache metadata_;
   std::set<std::string> watched_;
+  bool watches_all_ = false;
+  uint64_t updates_ = 0;
   bool refresh_wanted_ = false;
   bool refresh_in_flight_ = false;
   MonotonicNs refresh_at_;

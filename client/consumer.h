@@ -1,418 +1,484 @@
 // -----------------------------------------------------------------------------
 // File: client/consumer.h
 // -----------------------------------------------------------------------------
-// Reads records from partitions that are assigned by hand.
+// Reads records: of the partitions that its group gives it, or of those it is told to read.
 //
-//   Consumer consumer(cluster, {.auto_offset_reset = OffsetReset::kEarliest});
-//   consumer.Assign({{"t", 0}, {"t", 1}});
-//   WEIR_ASSIGN_OR_RETURN(ConsumedRecords records, consumer.Poll(1'000));
-//   for (const ConsumerRecord& record : records) ...
+//   Consumer consumer(cluster, {.group_id = "g", .auto_offset_reset = OffsetReset::kEarliest});
+//   WEIR_RETURN_IF_ERROR(consumer.Subscribe({"t"}));
+//   while (running) {
+//     WEIR_ASSIGN_OR_RETURN(ConsumedRecords records, consumer.Poll(1'000));
+//     for (const ConsumerRecord& record : records) ...
+//   }
+//   consumer.Close(10'000).IgnoreError();
 //
-// The next fetch of a broker is under way while what the last one brought is handed out.
-// Threading: that of its Cluster.
-// Errors: Poll() gives kOutOfRange for an offset that the log does not have when auto_offset_reset
-// is kNone, kDataLoss for damaged data, and what brokers refuse for good; what passes is retried.
+//   Consumer reader(cluster, {.auto_offset_reset = OffsetReset::kEarliest});
+//   reader.Assign({{"t", 0}, {"t", 1}});
+//
+// Decision: there is no thread behind it. Heartbeats go out while Poll(), CommitSync(), Committed()
+// or Close() run, and so an application must call Poll() within session_timeout_ms (45 s), not
+// merely within max_poll_interval_ms (5 min) as with Kafka's Java client: a member that is not
+// heard of for the session timeout is taken for dead and its partitions go to others. Who needs
+// longer for a batch raises session_timeout_ms (brokers allow 30 min) or polls with all partitions
+// paused. When no heartbeat was answered for that long, Poll() gives nothing until it knows whether
+// the partitions are its own still.
+// Threading: that of its Cluster. The listener and callbacks run inside these calls, and may use
+// the consumer, but not Poll(), Close() or destroy it; a callback makes no call that waits.
+// Errors: Poll() gives kOutOfRange for an offset that the log does not have, or a partition without
+// a committed offset, when auto_offset_reset is kNone; kDataLoss for damaged data;
+// kFailedPrecondition, for ever, when another process took its group_instance_id; and what brokers
+// refuse for good. What passes is retried. Commits as client/offset_committer.h says.
 // Limits: fetch_max_bytes for each broker.
 #ifndef WEIR_CLIENT_CONSUMER_H_
 #define WEIR_CLIENT_CONSUMER_H_
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
+#include "client/assignors.h"
 #include "client/cluster.h"
-#include "client/connection.h"
+#include "client/committed_offset.h"
+#include "client/consumer_config.h"
+#include "client/coordinator_finder.h"
 #include "client/fetched_records.h"
+#include "client/fetcher.h"
+#include "client/group_membership.h"
+#include "client/group_steps.h"
+#include "client/offset_committer.h"
 #include "client/topic_and_partition.h"
-#include "protocol/api/fetch.h"
-#include "protocol/api/list_offsets.h"
-#include "protocol/compression.h"
 #include "protocol/error_code.h"
 
 namespace weir::client {
 
-enum class OffsetReset { kLatest, kEarliest, kNone };
+class Consumer;
 
-// Names and defaults of Kafka's consumer.
-struct ConsumerConfig {
-  OffsetReset auto_offset_reset = OffsetReset::kLatest;
-  bool read_committed = false;
-  bool check_crcs = true;
-  int32_t fetch_min_bytes = 1;
-  int32_t fetch_max_wait_ms = 500;
-  int32_t fetch_max_bytes = 50 << 20;
-  int32_t max_partition_fetch_bytes = 1 << 20;
-  size_t max_poll_records = 500;  // batches are not cut: the last one may bring more
-  int64_t request_timeout_ms = 30'000;
-  int64_t retry_backoff_ms = 100;
+// Is told when partitions come and go. What was read of those that go has been committed before,
+// with enable_auto_commit; an application that commits itself does it in OnRevoked().
+class RebalanceListener {
+ public:
+  virtual ~RebalanceListener() = default;
+  // After every rebalance, with what is new; none may be.
+  virtual void OnAssigned(Consumer& /*consumer*/, absl::Span<const TopicAndPartition> /*added*/) {}
+  // They are the consumer's until this returns.
+  virtual void OnRevoked(Consumer& /*consumer*/, absl::Span<const TopicAndPartition> /*removed*/) {}
+  // They were taken away without asking, and may be another member's; nothing can be committed.
+  virtual void OnLost(Consumer& consumer, absl::Span<const TopicAndPartition> removed) {
+    OnRevoked(consumer, removed);
+  }
 };
 
 class Consumer {
  public:
+  using CommitDone = OffsetCommitter::CommitDone;
+
   Consumer(Cluster& cluster, ConsumerConfig config)
-      : cluster_(cluster), config_(std::move(config)) {}
+      : cluster_(cluster),
+        config_(std::move(config)),
+        finder_(cluster_, config_.group_id, config_.retry_backoff_ms),
+        committer_(cluster_, config_, finder_,
+                   [this](int32_t generation, protocol::ErrorCode error) {
+                     if (member_ != nullptr) member_->core().OnDisowned(generation, error);
+                   }),
+        fetcher_(cluster_, config_),
+        next_auto_commit_(cluster_.After(config_.auto_commit_interval_ms)) {}
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
+  // Without Close() it commits nothing and does not leave: the group notices that it is gone.
+  ~Consumer() = default;
 
-  // Reads these partitions and no others. Those that stay keep their position.
+  // --- What is read ----------------------------------------------------------------------------
+
+  // Reads these topics as a member of the group, from the next Poll() on, until Unsubscribe().
+  // Topics that were subscribed to before and are not named are given up. `listener` is borrowed.
+  // kInvalidArgument when the configuration cannot be.
+  absl::Status Subscribe(const std::vector<std::string>& topics,
+                         RebalanceListener* listener = nullptr) {
+    WEIR_RETURN_IF_ERROR(BeMember(listener));
+    member_->Subscribe(std::set<std::string>(topics.begin(), topics.end()));
+    return absl::OkStatus();
+  }
+  // All topics that `predicate` takes, those too that are created later: the cluster's topics are
+  // looked at every metadata_max_age_ms.
+  absl::Status Subscribe(TopicPredicate predicate, RebalanceListener* listener = nullptr) {
+    WEIR_RETURN_IF_ERROR(BeMember(listener));
+    member_->Subscribe(std::move(predicate));
+    return absl::OkStatus();
+  }
+  // Leaves the group as Close() does, and reads nothing.
+  absl::Status Unsubscribe(int64_t timeout_ms) {
+    if (member_ == nullptr) return absl::OkStatus();
+    const absl::Status status = LeaveGroup(cluster_.After(timeout_ms));
+    member_.reset();
+    return status;
+  }
+
+  // Reads these partitions and no others. Those that stay keep their position; new ones begin where
+  // the group has committed, if there is a group and it has. Not while subscribed.
   void Assign(absl::Span<const TopicAndPartition> partitions) {
-    std::map<TopicAndPartition, std::unique_ptr<Place>> places;
-    for (const TopicAndPartition& tp : partitions) {
-      const auto it = places_.find(tp);
-      places[tp] = it != places_.end() ? std::move(it->second) : NewPlace(tp);
-      cluster_.Watch(tp.topic);
-    }
-    places_ = std::move(places);
+    WEIR_CHECK(member_ == nullptr);
+    fetcher_.SetPartitions(partitions, has_group());
   }
+  // What is read now.
+  std::vector<TopicAndPartition> Assignment() const { return fetcher_.partitions(); }
 
-  // Where the next record is read from; each takes effect with the next Poll().
-  void Seek(const TopicAndPartition& tp, Offset offset) {
-    Place& place = At(tp);
-    place.Drop();
-    place.position = offset;
+  // Where the next record is read from; each takes effect with the next Poll(). Only of partitions
+  // in Assignment(), as Pause().
+  void Seek(const TopicAndPartition& tp, Offset offset) { fetcher_.Seek(tp, offset); }
+  // `time` is milliseconds: the first record that is not older, or the end.
+  void SeekToTime(const TopicAndPartition& tp, int64_t time) { fetcher_.SeekToTime(tp, time); }
+  void SeekToBeginning(const TopicAndPartition& tp) { fetcher_.SeekToTime(tp, -2); }
+  void SeekToEnd(const TopicAndPartition& tp) { fetcher_.SeekToTime(tp, -1); }
+
+  void Pause(const TopicAndPartition& tp, bool paused = true) { fetcher_.Pause(tp, paused); }
+
+  // The offset of the next record; nothing while it is not known yet, or not read.
+  std::optional<Offset> Position(const TopicAndPartition& tp) const {
+    return fetcher_.Position(tp);
   }
-  // `time` is kEarliest..., or milliseconds: the first record that is not older, or the end.
-  void SeekToTime(const TopicAndPartition& tp, int64_t time) {
-    Place& place = At(tp);
-    place.Drop();
-    place.position.reset();
-    place.reset_time = time;
-  }
-  void SeekToBeginning(const TopicAndPartition& tp) { SeekToTime(tp, -2); }
-  void SeekToEnd(const TopicAndPartition& tp) { SeekToTime(tp, -1); }
-
-  void Pause(const TopicAndPartition& tp, bool paused = true) { At(tp).paused = paused; }
-
-  // The offset of the next record; nothing while it is not known yet.
-  std::optional<Offset> Position(const TopicAndPartition& tp) { return At(tp).position; }
   // As of the last fetch; nothing before it.
-  std::optional<Offset> HighWatermark(const TopicAndPartition& tp) { return At(tp).high_watermark; }
-  // Whether every partition has been read up to the high watermark that its last fetch told.
+  std::optional<Offset> HighWatermark(const TopicAndPartition& tp) const {
+    return fetcher_.HighWatermark(tp);
+  }
+  // Whether every partition has been read up to the high watermark that its last fetch told, and
+  // the group is not about to change which those are.
   bool AtEnd() const {
-    for (const auto& [tp, place] : places_) {
-      if (!place->position.has_value() || !place->high_watermark.has_value() ||
-          *place->position < *place->high_watermark) {
-        return false;
-      }
-    }
-    return true;
+    return fetcher_.AtEnd() && (member_ == nullptr || member_->core().is_stable());
   }
 
   // The next records, as soon as there are some; none when the time is over.
   absl::StatusOr<ConsumedRecords> Poll(int64_t timeout_ms) {
+    WEIR_CHECK(!closed_);
     const MonotonicNs deadline = cluster_.After(timeout_ms);
     while (true) {
+      WEIR_RETURN_IF_ERROR(RunGroup());
       ConsumedRecords records;
-      WEIR_RETURN_IF_ERROR(Collect(&records));
+      if (MayDeliver()) WEIR_RETURN_IF_ERROR(fetcher_.Collect(&records));
       Advance();
       if (!records.empty()) return records;
-      if (!fault_.ok()) return std::exchange(fault_, absl::OkStatus());
-      if (cluster_.Now() >= deadline) {
-        cluster_.Poll(deadline);
-        WEIR_RETURN_IF_ERROR(Collect(&records));
-        return records;
-      }
-      cluster_.Poll(std::min(deadline, wake_));
+      WEIR_RETURN_IF_ERROR(TakeFault());
+      const bool is_over = cluster_.Now() >= deadline;
+      cluster_.Poll(is_over ? deadline : std::min(deadline, next_event()));
+      if (!is_over) continue;
+      // What came meanwhile of the group is for the next Poll(), before its records.
+      if (MayDeliver()) WEIR_RETURN_IF_ERROR(fetcher_.Collect(&records));
+      return records;
     }
+  }
+
+  // --- How far the group has read --------------------------------------------------------------
+
+  // Commits the positions: everything that Poll() has given is done with.
+  absl::Status CommitSync() { return CommitSync(fetcher_.Positions()); }
+  absl::Status CommitSync(OffsetsToCommit offsets) {
+    const MonotonicNs deadline = cluster_.After(config_.default_api_timeout_ms);
+    auto result = std::make_shared<std::optional<absl::Status>>();
+    WEIR_RETURN_IF_ERROR(Commit(std::move(offsets), deadline,
+                                [result](absl::Status status) { *result = std::move(status); }));
+    while (!result->has_value()) Wait(deadline);
+    return **std::move(result);
+  }
+  // The same, without waiting. Commits go out one after the other. `done` is not called when the
+  // consumer is destroyed before; when this returns an error neither.
+  absl::Status CommitAsync(CommitDone done = nullptr) {
+    return CommitAsync(fetcher_.Positions(), std::move(done));
+  }
+  absl::Status CommitAsync(OffsetsToCommit offsets, CommitDone done = nullptr) {
+    return Commit(std::move(offsets), cluster_.After(config_.default_api_timeout_ms),
+                  [done = std::move(done)](absl::Status status) mutable {
+                    if (done) done(std::move(status));
+                  });
+  }
+  // What the group has committed, of any partitions.
+  absl::StatusOr<CommittedOffsets> Committed(absl::Span<const TopicAndPartition> partitions) {
+    if (!has_group()) return NoGroup();
+    const MonotonicNs deadline = cluster_.After(config_.default_api_timeout_ms);
+    auto result = std::make_shared<std::optional<absl::StatusOr<CommittedOffsets>>>();
+    committer_.Fetch(
+        {partitions.begin(), partitions.end()}, deadline,
+        [result](absl::StatusOr<CommittedOffsets> offsets) { *result = std::move(offsets); });
+    while (!result->has_value()) Wait(deadline);
+    return **std::move(result);
+  }
+
+  // The member's id and generation, while it can commit.
+  std::optional<GroupIdentity> Identity() const {
+    return member_ == nullptr ? std::nullopt : member_->core().identity();
+  }
+
+  // --- The end ---------------------------------------------------------------------------------
+
+  // Commits with enable_auto_commit, gives the partitions up, and leaves the group at once, unless
+  // it is a static member. The error is that of the commit. Afterwards only destroys it.
+  absl::Status Close(int64_t timeout_ms) {
+    if (closed_) return absl::OkStatus();
+    const MonotonicNs deadline = cluster_.After(timeout_ms);
+    absl::Status status;
+    if (member_ != nullptr) {
+      status = LeaveGroup(deadline);
+    } else if (auto_commits()) {
+      status = CommitBefore(deadline);
+    }
+    while (!committer_.empty() && cluster_.Now() < deadline) Wait(deadline);
+    closed_ = true;
+    fetcher_.SetPartitions({}, false);
+    return status;
   }
 
  private:
-  struct Place {
-    std::shared_ptr<const std::string> topic;
-    int32_t partition = 0;
-    std::optional<Offset> position;
-    int64_t reset_time = -1;
-    bool paused = false;
-    bool asking = false;  // a request about it is under way
-    uint64_t seeks = 0;   // what came for an older one is dropped
-    MonotonicNs retry_at;
-    FetchedRecords fetched;
-    std::optional<Offset> high_watermark;
-
-    void Drop() {
-      ++seeks;
-      asking = false;
-      fetched = FetchedRecords();
-      high_watermark.reset();
-    }
-  };
-  // One that is being asked about: it may have been unassigned or moved since.
-  struct Asked {
-    TopicAndPartition tp;
-    uint64_t seeks = 0;
+  // Partitions that are given up once what was read of them is committed.
+  struct Revoking {
+    std::vector<TopicAndPartition> partitions;
+    bool committed = false;
   };
 
-  std::unique_ptr<Place> NewPlace(const TopicAndPartition& tp) {
-    auto place = std::make_unique<Place>();
-    place->topic = std::make_shared<const std::string>(tp.topic);
-    place->partition = tp.partition;
-    place->seeks = ++places_made_ << 32;
-    place->reset_time = config_.auto_offset_reset == OffsetReset::kEarliest ? -2 : -1;
-    return place;
+  bool has_group() const { return !config_.group_id.empty(); }
+  bool auto_commits() const { return has_group() && config_.enable_auto_commit; }
+  static absl::Status NoGroup() {
+    return absl::InvalidArgumentError("the consumer has no group_id");
   }
 
-  Place& At(const TopicAndPartition& tp) {
-    const auto it = places_.find(tp);
-    WEIR_CHECK(it != places_.end());  // only what is assigned
-    return *it->second;
-  }
-
-  Place* Find(const Asked& asked) {
-    const auto it = places_.find(asked.tp);
-    if (it == places_.end() || it->second->seeks != asked.seeks) return nullptr;
-    it->second->asking = false;
-    return it->second.get();
-  }
-
-  // Hands out what was fetched, from each partition in turn.
-  absl::Status Collect(ConsumedRecords* out) {
-    for (auto& [tp, place] : places_) {
-      while (!place->paused && place->fetched.has_more() &&
-             out->size() < config_.max_poll_records) {
-        const absl::Status status =
-            place->fetched.NextBatch(place->topic, place->partition, decompressor_, out);
-        if (!status.ok()) {
-          place->fetched = FetchedRecords();
-          place->retry_at = cluster_.After(config_.retry_backoff_ms);
-          if (out->empty()) return status;
-          fault_ = status;
-          return absl::OkStatus();
-        }
-        place->position = place->fetched.next();
-      }
+  absl::Status BeMember(RebalanceListener* listener) {
+    if (!has_group()) return NoGroup();
+    if (config_.heartbeat_interval_ms <= 0 ||
+        config_.heartbeat_interval_ms >= config_.session_timeout_ms) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("heartbeat_interval_ms: expected above 0 and below session_timeout_ms = ",
+                       config_.session_timeout_ms, ", came ", config_.heartbeat_interval_ms));
     }
+    if (member_ == nullptr) {
+      WEIR_ASSIGN_OR_RETURN(auto assignors, MakeAssignors(config_.partition_assignment_strategy));
+      fetcher_.SetPartitions({}, true);
+      member_ = std::make_unique<GroupMembership>(cluster_, config_, finder_, std::move(assignors));
+    }
+    listener_ = listener;
     return absl::OkStatus();
   }
 
-  // Sends what can be asked now.
+  // --- Letting things go on --------------------------------------------------------------------
+
+  // What needs no rebalance: to be done while any call waits.
+  void KeepUp() {
+    if (member_ != nullptr || !committer_.empty()) finder_.Advance();
+    if (member_ != nullptr) {
+      member_->KeepAlive();
+      committer_.Hold(member_->core().waits_for_group());
+    }
+    committer_.Advance();
+    if (!committer_.empty()) {
+      const absl::Status fault = finder_.TakeFault();
+      if (!fault.ok()) committer_.Fail(fault);
+    }
+  }
+  void Wait(MonotonicNs deadline) {
+    KeepUp();
+    if (!committer_.empty() || cluster_.Now() < deadline) {
+      cluster_.Poll(std::min(deadline, GroupEvent()));
+    }
+  }
   void Advance() {
-    const MonotonicNs now = cluster_.Now();
-    wake_ = now + int64_t{60'000} * kNsPerMs;
-    std::map<int32_t, std::vector<Place*>> to_list;
-    std::map<int32_t, std::vector<Place*>> to_fetch;
-    for (auto& [tp, place] : places_) {
-      if (place->asking || place->paused || place->fetched.has_more()) continue;
-      if (now < place->retry_at) {
-        wake_ = std::min(wake_, place->retry_at);
-        continue;
-      }
-      const int32_t leader = cluster_.metadata().LeaderOf(tp.topic, tp.partition);
-      if (leader == kNoNode) {
-        OnNoLeader(tp);
-      } else if (!place->position.has_value()) {
-        to_list[leader].push_back(place.get());
-      } else if (!fetching_.contains(leader)) {
-        to_fetch[leader].push_back(place.get());
-      }
+    fetcher_.Advance();
+    std::vector<TopicAndPartition> wanted = fetcher_.TakeUncommitted();
+    if (!wanted.empty()) AskCommitted(std::move(wanted));
+    KeepUp();
+  }
+  MonotonicNs GroupEvent() const {
+    MonotonicNs next = committer_.next_event();
+    if (member_ != nullptr) next = std::min(next, member_->next_event());
+    if (member_ != nullptr || !committer_.empty()) next = std::min(next, finder_.next_event());
+    return next;
+  }
+  MonotonicNs next_event() const {
+    MonotonicNs next = std::min(GroupEvent(), fetcher_.next_event());
+    if (auto_commits() && !auto_committing_) next = std::min(next, next_auto_commit_);
+    return next;
+  }
+  absl::Status TakeFault() {
+    if (!fault_.ok()) return std::exchange(fault_, absl::OkStatus());
+    if (member_ != nullptr) {
+      WEIR_RETURN_IF_ERROR(finder_.TakeFault());
+      WEIR_RETURN_IF_ERROR(member_->core().TakeFault());
     }
-    for (const auto& [leader, places] : to_list) List(leader, places);
-    for (const auto& [leader, places] : to_fetch) Fetch(leader, places);
+    return fetcher_.TakeFault();
+  }
+  bool MayDeliver() const {
+    return member_ == nullptr || !member_->core().MustHold(cluster_.Now());
   }
 
-  void OnNoLeader(const TopicAndPartition& tp) {
-    const TopicInfo* topic = cluster_.metadata().Find(tp.topic);
-    if (topic != nullptr && topic->error != protocol::ErrorCode::kNone &&
-        !protocol::IsRetriable(topic->error)) {
-      fault_ = StatusOfError(topic->error, tp.topic);
-    } else if (topic != nullptr && !topic->partitions.empty() &&
-               cluster_.metadata().Find(tp.topic, tp.partition) == nullptr) {
-      fault_ = StatusOfError(protocol::ErrorCode::kUnknownTopicOrPartition,
-                             absl::StrCat(tp.topic, "-", tp.partition));
-    }
-    if (!cluster_.refresh_pending()) cluster_.WantRefresh();
-    wake_ = std::min(wake_, cluster_.After(config_.retry_backoff_ms));
-  }
+  // --- The group -------------------------------------------------------------------------------
 
-  Asked Mark(Place& place) {
-    place.asking = true;
-    return {{*place.topic, place.partition}, place.seeks};
-  }
-
-  void List(int32_t leader, const std::vector<Place*>& places) {
-    protocol::ListOffsetsRequest request;
-    request.replica_id = -1;
-    request.isolation_level = config_.read_committed ? 1 : 0;
-    std::vector<Asked> asked;
-    for (Place* place : places) {
-      asked.push_back(Mark(*place));
-      const PartitionInfo* info = cluster_.metadata().Find(*place->topic, place->partition);
-      request.topics.push_back(
-          {*place->topic, {{place->partition, info->leader_epoch, place->reset_time}}});
-    }
-    CallOptions options;
-    options.deadline = cluster_.After(config_.request_timeout_ms);
-    cluster_.Send<protocol::ListOffsetsRequest>(
-        leader, std::move(request),
-        [this, alive = std::weak_ptr<int>(alive_),
-         asked = std::move(asked)](absl::StatusOr<protocol::ListOffsetsResponse> response) {
-          if (alive.expired()) return;
-          for (const Asked& one : asked) {
-            Place* place = Find(one);
-            if (place != nullptr) OnListed(*place, response);
-          }
-        },
-        options);
-  }
-
-  void OnListed(Place& place, const absl::StatusOr<protocol::ListOffsetsResponse>& response) {
-    if (!response.ok()) return Failed(place, response.status());
-    for (const auto& topic : response->topics) {
-      for (const auto& partition : topic.partitions) {
-        if (topic.name != *place.topic || partition.partition_index != place.partition) continue;
-        if (partition.error_code != 0) return Failed(place, partition.error_code);
-        if (partition.offset >= 0) {
-          place.position = Offset(partition.offset);
+  absl::Status RunGroup() {
+    if (member_ != nullptr) {
+      member_->core().OnPoll(cluster_.Now());
+      while (true) {
+        const bool is_done = revoking_ != nullptr && revoking_->committed;
+        if (is_done && !member_->core().has_lost()) FinishRevoking();
+        std::optional<GroupMembership::ApplicationStep> step = member_->Advance();
+        if (!step.has_value()) break;
+        if (auto* revoke = std::get_if<RevokeStep>(&*step)) {
+          revoke->lost ? Lose(revoke->partitions) : Revoke(std::move(revoke->partitions));
         } else {
-          place.reset_time = -1;  // nothing is that young: the end
+          Take(std::get<AssignStep>(*step));
         }
-        return;
       }
+      if (member_->core().fenced()) return member_->core().TakeFault();
     }
-    Failed(place, absl::InvalidArgumentError("ListOffsets: the broker left a partition out"));
+    AutoCommit();
+    return absl::OkStatus();
   }
 
-  void Fetch(int32_t leader, const std::vector<Place*>& places) {
-    protocol::FetchRequest request;
-    request.max_wait_ms = config_.fetch_max_wait_ms;
-    request.min_bytes = config_.fetch_min_bytes;
-    request.max_bytes = config_.fetch_max_bytes;
-    request.isolation_level = config_.read_committed ? 1 : 0;
-    CallOptions options;
-    options.deadline = cluster_.After(config_.request_timeout_ms + config_.fetch_max_wait_ms);
-    std::vector<Asked> asked;
-    for (Place* place : places) {
-      asked.push_back(Mark(*place));
-      const TopicInfo* topic = cluster_.metadata().Find(*place->topic);
-      if (topic->id.is_zero()) options.version_max = 12;  // the last that names topics
-      if (request.topics.empty() || request.topics.back().topic != *place->topic) {
-        request.topics.push_back({*place->topic, topic->id, {}});
-      }
-      protocol::FetchRequest::FetchPartition partition;
-      partition.partition = place->partition;
-      partition.current_leader_epoch =
-          topic->partitions[static_cast<size_t>(place->partition)].leader_epoch;
-      partition.fetch_offset = place->position->value();
-      partition.partition_max_bytes = config_.max_partition_fetch_bytes;
-      request.topics.back().partitions.push_back(partition);
-    }
-    fetching_.insert(leader);
-    cluster_.Send<protocol::FetchRequest>(
-        leader, std::move(request),
-        [this, alive = std::weak_ptr<int>(alive_), leader,
-         asked = std::move(asked)](absl::StatusOr<protocol::FetchResponse> response) {
-          if (!alive.expired()) OnFetched(leader, asked, response);
-        },
-        options);
+  void Take(const AssignStep& step) {
+    fetcher_.SetPartitions(step.all, true);
+    next_auto_commit_ = cluster_.After(config_.auto_commit_interval_ms);
+    if (listener_ != nullptr) listener_->OnAssigned(*this, step.added);
   }
 
-  void OnFetched(int32_t leader, const std::vector<Asked>& asked,
-                 const absl::StatusOr<protocol::FetchResponse>& response) {
-    fetching_.erase(leader);
-    for (const Asked& one : asked) {
-      Place* place = Find(one);
-      if (place == nullptr) continue;
-      if (!response.ok()) {
-        Failed(*place, response.status());
-      } else if (response->error_code != 0) {
-        Failed(*place, response->error_code);
-      } else {
-        OnPartition(*place, *response);
-      }
-    }
+  void Lose(const std::vector<TopicAndPartition>& partitions) {
+    revoking_.reset();
+    fetcher_.Freeze(partitions);
+    if (listener_ != nullptr) listener_->OnLost(*this, partitions);
+    fetcher_.Remove(partitions);
   }
 
-  void OnPartition(Place& place, const protocol::FetchResponse& response) {
-    const TopicInfo* info = cluster_.metadata().Find(*place.topic);
-    for (const auto& topic : response.responses) {
-      const bool is_it = topic.topic.empty() ? info != nullptr && topic.topic_id == info->id
-                                             : topic.topic == *place.topic;
-      if (!is_it) continue;
-      for (const auto& data : topic.partitions) {
-        if (data.partition_index == place.partition) return OnData(place, data);
-      }
-    }
-    Failed(place, absl::UnavailableError("Fetch: the broker left a partition out"));
-  }
-
-  void OnData(Place& place, const protocol::FetchResponse::PartitionData& data) {
-    const auto error = static_cast<protocol::ErrorCode>(data.error_code);
-    if (error == protocol::ErrorCode::kOffsetOutOfRange) return OnOutOfRange(place);
-    if (error != protocol::ErrorCode::kNone) {
-      cluster_.mutable_metadata().OnNewLeader(*place.topic, place.partition,
-                                              data.current_leader.leader_id,
-                                              data.current_leader.leader_epoch);
-      return Failed(place, data.error_code);
-    }
-    place.high_watermark = Offset(data.high_watermark);
-    if (data.records.bytes.empty()) return;
-    std::vector<FetchedRecords::Aborted> aborted;
-    if (data.aborted_transactions.has_value()) {
-      for (const auto& one : *data.aborted_transactions) {
-        aborted.push_back({one.producer_id, one.first_offset});
-      }
-    }
-    place.fetched = FetchedRecords(std::string(data.records.bytes), *place.position,
-                                   std::move(aborted), config_.read_committed, config_.check_crcs);
-    if (!place.fetched.has_more()) {
-      Failed(place, absl::DataLossError(absl::StrCat(*place.topic, "-", place.partition,
-                                                     ": the broker sent no whole batch at offset ",
-                                                     place.position->value())));
-    }
-  }
-
-  void OnOutOfRange(Place& place) {
-    if (config_.auto_offset_reset == OffsetReset::kNone) {
-      place.retry_at = cluster_.After(config_.retry_backoff_ms);
-      fault_ = absl::OutOfRangeError(absl::StrCat(*place.topic, "-", place.partition, ": offset ",
-                                                  place.position->value(), " is outside the log"));
+  // Begins to give partitions up: commits how far they were read, if that is its task.
+  void Revoke(std::vector<TopicAndPartition> partitions) {
+    fetcher_.Freeze(partitions);
+    revoking_ = std::make_shared<Revoking>();
+    revoking_->partitions = std::move(partitions);
+    if (!auto_commits()) {
+      revoking_->committed = true;
       return;
     }
-    place.position.reset();
-    place.reset_time = config_.auto_offset_reset == OffsetReset::kEarliest ? -2 : -1;
+    const absl::Status status =
+        Commit(PositionsOf(revoking_->partitions), cluster_.After(config_.max_poll_interval_ms),
+               [revoking = revoking_](const absl::Status&) { revoking->committed = true; });
+    if (!status.ok()) revoking_->committed = true;
+  }
+  void FinishRevoking() {
+    const std::shared_ptr<Revoking> revoking = std::exchange(revoking_, nullptr);
+    if (listener_ != nullptr) listener_->OnRevoked(*this, revoking->partitions);
+    fetcher_.Remove(revoking->partitions);
+    member_->core().OnRevoked();
   }
 
-  void Failed(Place& place, int16_t error_code) {
-    const auto error = static_cast<protocol::ErrorCode>(error_code);
-    cluster_.WantRefresh();
-    place.retry_at = cluster_.After(config_.retry_backoff_ms);
-    if (!protocol::IsRetriable(error)) {
-      fault_ = StatusOfError(error, absl::StrCat(*place.topic, "-", place.partition));
+  // Ends the membership in good order; the error is that of the last commit.
+  absl::Status LeaveGroup(MonotonicNs deadline) {
+    absl::Status status;
+    GroupMemberCore& core = member_->core();
+    const std::vector<TopicAndPartition> owned = fetcher_.partitions();
+    fetcher_.Freeze(owned);
+    const bool is_member = core.identity().has_value();
+    if (is_member && auto_commits()) status = CommitBefore(deadline);
+    while (!committer_.empty() && cluster_.Now() < deadline) Wait(deadline);
+    if (listener_ != nullptr && !owned.empty()) {
+      core.identity().has_value() ? listener_->OnRevoked(*this, owned)
+                                  : listener_->OnLost(*this, owned);
     }
+    revoking_.reset();
+    fetcher_.Remove(owned);
+    core.Leave("the consumer is closed");
+    do {
+      while (member_->Advance().has_value()) continue;
+      if (!member_->is_leaving()) break;
+      Wait(deadline);
+    } while (cluster_.Now() < deadline);
+    return status;
   }
-  void Failed(Place& place, const absl::Status& status) {
-    cluster_.WantRefresh();
-    place.retry_at = cluster_.After(config_.retry_backoff_ms);
-    if (status.code() != absl::StatusCode::kUnavailable &&
-        status.code() != absl::StatusCode::kDeadlineExceeded) {
-      fault_ = status;
+
+  // --- Offsets ---------------------------------------------------------------------------------
+
+  OffsetsToCommit PositionsOf(const std::vector<TopicAndPartition>& partitions) const {
+    OffsetsToCommit all = fetcher_.Positions();
+    OffsetsToCommit some;
+    for (const TopicAndPartition& tp : partitions) {
+      const auto it = all.find(tp);
+      if (it != all.end()) some.insert(*it);
     }
+    return some;
+  }
+
+  absl::Status Commit(OffsetsToCommit offsets, MonotonicNs deadline, CommitDone done) {
+    if (!has_group()) return NoGroup();
+    GroupIdentity identity;
+    if (member_ != nullptr) {
+      if (member_->core().fenced()) return member_->core().TakeFault();
+      if (!member_->core().identity().has_value()) {
+        return absl::AbortedError(
+            "commit: the group rebalances, or is not joined yet; call Poll()");
+      }
+      identity = *member_->core().identity();
+    }
+    committer_.Commit(std::move(offsets), std::move(identity), deadline, std::move(done));
+    return absl::OkStatus();
+  }
+
+  absl::Status CommitBefore(MonotonicNs deadline) {
+    auto result = std::make_shared<std::optional<absl::Status>>();
+    WEIR_RETURN_IF_ERROR(Commit(fetcher_.Positions(), deadline,
+                                [result](absl::Status status) { *result = std::move(status); }));
+    while (!result->has_value()) Wait(deadline);
+    return **std::move(result);
+  }
+
+  void AutoCommit() {
+    if (!auto_commits() || auto_committing_ || cluster_.Now() < next_auto_commit_) return;
+    next_auto_commit_ = cluster_.After(config_.auto_commit_interval_ms);
+    if (member_ != nullptr && !member_->core().identity().has_value()) return;
+    auto_committing_ = true;
+    const absl::Status status =
+        Commit(fetcher_.Positions(), cluster_.After(config_.default_api_timeout_ms),
+               [this](const absl::Status& done) {
+                 auto_committing_ = false;
+                 // A rebalance tells for itself; a coordinator that is away comes back.
+                 if (!done.ok() && done.code() != absl::StatusCode::kAborted &&
+                     done.code() != absl::StatusCode::kDeadlineExceeded) {
+                   fault_ = done;
+                 }
+               });
+    if (!status.ok()) auto_committing_ = false;
+  }
+
+  void AskCommitted(std::vector<TopicAndPartition> wanted) {
+    committer_.Fetch(wanted, cluster_.After(config_.default_api_timeout_ms),
+                     [this, wanted](const absl::StatusOr<CommittedOffsets>& offsets) {
+                       if (!offsets.ok()) {
+                         fetcher_.OnNotTold(wanted);
+                         if (offsets.status().code() != absl::StatusCode::kDeadlineExceeded) {
+                           fault_ = offsets.status();
+                         }
+                         return;
+                       }
+                       for (const auto& [tp, committed] : *offsets) {
+                         fetcher_.OnCommitted(tp, committed);
+                       }
+                     });
   }
 
   Cluster& cluster_;
   const ConsumerConfig config_;
-  std::map<TopicAndPartition, std::unique_ptr<Place>> places_;
-  std::set<int32_t> fetching_;  // brokers with a fetch under way
-  protocol::Decompressor decompressor_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>(0);
-  uint64_t places_made_ = 0;
+  CoordinatorFinder finder_;
+  std::unique_ptr<GroupMembership> member_;  // while subscribed
+  OffsetCommitter committer_;
+  Fetcher fetcher_;
+  RebalanceListener* listener_ = nullptr;
+  std::shared_ptr<Revoking> revoking_;
+  MonotonicNs next_auto_commit_;
+  bool auto_committing_ = false;
+  bool closed_ = false;
   absl::Status fault_;
-  MonotonicNs wake_;
 };
 
 }  // namespace weir::client

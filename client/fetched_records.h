@@ -87,6 +87,8 @@ class FetchedRecords {
   }
   // The offset behind what was returned or passed over.
   Offset next() const { return next_; }
+  // Of the leader that wrote the batch before it, -1 before the first.
+  int32_t leader_epoch() const { return leader_epoch_; }
 
   // Adds the records of the next batch to *out, which may be none.
   absl::Status NextBatch(const std::shared_ptr<const std::string>& topic, int32_t partition,
@@ -106,6 +108,7 @@ class FetchedRecords {
     }
     at_ += static_cast<size_t>(batch.size_bytes());
     next_ = std::max(next_, batch.next_offset());
+    leader_epoch_ = batch.leader_epoch().value();
     return absl::OkStatus();
   }
 
@@ -175,6 +178,7 @@ class FetchedRecords {
   std::shared_ptr<const std::string> bytes_;
   size_t at_ = 0;
   Offset next_ = kNoOffset;
+  int32_t leader_epoch_ = -1;
   std::vector<Aborted> aborted_;  // in the order of their first offsets
   size_t next_aborted_ = 0;
   std::set<int64_t> open_aborted_;  // producers within an aborted transaction

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +65,19 @@ class MetadataCache {
     for (const protocol::MetadataResponse::Topic& topic : response.topics) {
       if (topic.name.has_value()) UpdateTopic(topic);
     }
+  }
+
+  // `response` is of all topics: those that it lacks do not exist any more.
+  void ForgetOthers(const protocol::MetadataResponse& response) {
+    std::set<absl::string_view> present;
+    for (const protocol::MetadataResponse::Topic& topic : response.topics) {
+      if (topic.name.has_value()) present.insert(*topic.name);
+    }
+    std::vector<std::string> gone;
+    for (const auto& [name, info] : topics_) {
+      if (!present.contains(name)) gone.push_back(name);
+    }
+    for (const std::string& name : gone) Forget(name);
   }
 
   const TopicInfo* Find(absl::string_view topic) const {

@@ -64,6 +64,21 @@ class Network {
     if (peer.stream.has_value()) peer.broken = absl::UnavailableError("the node moved");
   }
   bool HasNode(int32_t node) const { return peers_.contains(node); }
+  // An id that no node has, for a connection of one's own to a node that has an id already: what
+  // waits on one connection is not held up by a slow answer on another.
+  int32_t NewNode() {
+    int32_t id = std::numeric_limits<int32_t>::max();
+    while (peers_.contains(id)) --id;
+    peers_[id];
+    return id;
+  }
+  // Ends its connection and forgets it. Not from within a handler.
+  void RemoveNode(int32_t node) {
+    const auto it = peers_.find(node);
+    if (it == peers_.end()) return;
+    Drop(it->second, absl::CancelledError("the connection was given up"));
+    peers_.erase(node);
+  }
 
   // Sends a call made by MakeCall(), as soon as the node is connected.
   void Send(int32_t node, OutgoingRequest request) {
