@@ -3,6 +3,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -398,6 +399,42 @@ TEST_F(ControllerTest, ANewIncarnationLeadsInANewEpoch) {
   CommitAll();
   EXPECT_EQ(image().FindPartition(tp)->leader, BrokerId(1));
   EXPECT_EQ(image().FindPartition(tp)->leader_epoch, LeaderEpoch(2));
+}
+
+// How Apache Kafka 4.1 and later leave a partition when its only broker shuts down (KIP-966).
+TEST_F(ControllerTest, ABrokerThatReturnsLeadsWhereItMayBeElected) {
+  Start();
+  AddBroker(1);
+  Create({NewTopic("eligible"), NewTopic("last-known"), NewTopic("lost")});
+  std::vector<MetadataRecord> left;
+  for (const auto& [name, eligible, last_known] :
+       {std::tuple("eligible", std::vector<int32_t>{1}, std::vector<int32_t>{1}),
+        std::tuple("last-known", std::vector<int32_t>{}, std::vector<int32_t>{1}),
+        std::tuple("lost", std::vector<int32_t>{}, std::vector<int32_t>{})}) {
+    PartitionChangeRecord change;
+    change.topic_id = image().FindTopic(name)->id;
+    change.partition_id = 0;
+    change.leader = kNoBroker.value();
+    change.isr.emplace();
+    change.eligible_leader_replicas = eligible;
+    change.last_known_elr = last_known;
+    left.push_back(change);
+  }
+  const Offset next = controller_->next_offset();
+  const absl::StatusOr<MetadataImagePtr> after = Apply(image(), left, next, LeaderEpoch(1));
+  ASSERT_TRUE(after.ok()) << after.status();
+  log_.insert(log_.end(), left.begin(), left.end());
+  controller_.emplace(ControllerConfig(), random_);
+  Step(LeadershipGained{LeaderEpoch(2), next + 3, *after});
+  AddBroker(1, /*incarnation=*/2);
+  for (const std::string name : {"eligible", "last-known"}) {
+    const PartitionImage& partition = *image().FindTopic(name)->Find(PartitionIndex(0));
+    EXPECT_EQ(partition.leader, BrokerId(1)) << name;
+    EXPECT_EQ(partition.isr, std::vector<BrokerId>{BrokerId(1)}) << name;
+    EXPECT_TRUE(partition.eligible_leader_replicas.empty()) << name;
+    EXPECT_TRUE(partition.last_known_elr.empty()) << name;
+  }
+  EXPECT_EQ(image().FindTopic("lost")->Find(PartitionIndex(0))->leader, kNoBroker);
 }
 
 TEST_F(ControllerTest, BadRegistrationsAreRefused) {

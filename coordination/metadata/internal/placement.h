@@ -169,16 +169,35 @@ inline void PlanBrokerLoss(const MetadataState& image, BrokerId broker,
   });
 }
 
-// What changes when `broker` is back: it leads the leaderless partitions in whose ISR it stayed.
+// Whether `broker` may lead a partition that nobody leads: it stayed in the ISR or, where the ISR
+// is empty, among those that have all that was committed, or it is the last that did (KIP-966).
+inline bool MayLead(const PartitionImage& p, BrokerId broker) {
+  const auto has = [&](const std::vector<BrokerId>& ids) {
+    return std::find(ids.begin(), ids.end(), broker) != ids.end();
+  };
+  if (!p.isr.empty()) return has(p.isr);
+  if (!p.eligible_leader_replicas.empty()) return has(p.eligible_leader_replicas);
+  return p.last_known_elr.size() == 1 && has(p.last_known_elr);
+}
+
+// What changes when `broker` is back: it leads the leaderless partitions that it may lead.
 inline void PlanBrokerReturn(const MetadataState& image, BrokerId broker,
                              std::vector<MetadataRecord>* records) {
   ForEachPartition(image, [&](const TopicImage& topic, int32_t index, const PartitionImage& p) {
-    if (p.leader != kNoBroker) return;
-    if (std::find(p.isr.begin(), p.isr.end(), broker) == p.isr.end()) return;
+    if (p.leader != kNoBroker || !MayLead(p, broker)) return;
     PartitionChangeRecord change;
     change.partition_id = index;
     change.topic_id = topic.id;
     change.leader = broker.value();
+    if (p.isr.empty()) {
+      change.isr = std::vector<int32_t>{broker.value()};
+      std::vector<int32_t> eligible;
+      for (const BrokerId id : p.eligible_leader_replicas) {
+        if (id != broker) eligible.push_back(id.value());
+      }
+      change.eligible_leader_replicas = std::move(eligible);
+      change.last_known_elr.emplace();
+    }
     records->push_back(std::move(change));
   });
 }
