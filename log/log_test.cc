@@ -415,6 +415,36 @@ TEST_F(LogTest, DamageBelowTheRecoveryPointIsNotDropped) {
   EXPECT_TRUE(absl::IsDataLoss(TryOpen({.recovery_point = Offset(11)}).status()));
 }
 
+// As Apache Kafka's cleaner leaves a log: records are missing inside segments and up to their ends,
+// whole segments are empty.
+TEST_F(LogTest, RecoveryOfACompactedLogKeepsWhatIsBehindGaps) {
+  config_.segment_bytes = 3000;
+  config_.compact = true;
+  Open();
+  for (int i = 0; i < 100; ++i) Append({.value_bytes = 100});
+  ASSERT_TRUE(log_->Flush().ok());
+  std::vector<std::string> segments;
+  const std::vector<std::string> names = *fs_.List("/data/t-0");
+  for (const std::string& name : names) {
+    if (name.ends_with(".log")) segments.push_back("/data/t-0/" + name);
+  }
+  ASSERT_GT(segments.size(), 3);
+  const Offset third(std::stoll(segments[2].substr(segments[2].size() - 24, 20)));
+  const int64_t batch_bytes = Read(0, 1).size_bytes;
+  fs_.KillProcess();
+  ASSERT_TRUE((*fs_.Open(segments[0], OpenMode::kReadWrite))->Truncate(batch_bytes).ok());
+  ASSERT_TRUE((*fs_.Open(segments[1], OpenMode::kReadWrite))->Truncate(0).ok());
+  for (int round = 0; round < 2; ++round) {
+    Open();
+    EXPECT_EQ(log_->recovery_report().truncated_bytes, 0)
+        << log_->recovery_report().truncated_reason;
+    EXPECT_EQ(log_->log_end_offset(), Offset(100));
+    EXPECT_EQ(Read(0, 1).first_offset, Offset(0));
+    EXPECT_EQ(Read(1, 1).first_offset, third);
+    EXPECT_EQ(Read(99, 1).first_offset, Offset(99));
+  }
+}
+
 TEST_F(LogTest, IndexesAreRebuiltWhenMissing) {
   config_.segment_bytes = 3000;
   config_.index_interval_bytes = 200;

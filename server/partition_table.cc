@@ -41,6 +41,7 @@ log::LogConfig PartitionTable::LogConfigOf(const TopicSettings& settings) const 
   config.file_delete_delay_ms = settings.file_delete_delay_ms;
   config.producer_id_expiration_ms = node_.config.producer_id_expiration_ms;
   config.log_append_time = settings.log_append_time;
+  config.compact = settings.compacts;
   return config;
 }
 

@@ -49,7 +49,8 @@ struct TopicSettings {
   int64_t max_message_bytes = 0;
   int32_t min_insync_replicas = 0;
   bool log_append_time = false;
-  bool deletes = true;  // `delete` is among the cleanup policies
+  bool deletes = true;    // `delete` is among the cleanup policies
+  bool compacts = false;  // `compact` is, as Apache Kafka may have set it
   int64_t timestamp_before_max_ms = 0;
   int64_t timestamp_after_max_ms = 0;
 };
@@ -169,6 +170,7 @@ inline TopicSettings EffectiveTopicConfig(const BrokerConfig& broker,
   const std::vector<std::string> policies = SplitConfigList(text("cleanup.policy"));
   const bool deletes = std::find(policies.begin(), policies.end(), "delete") != policies.end();
   settings.deletes = deletes;
+  settings.compacts = std::find(policies.begin(), policies.end(), "compact") != policies.end();
   settings.retention_ms = deletes ? number("retention.ms") : -1;
   settings.retention_bytes = deletes ? number("retention.bytes") : -1;
   settings.file_delete_delay_ms = number("file.delete.delay.ms");

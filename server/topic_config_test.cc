@@ -61,6 +61,8 @@ TEST(TopicConfig, WithoutDeleteNothingIsEverDeleted) {
       Broker(""), {{"cleanup.policy", "compact"}, {"retention.ms", "5"}, {"retention.bytes", "5"}});
   EXPECT_EQ(settings.retention_ms, -1);
   EXPECT_EQ(settings.retention_bytes, -1);
+  EXPECT_TRUE(settings.compacts);
+  EXPECT_FALSE(EffectiveTopicConfig(Broker(""), {}).compacts);
 }
 
 TEST(TopicConfig, AnUnreadableOverrideCountsAsUnset) {
