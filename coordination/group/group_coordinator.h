@@ -145,6 +145,7 @@ class GroupCoordinator {
   void On(const StartLoading&) {
     WEIR_CHECK(phase_ == Phase::kUnloaded);
     phase_ = Phase::kLoading;
+    skipped_ = 0;
   }
 
   void On(const LoadedRecord& record) {
@@ -158,7 +159,7 @@ class GroupCoordinator {
     } else if (const auto* group = std::get_if<GroupMetadata>(&*decoded)) {
       Load(*group);
     } else {
-      AddNote(record.offset, std::get<Skipped>(*decoded).reason);
+      ++skipped_;  // there is one for each step of such a group: not a note each
     }
   }
 
@@ -201,6 +202,10 @@ class GroupCoordinator {
   void On(const FinishLoading&) {
     WEIR_CHECK(phase_ == Phase::kLoading);
     phase_ = Phase::kActive;
+    if (skipped_ > 0) {
+      shard_.effects->push_back(Note{absl::StrCat(
+          skipped_, " records of consumer, share or streams groups skipped: classic groups only")});
+    }
     for (auto& [group_id, group] : shard_.groups) membership_.OnLoaded(group_id, group);
     ArmRetention();
   }
@@ -215,6 +220,7 @@ class GroupCoordinator {
   }
 
   Phase phase_ = Phase::kUnloaded;
+  int64_t skipped_ = 0;  // records of other kinds, while loading
   group_internal::Shard shard_;
   group_internal::Membership membership_;
   group_internal::OffsetRequests offsets_;

@@ -209,7 +209,7 @@ struct GroupMetadata {
 
 // A record of a kind that this coordinator does not have (consumer, share and streams groups).
 struct Skipped {
-  std::string reason;
+  int16_t type = 0;
 };
 
 using DecodedRecord = std::variant<OffsetCommit, GroupMetadata, Skipped>;
@@ -230,8 +230,7 @@ inline absl::StatusOr<DecodedRecord> DecodeRecord(absl::string_view key,
     WEIR_ASSIGN_OR_RETURN(record.value, DecodeValue<GroupMetadataValue>(value));
     return DecodedRecord(std::move(record));
   }
-  return DecodedRecord(
-      Skipped{absl::StrCat("__consumer_offsets: record of key type ", type, " is not supported")});
+  return DecodedRecord(Skipped{type});
 }
 
 }  // namespace weir::group
