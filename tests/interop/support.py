@@ -119,9 +119,22 @@ def kafka_jars():
     return run([os.path.join(ROOT, "tools/fetch_kafka.sh")]).decode().strip()
 
 
+@functools.lru_cache(None)
+def system_confluent():
+    """The distribution's Python, if it has the distribution's confluent-kafka."""
+    done = subprocess.run(["/usr/bin/python3", "-c", "import confluent_kafka"], capture_output=True)
+    if done.returncode != 0:
+        loud_skip("the distribution's python3-confluent-kafka is not on this machine")
+    return "/usr/bin/python3"
+
+
+def kafka_command(main, *arguments):
+    return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=ERROR", "-cp",
+            f"{kafka_jars()}/*", main, *map(str, arguments)]
+
+
 def kafka_tool(main, *arguments, timeout=120, **more):
-    return run(["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=ERROR", "-cp", f"{kafka_jars()}/*", main,
-                *map(str, arguments)], timeout=timeout, **more).decode("utf-8", "replace")
+    return run(kafka_command(main, *arguments), timeout=timeout, **more).decode("utf-8", "replace")
 
 
 class BrokerTest(unittest.TestCase):

@@ -30,7 +30,8 @@ def crc32c(data):
     return crc ^ 0xffffffff
 
 
-def record_batch(count=1, last_offset_delta=None, crc_error=0, magic=2, attributes=0, length_error=0, records=None):
+def record_batch(count=1, last_offset_delta=None, crc_error=0, magic=2, attributes=0, length_error=0, records=None,
+                 timestamp=1_700_000_000_000):
     """A v2 batch of `count` records without keys; the other arguments make it wrong."""
     if records is None:
         records = b""
@@ -39,7 +40,7 @@ def record_batch(count=1, last_offset_delta=None, crc_error=0, magic=2, attribut
             body = b"\0\0" + bytes([number * 2]) + b"\x01" + b"\x02v" + b"\0"
             records += bytes([len(body) * 2]) + body
     delta = count - 1 if last_offset_delta is None else last_offset_delta
-    now = 1_700_000_000_000
+    now = timestamp
     tail = struct.pack(">hiqqqhii", attributes, delta, now, now, -1, -1, -1, count) + records
     head = struct.pack(">ibI", 0, magic, crc32c(tail) ^ crc_error)
     return struct.pack(">qi", 0, len(head) + len(tail) + length_error) + head + tail

@@ -32,10 +32,11 @@ def answers(port, timeout=0.5):
 class Broker:
     """A one-node broker with its data in a folder of its own. Use it in a `with`: what it started is ended there.
 
-    `kind` is "weir" or "kafka"; `program` the binary, or the folder with Kafka's jars.
+    `kind` is "weir" or "kafka"; `program` the binary, or the folder with Kafka's jars. `quorum` says how controllers
+    find each other: "voters" are named in the configuration, "bootstrap" servers know them (KIP-853).
     """
 
-    def __init__(self, program, kind="weir", folder=None, config=None, port=None):
+    def __init__(self, program, kind="weir", folder=None, config=None, port=None, quorum="voters"):
         self.program, self.kind = program, kind
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="weir-interop-")
@@ -43,6 +44,7 @@ class Broker:
         self.port = port or free_port()
         self.controller_port = free_port()
         self.config = dict(config or {})
+        self.quorum = quorum
         self.process = None
         self.output_path = os.path.join(self.folder, "output.txt")
         self.starts = 0
@@ -57,11 +59,14 @@ class Broker:
             "node.id": "1",
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "log.dirs": self.data,
             "num.partitions": "4",
             "offsets.topic.replication.factor": "1",
         }
+        if self.quorum == "voters":
+            settings["controller.quorum.voters"] = f"1@127.0.0.1:{self.controller_port}"
+        else:
+            settings["controller.quorum.bootstrap.servers"] = f"127.0.0.1:{self.controller_port}"
         settings.update(self.config)
         return settings
 
@@ -81,7 +86,8 @@ class Broker:
         properties = self.write_properties()
         if self.kind == "kafka" and not os.path.exists(os.path.join(self.data, "meta.properties")):
             subprocess.run(["java", "-cp", f"{self.program}/*", "kafka.tools.StorageTool", "format", "-t",
-                            "MkU3OEVBNTcwNTJENDM2Qk", "-c", properties], check=True, capture_output=True)
+                            "MkU3OEVBNTcwNTJENDM2Qk", "-c", properties]
+                           + ["--standalone"] * (self.quorum == "bootstrap"), check=True, capture_output=True)
         self.starts += 1
         with open(self.output_path, "ab") as output:
             self.process = subprocess.Popen(self.command(properties), stdin=subprocess.DEVNULL, stdout=output,

@@ -6,7 +6,7 @@ import struct
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 INTEGERS = {"int8": ">b", "int16": ">h", "int32": ">i", "int64": ">q", "bool": ">?"}
-DEFAULTS = {"bool": False, "string": "", "uuid": bytes(16), "records": None}
+DEFAULTS = {"bool": False, "string": "", "uuid": bytes(16), "records": None, "bytes": b""}
 
 
 class Field:
@@ -95,7 +95,7 @@ class Writer:
             return self.length(None, kind == "string")
         if kind == "string":
             return self.length(len(value.encode()), True) + value.encode()
-        if kind == "records":
+        if kind in ("records", "bytes"):
             return self.length(len(value), False) + value
         return self.length(len(value), False) + b"".join(self.value(kind[2:], field, each) for each in value)
 
@@ -154,7 +154,7 @@ class Reader:
             return None
         if kind == "string":
             return self.take(length).decode()
-        if kind == "records":
+        if kind in ("records", "bytes"):
             return self.take(length)
         return [self.value(kind[2:], field) for _ in range(length)]
 

@@ -2,6 +2,7 @@
 //
 //	franz_go read ADDRESS TOPIC    prints `partition count sha256` of all records of each partition, as readers.py does
 //	franz_go admin ADDRESS TOPIC   creates the topic, produces with every codec, reads back, describes and deletes it
+//	franz_go member ADDRESS TOPIC GROUP SESSION_MS STRATEGY   a member of a group until SIGTERM, as group_member.py
 package main
 
 import (
@@ -11,8 +12,11 @@ import (
 	"fmt"
 	"hash"
 	"os"
+	"os/signal"
 	"sort"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -173,7 +177,69 @@ func admin(ctx context.Context, address, topic string) error {
 	return nil
 }
 
+func sorted(partitions map[int32]bool) string {
+	all := []int{}
+	for p := range partitions {
+		all = append(all, int(p))
+	}
+	sort.Ints(all)
+	return strings.Trim(fmt.Sprint(all), "[]")
+}
+
+func member(address, topic, group, session, strategy string) error {
+	milliseconds, err := strconv.Atoi(session)
+	if err != nil {
+		return err
+	}
+	timeout := time.Duration(milliseconds) * time.Millisecond
+	balancer := kgo.RangeBalancer()
+	if strategy == "cooperative-sticky" {
+		balancer = kgo.CooperativeStickyBalancer()
+	}
+	mine := map[int32]bool{}
+	lost := func(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+		taken := map[int32]bool{}
+		for _, p := range gone[topic] {
+			taken[p] = true
+			delete(mine, p)
+		}
+		fmt.Println("lost", sorted(taken))
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.Balancers(balancer), kgo.SessionTimeout(timeout),
+		kgo.HeartbeatInterval(timeout/5), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, added map[string][]int32) {
+			for _, p := range added[topic] {
+				mine[p] = true
+			}
+			fmt.Println("assigned", sorted(mine))
+		}),
+		kgo.OnPartitionsRevoked(lost), kgo.OnPartitionsLost(lost))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	for ctx.Err() == nil {
+		fetches := client.PollFetches(ctx)
+		fetches.EachRecord(func(r *kgo.Record) { fmt.Println("read", r.Partition, r.Offset) })
+		if err := client.CommitUncommittedOffsets(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		client.AllowRebalance()
+	}
+	client.CloseAllowingRebalance()
+	return nil
+}
+
 func main() {
+	if os.Args[1] == "member" {
+		if err := member(os.Args[2], os.Args[3], os.Args[4], os.Args[5], os.Args[6]); err != nil {
+			fmt.Println("failed", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	command := map[string]func(context.Context, string, string) error{"read": read, "admin": admin}[os.Args[1]]
