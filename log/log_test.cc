@@ -191,6 +191,21 @@ TEST_F(LogTest, AnIoErrorOnAppendFailsTheLog) {
   EXPECT_EQ(log_->log_end_offset(), Offset(1));
 }
 
+// Found by the simulator: the segment seemed empty after that, and readers went on behind it.
+TEST_F(LogTest, ASegmentThatCouldNotBeReadOnceIsReadLater) {
+  config_.segment_bytes = 100;
+  Open();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(Append({.records = 2, .value_bytes = 80}).status.ok());
+  ASSERT_EQ(log_->segments(), 3u);
+  log_->Tick(1000);
+  log_->Tick(1000);  // nobody used the indexes meanwhile
+  ASSERT_TRUE(fs_.Remove("/data/t-0/00000000000000000000.index").ok());
+  fs_.InjectFault({FileOp::kRead, "00000000000000000000.log", 1, 1});
+  EXPECT_FALSE(log_->Read(Offset(1), 1 << 20, Offset(6), true).ok());
+  EXPECT_EQ(Read(1).first_offset, Offset(0));
+  EXPECT_EQ(Read(0).next_offset, Offset(2));
+}
+
 TEST_F(LogTest, Idempotence) {
   Open();
   const ProducerId p(7);

@@ -320,13 +320,14 @@ class Segment {
   absl::Status RebuildIndexes() {
     const Offset end = next_offset_;
     const bool sealed = sealed_;
-    WEIR_ASSIGN_OR_RETURN(const log_internal::ScanEnd scan,
-                          Recover([](const protocol::RecordBatchView&) {}));
-    if (!scan.stopped.ok()) {
-      indexes_.reset();
-      return scan.stopped;
-    }
+    const absl::StatusOr<log_internal::ScanEnd> scan =
+        Recover([](const protocol::RecordBatchView&) {});
     sealed_ = sealed;
+    if (const absl::Status read = scan.ok() ? scan->stopped : scan.status(); !read.ok()) {
+      indexes_.reset();
+      next_offset_ = end;  // the segment is as long as it was, though it cannot be read now
+      return read;
+    }
     if (sealed) next_offset_ = std::max(end, next_offset_);
     if (max_.timestamp != kNoTimestamp) indexes_->times.MaybeAppend(max_.timestamp, max_.offset);
     return absl::OkStatus();
