@@ -4,11 +4,11 @@
 // What goes into a group coordinator and what comes out of it.
 //
 // Every Request is answered by exactly one Respond with its token, at once or later. Every
-// AppendRecords is answered by the driver with one AppendDone with its token:
+// AppendRecords is answered by the driver with one AppendDone with its token, however long it takes:
 //   kNone           its records are committed (below the high watermark);
 //   anything else   its records are not in the log and never will be.
-// A driver that cannot tell which (leadership lost) sends Unload instead. Appends are put into the
-// log in the order of their tokens.
+// A driver that cannot tell which (leadership lost, the log failed) sends Unload instead. Appends
+// are put into the log in the order of their tokens.
 #ifndef WEIR_COORDINATION_GROUP_EVENTS_H_
 #define WEIR_COORDINATION_GROUP_EVENTS_H_
 
@@ -21,6 +21,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "base/uuid.h"
 #include "coordination/group/records.h"
 #include "protocol/api/delete_groups.h"
 #include "protocol/api/describe_groups.h"
@@ -53,6 +54,7 @@ struct GroupConfig {
   int32_t offset_metadata_units_max = 4'096;              // offset.metadata.max.bytes, in UTF-16
   int64_t offsets_retention_ms = 7LL * 24 * 3600 * 1000;  // offsets.retention.minutes
   int64_t retention_check_interval_ms = 600'000;          // offsets.retention.check.interval.ms
+  int64_t append_timeout_ms = 5'000;                      // offsets.commit.timeout.ms
 
   // Bounds on memory, whatever clients ask. Members count with those that were just given an id.
   size_t members_bound = 20'000;               // of a group
@@ -64,8 +66,8 @@ struct GroupConfig {
 
 // --- Events --------------------------------------------------------------------------------------
 
-// `token` is the driver's and returns with the response. Topic ids (OffsetCommit, OffsetFetch 10)
-// have been resolved: names are filled in, unknown topics taken out.
+// `token` is the driver's and returns with the response. Topics of OffsetCommit and OffsetFetch have
+// been resolved: names and ids are filled in, unknown ids taken out.
 template <class M>
 struct Request {
   uint64_t token = 0;
@@ -105,8 +107,11 @@ struct Unload {};
 // NextDeadline() has passed.
 struct Tick {};
 
+// `ids` are those of `names`; offsets that were committed for another topic of such a name stay.
+// Without ids, all of that name go.
 struct TopicsDeleted {
   std::vector<std::string> names;
+  std::vector<Uuid> ids;
 };
 
 using Event =

@@ -63,6 +63,9 @@ class GroupCoordinator {
   // every Step.
   std::optional<int64_t> NextDeadlineMs() const { return shard_.timers.NextDeadlineMs(); }
 
+  // Time-outs of members and of rebalances that run.
+  size_t timeout_count() const { return shard_.timers.size() - (shard_.retention.armed() ? 1 : 0); }
+
   // Appends what is to be done to *effects.
   void Step(const Now& now, Event event, Effects* effects) {
     shard_.now = now;
@@ -128,6 +131,8 @@ class GroupCoordinator {
         return membership_.OnJoinTimeout(timer.group_id);
       case TimerKind::kSync:
         return membership_.OnSyncTimeout(timer.group_id);
+      case TimerKind::kAppend:
+        return shard_.OnAppendTimeout();
       case TimerKind::kRetention:
         shard_.retention = {};
         offsets_.Expire();

@@ -92,6 +92,7 @@ class GroupSim {
   static GroupConfig Config() {
     GroupConfig config;
     config.initial_rebalance_delay_ms = 500;
+    config.append_timeout_ms = 2'000;  // some take longer, and get into the log all the same
     return config;
   }
 

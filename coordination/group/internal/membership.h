@@ -354,7 +354,8 @@ class Membership {
       }
       shard_.Answer(token, std::move(response));
     };
-    shard_.Append(group_id, {GroupMetadataRecord(group_id, group.classic.ToRecord())}, then);
+    shard_.Append(group_id, {GroupMetadataRecord(group_id, group.classic.ToRecord())}, then,
+                  [then] { then(ErrorCode::kRequestTimedOut); });
   }
 
   ErrorCode CheckSync(Group* group, const protocol::SyncGroupRequest& sync) {
@@ -390,7 +391,8 @@ class Membership {
       rebalance_.OnAssignmentStored(group_id, shard_.groups.at(group_id), generation, by_member,
                                     error);
     };
-    shard_.Append(group_id, {GroupMetadataRecord(group_id, value)}, then);
+    shard_.Append(group_id, {GroupMetadataRecord(group_id, value)}, then,
+                  [then] { then(ErrorCode::kRequestTimedOut); });
   }
 
   ErrorCode OnHeartbeat(const protocol::HeartbeatRequest& heartbeat) {

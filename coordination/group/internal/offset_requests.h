@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -79,13 +80,21 @@ class OffsetRequests {
       }
     }
     if (records.empty()) return shard_.Answer(request.token, std::move(response));
-    shard_.Append(group_id, std::move(records),
-                  [this, group_id, token = request.token, response = std::move(response),
-                   changes = std::move(changes)](ErrorCode failure) mutable {
-                    removal_.Finish(group_id, changes, failure);
-                    if (failure != ErrorCode::kNone) MarkFailed(response, failure);
-                    shard_.Answer(token, std::move(response));
-                  });
+    // Answered once: when it is done, or before, when that takes too long.
+    auto waiting =
+        std::make_shared<std::optional<protocol::OffsetCommitResponse>>(std::move(response));
+    const auto answer = [this, token = request.token, waiting](ErrorCode failure) {
+      if (!waiting->has_value()) return;
+      if (failure != ErrorCode::kNone) MarkFailed(**waiting, failure);
+      shard_.Answer(token, *std::exchange(*waiting, std::nullopt));
+    };
+    shard_.Append(
+        group_id, std::move(records),
+        [this, group_id, changes = std::move(changes), answer](ErrorCode failure) mutable {
+          removal_.Finish(group_id, changes, failure);
+          answer(failure);
+        },
+        [answer] { answer(ErrorCode::kRequestTimedOut); });
   }
 
   void Fetch(const Request<protocol::OffsetFetchRequest>& request) {
@@ -161,6 +170,8 @@ class OffsetRequests {
     }
   }
 
+  // An offset with a commit on its way stays: that may be for the next topic of the name. What is
+  // left of the one before is not told to anyone (FetchOne) and expires.
   void OnTopicsDeleted(const TopicsDeleted& deleted) {
     for (auto& [group_id, group] : shard_.groups) {
       if (group.is_deleting) continue;
@@ -169,7 +180,9 @@ class OffsetRequests {
         const auto topic = group.offsets.topics().find(name);
         if (topic == group.offsets.topics().end()) continue;
         for (const auto& [partition, entry] : topic->second) {
-          tombstones.push_back({name, partition, std::nullopt});
+          if (deleted.ids.empty() || IsOf(entry, deleted.ids)) {
+            tombstones.push_back({name, partition, std::nullopt});
+          }
         }
       }
       if (tombstones.empty()) continue;
@@ -202,6 +215,12 @@ class OffsetRequests {
     if (generation != classic.generation()) return ErrorCode::kIllegalGeneration;
     return classic.state() == GroupState::kCompletingRebalance ? ErrorCode::kRebalanceInProgress
                                                                : ErrorCode::kNone;
+  }
+
+  static bool IsOf(const OffsetStore::Entry& entry, const std::vector<Uuid>& topics) {
+    if (entry.has_in_flight()) return false;
+    const Uuid& id = entry.committed->topic_id;
+    return id.is_zero() || std::find(topics.begin(), topics.end(), id) != topics.end();
   }
 
   void KeepSessionAlive(const std::string& group_id, Group& group, const std::string& member_id) {
@@ -294,14 +313,18 @@ class OffsetRequests {
     }
     if (group == nullptr) return result;
     for (const auto& [name, partitions] : group->offsets.topics()) {
-      protocol::OffsetFetchResponse::Group::GroupTopic out;
-      out.name = name;
       for (const auto& [p, entry] : partitions) {
         if (!entry.committed.has_value()) continue;
-        out.topic_id = entry.committed->topic_id;
-        out.partitions.push_back(FetchOne(group, name, {}, p, require_stable));
+        const Uuid& id = entry.committed->topic_id;
+        // One for each topic that had the name: the driver knows which of them there is.
+        if (result.topics.empty() || result.topics.back().name != name ||
+            result.topics.back().topic_id != id) {
+          auto& out = result.topics.emplace_back();
+          out.name = name;
+          out.topic_id = id;
+        }
+        result.topics.back().partitions.push_back(FetchOne(group, name, {}, p, require_stable));
       }
-      if (!out.partitions.empty()) result.topics.push_back(std::move(out));
     }
     return result;
   }

@@ -165,7 +165,8 @@ class Rebalance {
     AfterRemoval(group_id, group);
   }
 
-  // The leader's assignments of `generation` are in the log, or were refused.
+  // The leader's assignments of `generation` are in the log, or were refused, or take too long: then
+  // another generation begins, whether they get there or not.
   void OnAssignmentStored(const std::string& group_id, Group& group, int32_t generation,
                           const std::map<std::string, std::string>& by_member, ErrorCode error) {
     ClassicGroup& classic = group.classic;
@@ -222,8 +223,8 @@ class Rebalance {
     group.assignment_in_flight = false;
     if (classic.state() == GroupState::kEmpty) {
       group.is_persisted = true;
-      return shard_.Append(group_id, {GroupMetadataRecord(group_id, classic.ToRecord())},
-                           [](ErrorCode) {});
+      return shard_.Append(
+          group_id, {GroupMetadataRecord(group_id, classic.ToRecord())}, [](ErrorCode) {}, nullptr);
     }
     for (auto& [id, member] : classic.members()) {
       member.is_new = false;

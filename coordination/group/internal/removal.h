@@ -57,8 +57,9 @@ class Removal {
   }
 
   // Writes the tombstones of `changes`, and with_group that of the group behind them; in several
-  // appends when they are many. `then` hears the first failure, or kNone, when all are done. What
-  // was refused stays. The group must not be deleting already.
+  // appends when they are many. `then` hears once: the first failure, kNone when all are done, or
+  // REQUEST_TIMED_OUT when that takes too long. What was refused stays; until then the group is
+  // deleting. It must not be so already.
   void Remove(const std::string& group_id, std::vector<Change> changes, bool with_group,
               std::function<void(ErrorCode)> then) {
     Group& group = shard_.groups.at(group_id);
@@ -92,7 +93,11 @@ class Removal {
   struct Progress {
     size_t left = 0;
     ErrorCode first_failure = ErrorCode::kNone;
-    std::function<void(ErrorCode)> then;
+    std::function<void(ErrorCode)> then;  // null: it has heard
+
+    void Tell(ErrorCode error) {
+      if (then) std::exchange(then, nullptr)(error);
+    }
   };
 
   static ptrdiff_t Distance(size_t n) { return static_cast<ptrdiff_t>(n); }
@@ -105,15 +110,16 @@ class Removal {
       group.offsets.Begin(change.topic, change.partition);
     }
     if (with_group) records.push_back(GroupMetadataTombstone(group_id));
-    shard_.Append(group_id, std::move(records),
-                  [this, group_id, changes = std::move(changes), with_group,
-                   progress = std::move(progress)](ErrorCode error) mutable {
-                    Finish(group_id, changes, error);
-                    if (with_group) FinishGroup(group_id, error);
-                    if (progress->first_failure == ErrorCode::kNone)
-                      progress->first_failure = error;
-                    if (--progress->left == 0) progress->then(progress->first_failure);
-                  });
+    shard_.Append(
+        group_id, std::move(records),
+        [this, group_id, changes = std::move(changes), with_group,
+         progress](ErrorCode error) mutable {
+          Finish(group_id, changes, error);
+          if (with_group) FinishGroup(group_id, error);
+          if (progress->first_failure == ErrorCode::kNone) progress->first_failure = error;
+          if (--progress->left == 0) progress->Tell(progress->first_failure);
+        },
+        [progress] { progress->Tell(ErrorCode::kRequestTimedOut); });
   }
 
   // Offsets whose tombstones were refused keep the group, as one that only stores offsets.

@@ -6,6 +6,8 @@
 // Decision: what depends on an append is a continuation kept under the append's token. It names
 // groups and members by id, never by pointer: both may be gone by then. Continuations run in the
 // order of the log even when the driver reports out of order.
+// Who waits for an append too long is told so; what the append does is done when it is done, be it
+// later: memory follows the log, whatever clients were told.
 #ifndef WEIR_COORDINATION_GROUP_INTERNAL_SHARD_H_
 #define WEIR_COORDINATION_GROUP_INTERNAL_SHARD_H_
 
@@ -59,6 +61,7 @@ struct Group {
 class Shard {
  public:
   using Continuation = std::function<void(ErrorCode)>;
+  using GiveUp = std::function<void()>;
 
   Shard(GroupConfig config, Random* random) : config(std::move(config)), random(*random) {}
 
@@ -72,12 +75,17 @@ class Shard {
     effects->push_back(Respond{token, std::move(response)});
   }
 
-  // Appends records of one group; `then` runs when they are committed or refused.
-  void Append(const std::string& group_id, std::vector<Record> records, Continuation then) {
+  // Appends records of one group; `then` runs when they are committed or refused. When that takes
+  // longer than append_timeout_ms, `give_up` runs once meanwhile.
+  void Append(const std::string& group_id, std::vector<Record> records, Continuation then,
+              GiveUp give_up) {
     if (!is_appending_) return;  // nobody waits for what an unload sets off
     ++groups.at(group_id).appends;
     const uint64_t token = ++last_append_token_;
-    appends_.emplace(token, PendingAppend{group_id, std::move(then), std::nullopt});
+    appends_.emplace(token,
+                     PendingAppend{group_id, std::move(then), std::move(give_up),
+                                   now.monotonic_ms + config.append_timeout_ms, std::nullopt});
+    ArmAppendTimer();
     effects->push_back(AppendRecords{token, std::move(records), now.wall_ms});
   }
 
@@ -92,6 +100,17 @@ class Shard {
       append.then(*append.result);
       MaybeForget(append.group_id);
     }
+    if (appends_.empty()) timers.Cancel(append_timer_);
+  }
+
+  // Appends that have taken too long by now.
+  void OnAppendTimeout() {
+    append_timer_ = {};
+    for (auto& [token, append] : appends_) {
+      if (append.deadline_ms > now.monotonic_ms) break;
+      if (append.give_up) std::exchange(append.give_up, nullptr)();
+    }
+    ArmAppendTimer();
   }
 
   void ArmSession(const std::string& group_id, Member& member, int64_t delay_ms) {
@@ -130,6 +149,7 @@ class Shard {
     timers.Clear();
     appends_.clear();
     retention = {};
+    append_timer_ = {};
     is_appending_ = true;
   }
   // Runs every continuation as if its append had failed with `error`, in order.
@@ -155,8 +175,20 @@ class Shard {
   struct PendingAppend {
     std::string group_id;
     Continuation then;
+    GiveUp give_up;  // null: done, or nobody waits
+    int64_t deadline_ms = 0;
     std::optional<ErrorCode> result;
   };
+
+  // For the first append that somebody waits for.
+  void ArmAppendTimer() {
+    if (append_timer_.armed()) return;
+    for (const auto& [token, append] : appends_) {
+      if (!append.give_up) continue;
+      return ArmGroupTimer(TimerKind::kAppend, std::string(), append_timer_,
+                           append.deadline_ms - now.monotonic_ms);
+    }
+  }
 
   void Erase(std::map<std::string, Group, std::less<>>::iterator it) {
     Group& group = it->second;
@@ -169,6 +201,7 @@ class Shard {
 
   std::map<uint64_t, PendingAppend> appends_;  // by token, thus in the order of the log
   uint64_t last_append_token_ = 0;
+  Timer append_timer_;
   bool is_appending_ = true;
 };
 

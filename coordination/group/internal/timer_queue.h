@@ -14,7 +14,7 @@
 
 namespace weir::group::group_internal {
 
-enum class TimerKind : int8_t { kSession, kPendingMember, kJoin, kSync, kRetention };
+enum class TimerKind : int8_t { kSession, kPendingMember, kJoin, kSync, kAppend, kRetention };
 
 struct TimerTarget {
   TimerKind kind = TimerKind::kRetention;
