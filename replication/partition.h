@@ -185,6 +185,7 @@ class Partition {
   const std::vector<BrokerId>& isr() const { return isr_; }
   const std::vector<BrokerId>& replicas() const { return replicas_; }
   Offset high_watermark() const { return high_watermark_; }
+  size_t reader_count() const { return readers_.size(); }
   Offset last_stable_offset() const { return high_watermark_; }  // no transactions yet
   log::Log& log() { return *log_; }
   const log::Log& log() const { return *log_; }

@@ -23,7 +23,8 @@
 namespace weir::server {
 namespace {
 
-constexpr int64_t kLoadBytes = 1 << 20;
+constexpr int64_t kLoadBytesPerTurn = 256 << 10;
+constexpr int64_t kForeverMs = int64_t{100} * 365 * 24 * 3600 * 1000;
 
 group::GroupConfig GroupConfigOf(const BrokerConfig& config) {
   group::GroupConfig out;
@@ -34,6 +35,7 @@ group::GroupConfig GroupConfigOf(const BrokerConfig& config) {
   out.offset_metadata_units_max = config.offset_metadata_bytes_max;
   out.offsets_retention_ms = int64_t{config.offsets_retention_minutes} * 60'000;
   out.retention_check_interval_ms = config.offsets_retention_check_interval_ms;
+  out.append_timeout_ms = config.offsets_commit_timeout_ms;
   return out;
 }
 
@@ -60,14 +62,13 @@ void GroupTable::Open(const TopicPartition& partition) {
   hosted.partition = partition;
   hosted.coordinator =
       std::make_unique<group::GroupCoordinator>(GroupConfigOf(node_.config), &random_);
+  hosted.next_load = partitions_.LogStart(partition);
   Step(partition.partition, group::StartLoading{});
-  const absl::Status loaded = Load(&hosted);
-  if (!loaded.ok()) {
-    node_.logger->Error("__consumer_offsets-", partition.partition.value(),
-                        ": its groups cannot be loaded: ", loaded.message());
-    return Step(partition.partition, group::Unload{});
-  }
-  Step(partition.partition, group::FinishLoading{});
+  // A new partition has nothing to load, and clients wait for it.
+  int64_t bytes_max = 0;
+  if (LoadPiece(partition.partition, &hosted, &bytes_max)) return;
+  loading_.push_back(partition);
+  if (!std::exchange(load_is_scheduled_, true)) loop_.Defer([this] { LoadSome(); });
 }
 
 void GroupTable::Close(const TopicPartition& partition) {
@@ -77,41 +78,87 @@ void GroupTable::Close(const TopicPartition& partition) {
   hosted_.erase(partition.partition);
 }
 
-void GroupTable::OnTopicsDeleted(const std::vector<std::string>& names) {
+void GroupTable::OnTopicsDeleted(const group::TopicsDeleted& deleted) {
   std::vector<PartitionIndex> indexes;
-  for (const auto& [index, hosted] : hosted_) indexes.push_back(index);
-  for (const PartitionIndex index : indexes) Step(index, group::TopicsDeleted{names});
+  for (auto& [index, hosted] : hosted_) {
+    if (hosted.coordinator->phase() == group::GroupCoordinator::Phase::kLoading) {
+      hosted.deleted_meanwhile.push_back(deleted);
+    } else {
+      indexes.push_back(index);
+    }
+  }
+  for (const PartitionIndex index : indexes) Step(index, deleted);
+}
+
+size_t GroupTable::timeouts() const {
+  size_t count = 0;
+  for (const auto& [index, hosted] : hosted_) count += hosted.coordinator->timeout_count();
+  return count;
 }
 
 // --- loading ------------------------------------------------------------------------------------
 
-absl::Status GroupTable::Load(Hosted* hosted) {
+void GroupTable::LoadSome() {
+  load_is_scheduled_ = false;
+  int64_t bytes_max = kLoadBytesPerTurn;
+  while (!loading_.empty() && bytes_max > 0) {
+    const TopicPartition partition = loading_.front();
+    const auto found = hosted_.find(partition.partition);
+    const bool is_here = found != hosted_.end() && found->second.partition == partition;
+    if (!is_here || LoadPiece(partition.partition, &found->second, &bytes_max)) {
+      loading_.pop_front();
+    }
+  }
+  if (loading_.empty()) return;
+  load_is_scheduled_ = true;
+  loop_.Defer([this] { LoadSome(); });
+}
+
+bool GroupTable::LoadPiece(PartitionIndex partition, Hosted* hosted, int64_t* bytes_max) {
+  const absl::StatusOr<Loaded> loaded = Load(hosted, *bytes_max);
+  if (!loaded.ok()) {
+    node_.logger->Error("__consumer_offsets-", partition.value(),
+                        ": its groups cannot be loaded: ", loaded.status().message());
+    Step(partition, group::Unload{});
+    return true;
+  }
+  *bytes_max -= loaded->bytes;
+  if (loaded->all) FinishLoading(partition, hosted);
+  return loaded->all;
+}
+
+void GroupTable::FinishLoading(PartitionIndex partition, Hosted* hosted) {
+  const std::vector<group::TopicsDeleted> deleted = std::exchange(hosted->deleted_meanwhile, {});
+  Step(partition, group::FinishLoading{});
+  for (const group::TopicsDeleted& topics : deleted) Step(partition, topics);
+}
+
+// With bytes_max 0, only tells whether there is anything to load.
+absl::StatusOr<GroupTable::Loaded> GroupTable::Load(Hosted* hosted, int64_t bytes_max) {
   ReadQuestion question;
   question.partition = hosted->partition;
-  question.request.bytes_max = kLoadBytes;
+  question.request.offset = hosted->next_load;
+  question.request.bytes_max = bytes_max;
   question.request.at_least_one_batch = true;
-  std::string bytes;
-  // The first read tells where the log starts.
-  question.request.offset = partitions_.LogStart(hosted->partition);
-  while (true) {
-    const replication::ReadAnswer answer = partitions_.Read(question).answer;
-    if (answer.error != protocol::ErrorCode::kNone) {
-      return absl::UnavailableError(protocol::ErrorName(answer.error));
-    }
-    if (answer.slice.empty()) return absl::OkStatus();
-    bytes.resize(static_cast<size_t>(answer.slice.size_bytes));
-    WEIR_ASSIGN_OR_RETURN(const size_t got,
-                          answer.slice.file->ReadAt(answer.slice.position,
-                                                    absl::MakeSpan(bytes.data(), bytes.size())));
-    absl::string_view rest = absl::string_view(bytes).substr(0, got);
-    while (!rest.empty()) {
-      WEIR_ASSIGN_OR_RETURN(const protocol::RecordBatchView batch,
-                            protocol::RecordBatchView::Parse(rest));
-      rest.remove_prefix(static_cast<size_t>(batch.size_bytes()));
-      WEIR_RETURN_IF_ERROR(LoadBatch(hosted, batch));
-    }
-    question.request.offset = answer.slice.next_offset;
+  const replication::ReadAnswer answer = partitions_.Read(question).answer;
+  if (answer.error != protocol::ErrorCode::kNone) {
+    return absl::UnavailableError(protocol::ErrorName(answer.error));
   }
+  if (answer.slice.empty()) return Loaded{0, true};
+  if (bytes_max == 0) return Loaded{0, false};
+  std::string bytes(static_cast<size_t>(answer.slice.size_bytes), '\0');
+  WEIR_ASSIGN_OR_RETURN(
+      const size_t got,
+      answer.slice.file->ReadAt(answer.slice.position, absl::MakeSpan(&bytes[0], bytes.size())));
+  absl::string_view rest = absl::string_view(bytes).substr(0, got);
+  while (!rest.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const protocol::RecordBatchView batch,
+                          protocol::RecordBatchView::Parse(rest));
+    rest.remove_prefix(static_cast<size_t>(batch.size_bytes()));
+    WEIR_RETURN_IF_ERROR(LoadBatch(hosted, batch));
+  }
+  hosted->next_load = answer.slice.next_offset;
+  return Loaded{answer.slice.size_bytes, false};
 }
 
 absl::Status GroupTable::LoadBatch(Hosted* hosted, const protocol::RecordBatchView& batch) {
@@ -127,17 +174,22 @@ absl::Status GroupTable::LoadBatch(Hosted* hosted, const protocol::RecordBatchVi
           (*type != protocol::ControlType::kAbort && *type != protocol::ControlType::kCommit)) {
         continue;
       }
-      Step(hosted->partition.partition,
-           group::LoadedMarker{batch.producer_id().value(),
-                               *type == protocol::ControlType::kCommit});
+      LoadEvent(hosted, group::LoadedMarker{batch.producer_id().value(),
+                                            *type == protocol::ControlType::kCommit});
     } else if (record.key.has_value()) {
-      Step(
-          hosted->partition.partition,
-          group::LoadedRecord{(batch.base_offset() + record.offset_delta).value(), *record.key,
-                              record.value, batch.is_transactional(), batch.producer_id().value()});
+      LoadEvent(hosted, group::LoadedRecord{(batch.base_offset() + record.offset_delta).value(),
+                                            *record.key, record.value, batch.is_transactional(),
+                                            batch.producer_id().value()});
     }
   }
   return it.status();
+}
+
+// What is loaded asks for nothing but notes, and sets no time.
+void GroupTable::LoadEvent(Hosted* hosted, group::Event event) {
+  group::Effects effects;
+  hosted->coordinator->Step(now(), std::move(event), &effects);
+  if (!effects.empty()) Carry(hosted->partition.partition, std::move(effects));
 }
 
 // --- running ------------------------------------------------------------------------------------
@@ -167,9 +219,9 @@ void GroupTable::Carry(PartitionIndex partition, group::Effects effects) {
 }
 
 void GroupTable::Append(PartitionIndex partition, group::AppendRecords append) {
-  const auto done = [this, partition,
-                     token = append.token](const replication::AppendDone& appended) {
-    Step(partition, group::AppendDone{token, appended.error});
+  const TopicPartition log = hosted_.at(partition).partition;
+  const auto done = [this, log, token = append.token](const replication::AppendDone& appended) {
+    OnAppendDone(log, token, appended);
   };
   protocol::RecordBatchBuilder builder;
   for (const group::Record& record : append.records) {
@@ -187,10 +239,23 @@ void GroupTable::Append(PartitionIndex partition, group::AppendRecords append) {
   auto batch = std::make_shared<std::string>(builder.Build());
   AppendCall call;
   call.batch = absl::MakeSpan(batch->data(), batch->size());
-  call.timeout_ms = node_.config.offsets_commit_timeout_ms;
+  call.timeout_ms = kForeverMs;  // the coordinator knows how long its clients wait
   call.keep_alive = std::move(batch);
-  partitions_.Append(hosted_.at(partition).partition, std::move(call),
-                     Reply<replication::AppendDone>(nullptr, done));
+  partitions_.Append(log, std::move(call), Reply<replication::AppendDone>(nullptr, done));
+}
+
+void GroupTable::OnAppendDone(const TopicPartition& partition, uint64_t token,
+                              const replication::AppendDone& appended) {
+  const auto found = hosted_.find(partition.partition);
+  if (found == hosted_.end() || found->second.partition != partition) return;  // closed meanwhile
+  if (appended.error == protocol::ErrorCode::kNone || !partitions_.HasFailed(partition)) {
+    return Step(partition.partition, group::AppendDone{token, appended.error});
+  }
+  // Whether its records are in the log will be known when the log is opened again.
+  if (found->second.coordinator->phase() == group::GroupCoordinator::Phase::kUnloaded) return;
+  node_.logger->Error("__consumer_offsets-", partition.partition.value(),
+                      ": its log has failed, its groups are not coordinated any more");
+  Step(partition.partition, group::Unload{});
 }
 
 void GroupTable::ArmTimer() {

@@ -2,15 +2,18 @@
 // File: server/group_table.h
 // -----------------------------------------------------------------------------
 // The group coordinators of one shard: one for each partition of __consumer_offsets that lives
-// here. Loads each from its partition's log, writes what it decides there, and carries answers back
-// once they are committed.
+// here. Loads each from its partition's log, a bounded piece in each turn of the loop, writes what
+// it decides there, and carries answers back once they are committed. While it loads, requests are
+// answered with COORDINATOR_LOAD_IN_PROGRESS.
 // Threading: one per shard, on its thread.
-// Errors: a partition that cannot be read leaves its coordinator unloaded, which answers
-//   NOT_COORDINATOR.
+// Errors: a partition that cannot be read, or whose log fails, leaves its coordinator unloaded,
+//   which answers NOT_COORDINATOR: what it has in memory may not be what is in the log.
 #ifndef WEIR_SERVER_GROUP_TABLE_H_
 #define WEIR_SERVER_GROUP_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +25,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/random.h"
@@ -44,7 +48,7 @@ class GroupTable {
   // This shard leads a partition of __consumer_offsets from now on, or not any more.
   void Open(const TopicPartition& partition);
   void Close(const TopicPartition& partition);
-  void OnTopicsDeleted(const std::vector<std::string>& names);
+  void OnTopicsDeleted(const group::TopicsDeleted& deleted);
 
   // Asks the coordinator of `partition`; its answer is a Response message. Where there is no such
   // coordinator, the answer is NOT_COORDINATOR.
@@ -58,19 +62,37 @@ class GroupTable {
     Step(partition, std::move(request));
   }
 
+  // Requests that are not answered yet.
+  size_t waiting() const { return answers_.size(); }
+  // Time-outs of members and of rebalances that run.
+  size_t timeouts() const;
+
  private:
   using Answer = absl::AnyInvocable<void(group::ResponseBody)>;
   struct Hosted {
     TopicPartition partition;
     std::unique_ptr<group::GroupCoordinator> coordinator;
+    Offset next_load;  // where loading goes on
+    std::vector<group::TopicsDeleted> deleted_meanwhile;
+  };
+  struct Loaded {
+    int64_t bytes = 0;
+    bool all = false;
   };
 
   group::Now now() const;
-  absl::Status Load(Hosted* hosted);
+  void LoadSome();
+  // Loads about `bytes_max`. True when the partition is done with, for good or ill.
+  bool LoadPiece(PartitionIndex partition, Hosted* hosted, int64_t* bytes_max);
+  absl::StatusOr<Loaded> Load(Hosted* hosted, int64_t bytes_max);
   absl::Status LoadBatch(Hosted* hosted, const protocol::RecordBatchView& batch);
+  void LoadEvent(Hosted* hosted, group::Event event);
+  void FinishLoading(PartitionIndex partition, Hosted* hosted);
   void Step(PartitionIndex partition, group::Event event);
   void Carry(PartitionIndex partition, group::Effects effects);
   void Append(PartitionIndex partition, group::AppendRecords append);
+  void OnAppendDone(const TopicPartition& partition, uint64_t token,
+                    const replication::AppendDone& appended);
   void ArmTimer();
   void OnTimer();
 
@@ -80,6 +102,8 @@ class GroupTable {
   Random& random_;
   group::GroupCoordinator nobody_;  // never loaded: answers for partitions that are not here
   std::map<PartitionIndex, Hosted> hosted_;
+  std::deque<TopicPartition> loading_;
+  bool load_is_scheduled_ = false;
   absl::flat_hash_map<uint64_t, Answer> answers_;
   uint64_t next_token_ = 1;
   protocol::Decompressor decompressor_;

@@ -266,6 +266,12 @@ Offset PartitionTable::LogStart(const TopicPartition& id) {
   return hosted->partition->log().log_start_offset();
 }
 
+bool PartitionTable::HasFailed(const TopicPartition& id) {
+  const Hosted* hosted = Find(id);
+  if (hosted == nullptr) return false;
+  return hosted->partition == nullptr || !hosted->partition->log().failed().ok();
+}
+
 replication::OffsetAnswer PartitionTable::FindOffset(const OffsetQuestion& question) {
   const Hosted* hosted = Find(question.partition);
   if (hosted == nullptr || hosted->partition == nullptr) {
@@ -360,6 +366,14 @@ void PartitionTable::CancelAwait(replication::WaitToken token) {
     if (hosted == nullptr || hosted->partition == nullptr) continue;
     Step(hosted, replication::CancelFetchWaiter{token});
   }
+}
+
+size_t PartitionTable::readers() const {
+  size_t count = waits_.size();
+  for (const auto& [id, hosted] : partitions_) {
+    if (hosted->partition != nullptr) count += hosted->partition->reader_count();
+  }
+  return count;
 }
 
 // --- time ---------------------------------------------------------------------------------------

@@ -107,6 +107,8 @@ class PartitionTable {
   ReadReply Read(const ReadQuestion& question);
   // Offset(0) where the partition is not here.
   Offset LogStart(const TopicPartition& id);
+  // Whether the log refuses everything from now on. False where the partition is not here.
+  bool HasFailed(const TopicPartition& id);
   replication::OffsetAnswer FindOffset(const OffsetQuestion& question);
 
   replication::EpochEndAnswer FindEpochEnd(const TopicPartition& id, LeaderEpoch current,
@@ -141,6 +143,8 @@ class PartitionTable {
   absl::Status Close();
 
   size_t size() const { return partitions_.size(); }
+  // Fetches that wait, and what of them is registered with partitions.
+  size_t readers() const;
 
  private:
   struct Hosted {

@@ -69,9 +69,12 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
     }
   }
   if (!delta.deleted_topics.empty()) {
-    std::vector<std::string> names;
-    for (const metadata::TopicImage* topic : delta.deleted_topics) names.push_back(topic->name);
-    groups_.OnTopicsDeleted(names);
+    group::TopicsDeleted deleted;
+    for (const metadata::TopicImage* topic : delta.deleted_topics) {
+      deleted.names.push_back(topic->name);
+      deleted.ids.push_back(topic->id);
+    }
+    groups_.OnTopicsDeleted(deleted);
   }
   for (const metadata::TopicDelta& topic : delta.changed_topics) {
     for (const metadata::PartitionDelta& change : topic.partitions) {

@@ -1,6 +1,7 @@
 // Consumer groups: each request goes to the coordinator of its group, which lives on the shard of
 // the group's partition of __consumer_offsets.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -56,11 +57,12 @@ GroupPlace PlaceOf(const Shard& shard, absl::string_view group_id) {
   return PlaceAt(shard, group::PartitionFor(group_id, topic->image->partition_count()));
 }
 
-// Asks the coordinator at `place`; `done` runs on the request's shard.
+// Asks the coordinator at `place`, as a client of `version` does; `done` runs on the request's
+// shard.
 template <class Response, class Message, class Done>
-void Ask(const RequestRef& request, GroupPlace place, Message body, Done done) {
+void Ask(const RequestRef& request, GroupPlace place, int16_t version, Message body, Done done) {
   group::Request<Message> asked;
-  asked.version = request->version();
+  asked.version = version;
   asked.client_id = request->header().client_id.value_or("");
   asked.client_host = request->client_host();
   asked.body = std::move(body);
@@ -79,7 +81,7 @@ void Forward(const RequestRef& request) {
   absl::StatusOr<Message> asked = request->Decode<Message>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   const GroupPlace place = PlaceOf(request->shard(), asked->group_id);
-  Ask<Response>(request, place, *std::move(asked),
+  Ask<Response>(request, place, request->version(), *std::move(asked),
                 [request](const Response& response) { request->Respond(response); });
 }
 
@@ -97,7 +99,7 @@ void AskForEach(const RequestRef& request, std::vector<Group> groups, Single sin
       });
   for (size_t i = 0; i < groups.size(); ++i) {
     auto [group_id, body] = single(std::move(groups[i]));
-    Ask<Response>(request, PlaceOf(request->shard(), group_id), std::move(body),
+    Ask<Response>(request, PlaceOf(request->shard(), group_id), request->version(), std::move(body),
                   [gather, i](Response answer) { gather->Set(i, std::move(answer)); });
   }
 }
@@ -109,7 +111,8 @@ void MoveInto(std::vector<T> from, std::vector<T>* to) {
 
 // --- topics of commits and fetches --------------------------------------------------------------
 
-// Fills in the name of a topic that is given by id. The error when there is no such topic.
+// Fills in the name of a topic that is given by id, and the other way round: offsets are those of
+// a topic, not of the next one that is given its name. The error when there is no such topic.
 template <class Topic>
 ErrorCode ResolveTopic(const Shard& shard, bool by_id, Topic* topic) {
   const TopicInfo* found =
@@ -118,9 +121,11 @@ ErrorCode ResolveTopic(const Shard& shard, bool by_id, Topic* topic) {
     return by_id ? ErrorCode::kUnknownTopicId : ErrorCode::kUnknownTopicOrPartition;
   }
   topic->name = found->name();
+  topic->topic_id = found->id();
   return ErrorCode::kNone;
 }
 
+constexpr int16_t kFirstVersionWithGroups = 8;  // of OffsetFetch
 constexpr int16_t kFirstVersionByTopicId = 10;
 
 // Takes the topics that do not exist out of a commit, into their refusals.
@@ -148,14 +153,16 @@ protocol::OffsetCommitResponse TakeUnknown(const Shard& shard, int16_t version,
 using FetchGroup = protocol::OffsetFetchRequest::Group;
 using FetchedGroup = protocol::OffsetFetchResponse::Group;
 
-// Takes the topics with unknown ids out of a fetch, into their refusals.
-std::vector<FetchedGroup::GroupTopic> TakeUnknownIds(const Shard& shard, FetchGroup* group) {
+// Takes the topics with unknown ids out of a fetch, into their refusals. A name may be unknown: what
+// was committed for it is told as long as it is there.
+std::vector<FetchedGroup::GroupTopic> TakeUnknownIds(const Shard& shard, bool by_id,
+                                                     FetchGroup* group) {
   std::vector<FetchedGroup::GroupTopic> refused;
   if (!group->topics.has_value()) return refused;
   std::vector<FetchGroup::GroupTopic> known;
   for (FetchGroup::GroupTopic& topic : *group->topics) {
-    const ErrorCode error = ResolveTopic(shard, /*by_id=*/true, &topic);
-    if (error == ErrorCode::kNone) {
+    const ErrorCode error = ResolveTopic(shard, by_id, &topic);
+    if (error == ErrorCode::kNone || !by_id) {
       known.push_back(std::move(topic));
       continue;
     }
@@ -169,12 +176,60 @@ std::vector<FetchedGroup::GroupTopic> TakeUnknownIds(const Shard& shard, FetchGr
   return refused;
 }
 
-// A fetch of all topics' offsets names topics only; who asked by ids gets them too.
-void FillTopicIds(const Shard& shard, FetchedGroup* group) {
+// What a fetch of all topics' offsets found: without those of topics that had a name before the
+// present one. Who asked by ids gets them.
+void KeepPresentTopics(const Shard& shard, FetchedGroup* group) {
+  std::vector<FetchedGroup::GroupTopic> present;
   for (FetchedGroup::GroupTopic& topic : group->topics) {
     const TopicInfo* found = shard.topics().Find(topic.name);
+    if (!topic.topic_id.is_zero() && (found == nullptr || found->id() != topic.topic_id)) continue;
     if (found != nullptr) topic.topic_id = found->id();
+    if (present.empty() || present.back().name != topic.name) {
+      present.push_back(std::move(topic));
+    } else {
+      MoveInto(std::move(topic.partitions), &present.back().partitions);
+    }
   }
+  group->topics = std::move(present);
+}
+
+// A fetch of before version 8, which is of one group, as the later ones are.
+FetchGroup GroupOfFetch(protocol::OffsetFetchRequest asked) {
+  FetchGroup group;
+  group.group_id = std::move(asked.group_id);
+  if (!asked.topics.has_value()) {
+    group.topics.reset();
+    return group;
+  }
+  for (auto& topic : *asked.topics) {
+    group.topics->push_back({std::move(topic.name), {}, std::move(topic.partition_indexes)});
+  }
+  return group;
+}
+
+// `asked` is what the client asked for: version 1 has errors of partitions only.
+protocol::OffsetFetchResponse ResponseOfGroup(FetchedGroup group, int16_t version,
+                                              const FetchGroup& asked) {
+  protocol::OffsetFetchResponse response;
+  response.error_code = group.error_code;
+  if (version < 2 && group.error_code != 0 && asked.topics.has_value()) {
+    for (const auto& topic : *asked.topics) {
+      auto& refused = group.topics.emplace_back();
+      refused.name = topic.name;
+      for (const int32_t p : topic.partition_indexes) {
+        refused.partitions.push_back({p, -1, -1, "", group.error_code});
+      }
+    }
+  }
+  for (FetchedGroup::GroupTopic& topic : group.topics) {
+    auto& out = response.topics.emplace_back();
+    out.name = std::move(topic.name);
+    for (auto& p : topic.partitions) {
+      out.partitions.push_back({p.partition_index, p.committed_offset, p.committed_leader_epoch,
+                                std::move(p.metadata), p.error_code});
+    }
+  }
+  return response;
 }
 
 }  // namespace
@@ -203,7 +258,7 @@ void HandleOffsetCommit(const RequestRef& request) {
   if (commit->topics.empty() && !refused.topics.empty()) return request->Respond(refused);
   const GroupPlace place = PlaceOf(request->shard(), commit->group_id);
   Ask<OffsetCommitResponse>(
-      request, place, *std::move(commit),
+      request, place, request->version(), *std::move(commit),
       [request, refused = std::move(refused)](OffsetCommitResponse response) mutable {
         MoveInto(std::move(refused.topics), &response.topics);
         request->Respond(response);
@@ -213,31 +268,41 @@ void HandleOffsetCommit(const RequestRef& request) {
 void HandleOffsetFetch(const RequestRef& request) {
   using protocol::OffsetFetchRequest;
   using protocol::OffsetFetchResponse;
-  constexpr int16_t kFirstVersionWithGroups = 8;
-  if (request->version() < kFirstVersionWithGroups) {
-    return Forward<OffsetFetchRequest, OffsetFetchResponse>(request);
-  }
   absl::StatusOr<OffsetFetchRequest> asked = request->Decode<OffsetFetchRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   const bool by_id = request->version() >= kFirstVersionByTopicId;
-  auto gather = Gather<FetchedGroup>::Create(asked->groups.size(),
-                                             [request](std::vector<FetchedGroup> groups) {
-                                               OffsetFetchResponse response;
-                                               response.groups = std::move(groups);
-                                               request->Respond(response);
-                                             });
-  for (size_t i = 0; i < asked->groups.size(); ++i) {
+  const bool by_groups = request->version() >= kFirstVersionWithGroups;
+  const bool require_stable = asked->require_stable;
+  std::vector<FetchGroup> groups = std::move(asked->groups);
+  FetchGroup single_group;
+  if (!by_groups) {
+    single_group = GroupOfFetch(*std::move(asked));
+    groups.push_back(single_group);
+  }
+  auto gather = Gather<FetchedGroup>::Create(
+      groups.size(), [request, by_groups,
+                      single_group = std::move(single_group)](std::vector<FetchedGroup> fetched) {
+        if (!by_groups) {
+          return request->Respond(
+              ResponseOfGroup(std::move(fetched.front()), request->version(), single_group));
+        }
+        OffsetFetchResponse response;
+        response.groups = std::move(fetched);
+        request->Respond(response);
+      });
+  for (size_t i = 0; i < groups.size(); ++i) {
     OffsetFetchRequest single;
-    single.require_stable = asked->require_stable;
-    single.groups.push_back(std::move(asked->groups[i]));
-    std::vector<FetchedGroup::GroupTopic> refused;
-    if (by_id) refused = TakeUnknownIds(request->shard(), &single.groups.front());
-    const GroupPlace place = PlaceOf(request->shard(), single.groups.front().group_id);
-    Ask<OffsetFetchResponse>(request, place, std::move(single),
-                             [request, gather, i, by_id,
+    single.require_stable = require_stable;
+    const bool of_all = !groups[i].topics.has_value();
+    auto refused = TakeUnknownIds(request->shard(), by_id, &groups[i]);
+    const GroupPlace place = PlaceOf(request->shard(), groups[i].group_id);
+    single.groups.push_back(std::move(groups[i]));
+    Ask<OffsetFetchResponse>(request, place, std::max(request->version(), kFirstVersionWithGroups),
+                             std::move(single),
+                             [request, gather, i, of_all,
                               refused = std::move(refused)](OffsetFetchResponse answer) mutable {
                                FetchedGroup group = std::move(answer.groups.front());
-                               if (by_id) FillTopicIds(request->shard(), &group);
+                               if (of_all) KeepPresentTopics(request->shard(), &group);
                                MoveInto(std::move(refused), &group.topics);
                                gather->Set(i, std::move(group));
                              });
@@ -301,9 +366,9 @@ void HandleListGroups(const RequestRef& request) {
       });
   for (size_t i = 0; i < partitions; ++i) {
     const GroupPlace place = PlaceAt(request->shard(), PartitionIndex(static_cast<int32_t>(i)));
-    Ask<ListGroupsResponse>(request, place, *asked, [gather, i](ListGroupsResponse answer) {
-      gather->Set(i, std::move(answer));
-    });
+    Ask<ListGroupsResponse>(
+        request, place, request->version(), *asked,
+        [gather, i](ListGroupsResponse answer) { gather->Set(i, std::move(answer)); });
   }
 }
 
