@@ -22,8 +22,10 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "log/memory_file.h"
+#include "tests/sim/group_oracle.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_clients.h"
+#include "tests/sim/sim_group_cast.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_poller.h"
 #include "tests/sim/sim_trace.h"
@@ -36,6 +38,7 @@ struct NodeRunResult {
   uint64_t hash = 0;
   int64_t kills = 0, power_losses = 0, shutdowns = 0;
   Oracle::Counters counters;
+  GroupOracle::Counters groups;
 };
 
 class NodeRun {
@@ -45,10 +48,13 @@ class NodeRun {
         trace_(verbose),
         network_(random_),
         flush_on_ack_(!random_.OneIn(4)),
-        node_(random_, network_, trace_, 1 + random_.Below(3), flush_on_ack_,
-              static_cast<int64_t>(500 + random_.Below(20000))),
+        options_(ChooseOptions()),
+        node_(random_, network_, trace_, options_),
         oracle_(trace_, !flush_on_ack_),
-        context_{random_, node_.clock(), trace_, oracle_, network_, SimNode::kPort} {
+        group_oracle_(trace_, oracle_),
+        context_{random_, node_.clock(), trace_, oracle_, group_oracle_, network_, SimNode::kPort},
+        cast_(context_, 1 + random_.Below(2)) {
+    group_oracle_.set_expires(options_.offsets_expire);
     ChooseFaults();
     AddClients();
     trace_.Note("seed ", seed, ", ", node_.shards(), " shards, flush on ack: ", flush_on_ack_);
@@ -61,6 +67,7 @@ class NodeRun {
     result_.failure = trace_.failure();
     result_.hash = trace_.hash();
     result_.counters = oracle_.counters();
+    result_.groups = group_oracle_.counters();
     return result_;
   }
 
@@ -68,9 +75,23 @@ class NodeRun {
   static constexpr int64_t kClientTimeoutNs = 30'000 * kNsPerMs;
   static constexpr int64_t kHealingNs = 120'000 * kNsPerMs;
 
+  SimNode::Options ChooseOptions() {
+    SimNode::Options options;
+    options.shards = 1 + random_.Below(3);
+    options.flush_on_ack = flush_on_ack_;
+    options.checkpoint_ms = static_cast<int64_t>(500 + random_.Below(20000));
+    options.offsets_partitions = static_cast<int64_t>(1 + random_.Below(3));
+    if (random_.OneIn(2)) options.offsets_segment_bytes = 2000;
+    if (random_.OneIn(3)) options.commit_timeout_ms = 100;
+    options.initial_delay_ms = random_.OneIn(3) ? 0 : 100;
+    options.offsets_expire = random_.OneIn(8);
+    return options;
+  }
+
   // Each run has some kinds of faults and not others: they hide each other's consequences.
   void ChooseFaults() {
     crash_one_in_ = random_.OneIn(8) ? 0 : 100 + random_.Below(600);
+    calm_one_in_ = random_.OneIn(3) ? 0 : 10 + random_.Below(30);
     power_ = random_.OneIn(2);
     disk_faults_ = random_.OneIn(3);
     full_disk_ = random_.OneIn(4);
@@ -82,6 +103,10 @@ class NodeRun {
 
   void AddClients() {
     actors_.push_back(std::make_unique<Administrator>(context_, "admin"));
+    const uint64_t has = random_.Below(4);  // groups in three runs of four, records in three too
+    if (has != 0) cast_.AddTo(&actors_, "");
+    has_groups_ = has != 0;
+    if (has == 1) return;
     for (uint64_t i = 0; i <= random_.Below(3); ++i) {
       actors_.push_back(std::make_unique<Producer>(context_, absl::StrCat("idempotent-", i), true));
     }
@@ -104,22 +129,45 @@ class NodeRun {
     } else if (choice < 75) {
       actors_[random_.Below(actors_.size())]->Act();
     } else if (choice < 90) {
-      actors_[random_.Below(actors_.size())]->session().Pump(1 + random_.Below(2000));
+      PumpOne();
     } else if (choice < 96) {
       AdvanceTime();
     } else {
       MaybeFault();
     }
+    if (calm_one_in_ > 0 && random_.OneIn(calm_one_in_)) LetThingsRun();
     if (crash_one_in_ > 0 && node_.running() && random_.OneIn(crash_one_in_)) ChooseCrash();
     if (node_.disk().crashed()) Crash(power_ && random_.OneIn(2));
   }
 
   void Start() {
     const absl::Status started = node_.Start();
+    disk_failed_ = disk_is_bad_;
     trace_.Note("start: ", started.ToString());
     if (started.ok() || node_.disk().crashed()) return;
     if (!disk_is_bad_) return trace_.Fail("the node does not start: ", started.ToString());
     HealDisk();
+  }
+
+  // A client that waits for something, if there is one.
+  void PumpOne() {
+    std::vector<SimActor*> waiting;
+    for (const auto& actor : actors_) {
+      if (actor->session().waiting() > 0) waiting.push_back(actor.get());
+    }
+    SimActor& actor = waiting.empty() ? *actors_[random_.Below(actors_.size())]
+                                      : *waiting[random_.Below(waiting.size())];
+    actor.session().Pump(1 + random_.Below(2000));
+  }
+
+  // Nothing is slow for a moment: what is under way arrives and is answered.
+  void LetThingsRun() {
+    for (uint64_t i = 0; i < 20 && node_.running() && !node_.disk().crashed(); ++i) {
+      for (size_t shard = 0; shard < node_.shards(); ++shard) RunShard(shard);
+      while (node_.disk().CompleteOneSync(random_)) {
+      }
+      for (const auto& actor : actors_) actor->session().Pump();
+    }
   }
 
   void RunShard(size_t shard) {
@@ -181,7 +229,7 @@ class NodeRun {
     fault.times = static_cast<int64_t>(1 + random_.Below(3));
     trace_.Note("disk fault of kind ", static_cast<int>(fault.op));
     node_.disk().InjectFault(fault);
-    disk_is_bad_ = true;
+    disk_is_bad_ = disk_failed_ = true;
   }
 
   void FillDisk() {
@@ -228,6 +276,7 @@ class NodeRun {
     PumpAll();
     trace_.Note(power ? "power loss" : "kill");
     ++(power ? result_.power_losses : result_.kills);
+    group_oracle_.OnCrash(power && !flush_on_ack_);
     if (power) {
       oracle_.OnPowerLoss();
       node_.LosePower();
@@ -241,14 +290,16 @@ class NodeRun {
     const absl::Status closed = node_.Shutdown();
     trace_.Note("shutdown: ", closed.ToString());
     ++result_.shutdowns;
+    group_oracle_.OnCrash(false);
     if (node_.disk().crashed()) return;
     node_.disk().KillProcess();  // open files and locks are gone
   }
 
   // --- without faults -----------------------------------------------------------------------
 
-  // Until `done`, or nothing happens any more in the time that everything has.
-  void RunUntil(const std::function<bool()>& done) {
+  // Until `done`, or nothing happens any more in the time that everything has. `act` is what
+  // clients do meanwhile; true while they have something to do.
+  void RunUntil(const std::function<bool()>& done, const std::function<bool()>& act = nullptr) {
     const MonotonicNs end = node_.clock().Monotonic() + kHealingNs;
     while (!done() && node_.clock().Monotonic() < end && !trace_.failed()) {
       bool busy = false;
@@ -262,9 +313,11 @@ class NodeRun {
         for (size_t i = 0; i < node_.shards(); ++i) node_.RunShard(i);
       }
       for (const auto& actor : actors_) busy |= actor->session().Pump();
+      if (act) busy |= act();
       if (busy) continue;
       const std::optional<MonotonicNs> due = node_.NextDue();
-      const int64_t wait = due.has_value() ? *due - node_.clock().Monotonic() : kHealingNs;
+      int64_t wait = due.has_value() ? *due - node_.clock().Monotonic() : kHealingNs;
+      if (act) wait = std::min<int64_t>(wait, 50 * kNsPerMs);
       node_.clock().Advance(std::max<int64_t>(wait, kNsPerMs));
     }
   }
@@ -289,12 +342,21 @@ class NodeRun {
     HealAll();
     if (!node_.running() && !StartHealthy()) return;
     RunUntil([this] { return Waiting() == 0; });
-    if (Waiting() == 0) return;
+    // A log that has failed stays so until the node starts again.
+    if (Waiting() == 0 && has_groups_ && !disk_failed_) SettleGroups();
+    if (trace_.failed() || Waiting() == 0) return;
     for (const auto& actor : actors_) {
       if (actor->session().waiting() > 0) {
         trace_.Fail(actor->session().name(), ": a request was never answered");
       }
     }
+  }
+  // Groups with live members work, in the end.
+  void SettleGroups() {
+    cast_.Behave();
+    RunUntil([this] { return cast_.IsSettled(); }, [this] { return cast_.Act(); });
+    if (!cast_.IsSettled()) trace_.Fail("liveness: ", cast_.Complaint());
+    RunUntil([this] { return Waiting() == 0; });
   }
   size_t Waiting() const {
     size_t waiting = 0;
@@ -328,9 +390,52 @@ class NodeRun {
     });
     if (!verifier.done()) return trace_.Fail("the verifier did not finish");
     verifier.session().Close();
-    RunUntil([this] { return Connections() == 0; });
+    if (has_groups_) VerifyGroups();
+    if (!trace_.failed()) CheckNothingIsLeft();
+  }
+
+  // Committed offsets are there; new members with old names get the groups to work.
+  void VerifyGroups() {
+    actors_.clear();
+    cast_.AddTo(&actors_, "new-");
+    OffsetVerifier offsets(context_, cast_.admin());
+    RunUntil([&] { return offsets.done(); }, [&] { return offsets.Act(); });
+    if (!offsets.done()) return trace_.Fail("committed offsets are not told");
+    SettleGroups();
+    cast_.VanishAll();
+  }
+
+  // Once every client has gone and every time-out has passed.
+  void CheckNothingIsLeft() {
+    const auto nothing = [this] {
+      return Connections() == 0 && GroupRequests() == 0 && GroupTimers() == 0 && Readers() == 0 &&
+             !(flush_on_ack_ && AppendsWait());
+    };
+    RunUntil(nothing);
     if (Connections() != 0) trace_.Fail(Connections(), " connections are left");
+    if (GroupRequests() != 0) trace_.Fail(GroupRequests(), " requests wait in groups");
+    if (GroupTimers() != 0) trace_.Fail(GroupTimers(), " timers of groups are left");
+    if (Readers() != 0) trace_.Fail(Readers(), " readers wait");
     if (flush_on_ack_ && AppendsWait()) trace_.Fail("appends wait and nobody is there");
+    for (size_t i = 0; i < node_.shards(); ++i) {
+      if (node_.timers(i) <= kLoopTimersMax) continue;
+      trace_.Fail(node_.timers(i), " timers are left on shard ", i);
+    }
+  }
+  size_t GroupRequests() const {
+    size_t count = 0;
+    for (server::Shard* shard : node_.core().node().shards) count += shard->groups().waiting();
+    return count;
+  }
+  size_t GroupTimers() const {
+    size_t count = 0;
+    for (server::Shard* shard : node_.core().node().shards) count += shard->groups().timeouts();
+    return count;
+  }
+  size_t Readers() const {
+    size_t count = 0;
+    for (server::Shard* shard : node_.core().node().shards) count += shard->partitions().readers();
+    return count;
   }
   size_t Connections() const {
     size_t count = 0;
@@ -345,18 +450,25 @@ class NodeRun {
   }
 
   static constexpr int64_t kWholeDisk = int64_t{1} << 50;
+  // Of housekeeping, checkpoints, appends and groups.
+  static constexpr size_t kLoopTimersMax = 6;
 
   SeededRandom random_;
   Trace trace_;
   SimNetwork network_;
   const bool flush_on_ack_;
+  const SimNode::Options options_;
   SimNode node_;
   Oracle oracle_;
+  GroupOracle group_oracle_;
   ClientContext context_;
+  GroupCast cast_;
   std::vector<std::unique_ptr<SimActor>> actors_;
-  uint64_t crash_one_in_ = 0;
+  uint64_t crash_one_in_ = 0, calm_one_in_ = 0;
+  bool has_groups_ = false;
   bool power_ = false, disk_faults_ = false, full_disk_ = false, wall_jumps_ = false;
   bool disk_is_bad_ = false;
+  bool disk_failed_ = false;  // may have, since the node started
   NodeRunResult result_;
 };
 

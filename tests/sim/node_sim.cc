@@ -65,6 +65,12 @@ int main(int argc, char** argv) {
     sum.counters.acknowledged += result.counters.acknowledged;
     sum.counters.batches_read += result.counters.batches_read;
     sum.counters.creations += result.counters.creations;
+    sum.groups.generations += result.groups.generations;
+    sum.groups.commits += result.groups.commits;
+    sum.groups.fetches += result.groups.fetches;
+    sum.groups.refused += result.groups.refused;
+    sum.groups.deletions += result.groups.deletions;
+    sum.groups.fenced += result.groups.fenced;
     if (result.failure.empty()) continue;
     ++failed;
     std::printf("seed %lld FAILED %s\n  replay with: %s", static_cast<long long>(seed),
@@ -73,12 +79,17 @@ int main(int argc, char** argv) {
   }
   std::printf(
       "node_sim: seeds %lld to %lld, %lld failed; %lld kills, %lld power losses, %lld shutdowns, "
-      "%lld topics, %lld batches acknowledged, %lld read; trace %016llx\n",
+      "%lld topics, %lld batches acknowledged, %lld read; groups: %lld generations, %lld commits, "
+      "%lld refused, %lld fetches, %lld deletions, %lld members fenced; trace %016llx\n",
       static_cast<long long>(first_seed), static_cast<long long>(first_seed + seeds - 1),
       static_cast<long long>(failed), static_cast<long long>(sum.kills),
       static_cast<long long>(sum.power_losses), static_cast<long long>(sum.shutdowns),
       static_cast<long long>(sum.counters.creations),
       static_cast<long long>(sum.counters.acknowledged),
-      static_cast<long long>(sum.counters.batches_read), static_cast<unsigned long long>(sum.hash));
+      static_cast<long long>(sum.counters.batches_read),
+      static_cast<long long>(sum.groups.generations), static_cast<long long>(sum.groups.commits),
+      static_cast<long long>(sum.groups.refused), static_cast<long long>(sum.groups.fetches),
+      static_cast<long long>(sum.groups.deletions), static_cast<long long>(sum.groups.fenced),
+      static_cast<unsigned long long>(sum.hash));
   return failed == 0 ? 0 : 1;
 }

@@ -40,6 +40,7 @@ class Oracle {
     std::string name;
     int32_t partitions = 0;
     bool retention = false;     // old records may go
+    bool internal = false;      // the broker's own
     uint64_t created = 0;       // when a client knew of it
     uint64_t delete_asked = 0;  // 0: never
     uint64_t deleted = 0;       // when a client was told so; 0: never
@@ -62,11 +63,18 @@ class Oracle {
     const Topic* topic = Find(id);
     return topic == nullptr || topic->delete_asked != 0;
   }
-  // Topics that nobody asked to delete.
+  bool DeleteAskedBefore(const Uuid& id, uint64_t event) const {
+    const Topic* topic = Find(id);
+    return topic != nullptr && topic->delete_asked != 0 && topic->delete_asked < event;
+  }
+  bool SameName(const Uuid& a, const Uuid& b) const {
+    return Find(a) != nullptr && Find(b) != nullptr && Find(a)->name == Find(b)->name;
+  }
+  // Topics of clients that nobody asked to delete.
   std::vector<const Topic*> Live() const {
     std::vector<const Topic*> live;
     for (const auto& [id, topic] : topics_) {
-      if (topic.delete_asked == 0) live.push_back(&topic);
+      if (topic.delete_asked == 0 && !topic.internal) live.push_back(&topic);
     }
     return live;
   }
@@ -80,7 +88,8 @@ class Oracle {
     }
     Topic& topic = topics_[id];
     if (topic.created != 0) return;
-    topic = {id, name, partitions, name == kRetentionTopic, trace_.now(), 0, 0};
+    topic = {id,           name, partitions, name == kRetentionTopic, name.substr(0, 2) == "__",
+             trace_.now(), 0,    0};
     ++counters_.creations;
   }
   void DeleteAsked(const Uuid& id) {
@@ -115,9 +124,9 @@ class Oracle {
                     " partitions, expected ", known->name, " with ", known->partitions);
       }
     }
-    for (const Topic* topic : Live()) {
-      if (topic->created < sent && seen.count(topic->id) == 0) {
-        trace_.Fail("metadata: topic ", topic->name, " is missing, though it was created");
+    for (const auto& [id, topic] : topics_) {
+      if (topic.delete_asked == 0 && topic.created < sent && seen.count(id) == 0) {
+        trace_.Fail("metadata: topic ", topic.name, " is missing, though it was created");
       }
     }
   }

@@ -31,6 +31,7 @@
 #include "protocol/error_code.h"
 #include "protocol/record_batch.h"
 #include "protocol/record_batch_builder.h"
+#include "tests/sim/group_oracle.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_session.h"
 #include "tests/sim/sim_trace.h"
@@ -42,6 +43,7 @@ struct ClientContext {
   Clock& clock;
   Trace& trace;
   Oracle& oracle;
+  GroupOracle& groups;
   SimNetwork& network;
   int port;
 };
@@ -289,6 +291,7 @@ class Consumer final : public SimActor {
       const auto told = told_.find(partition);
       if (told != told_.end() && told->second == from) continue;
       told_[partition] = from;
+      context_.trace.Note("  ", context_.oracle.Name(partition), " from ", from);
       if (request.topics.empty() || request.topics.back().topic_id != partition.topic_id) {
         request.topics.emplace_back().topic_id = partition.topic_id;
       }

@@ -51,15 +51,26 @@ class SimNode {
  public:
   static constexpr int kPort = 9092;
 
-  SimNode(Random& random, SimNetwork& network, Trace& trace, size_t shards, bool flush_on_ack,
-          int64_t checkpoint_ms)
+  // What differs from run to run; see the broker's settings.
+  struct Options {
+    size_t shards = 1;
+    bool flush_on_ack = true;
+    int64_t checkpoint_ms = 10'000;
+    int64_t offsets_partitions = 1;
+    int64_t offsets_segment_bytes = 1 << 20;
+    int64_t commit_timeout_ms = 5'000;
+    int64_t initial_delay_ms = 100;
+    bool offsets_expire = false;
+  };
+
+  SimNode(Random& random, SimNetwork& network, Trace& trace, const Options& options)
       : random_(random),
         network_(network),
         trace_(trace),
         logger_(trace),
-        shards_(shards),
+        shards_(options.shards),
         disk_(random.NextU64()),
-        config_(Config(flush_on_ack, checkpoint_ms)) {
+        config_(Config(options)) {
     disk_.set_manual_syncs(true);
   }
   ~SimNode() { Drop(); }
@@ -97,6 +108,7 @@ class SimNode {
     const std::optional<MonotonicNs> due = reactor.loop.NextDue();
     return reactor.poller.HasReady() || (due.has_value() && *due <= clock_.Monotonic());
   }
+  size_t timers(size_t shard) { return reactors_[shard]->loop.timers().size(); }
   std::optional<MonotonicNs> NextDue() {
     std::optional<MonotonicNs> next;
     for (const auto& reactor : reactors_) {
@@ -147,7 +159,7 @@ class SimNode {
     server::EventLoop loop;
   };
 
-  static server::BrokerConfig Config(bool flush_on_ack, int64_t checkpoint_ms) {
+  static server::BrokerConfig Config(const Options& options) {
     server::Properties properties;
     const auto set = [&](const std::string& key, const std::string& value) {
       properties.Set({key, value, "the simulator"});
@@ -155,10 +167,18 @@ class SimNode {
     set("node.id", "1");
     set("listeners", "PLAINTEXT://:9092");
     set("log.dirs", "/data");
-    set("weir.flush.policy", flush_on_ack ? "ack" : "os");
+    set("weir.flush.policy", options.flush_on_ack ? "ack" : "os");
     set("auto.create.topics.enable", "false");
-    set("log.flush.offset.checkpoint.interval.ms", std::to_string(checkpoint_ms));
+    set("log.flush.offset.checkpoint.interval.ms", std::to_string(options.checkpoint_ms));
     set("log.retention.check.interval.ms", "5000");
+    set("offsets.topic.num.partitions", std::to_string(options.offsets_partitions));
+    set("offsets.topic.segment.bytes", std::to_string(options.offsets_segment_bytes));
+    set("offsets.commit.timeout.ms", std::to_string(options.commit_timeout_ms));
+    set("group.initial.rebalance.delay.ms", std::to_string(options.initial_delay_ms));
+    set("group.min.session.timeout.ms", "100");
+    set("offsets.retention.minutes", options.offsets_expire ? "1" : "10080");
+    // An empty group without offsets goes with the next check, and its generations begin anew.
+    set("offsets.retention.check.interval.ms", options.offsets_expire ? "3000" : "600000");
     absl::StatusOr<server::BrokerConfig> config = server::ReadBrokerConfig(properties, nullptr);
     if (!config.ok()) std::fprintf(stderr, "%s\n", config.status().ToString().c_str());
     WEIR_CHECK(config.ok());

@@ -43,6 +43,7 @@ class Verifier final : public SimActor {
           context_.oracle.OnMetadata(*response, sent);
           has_topics_ = true;
           for (const auto& topic : response->topics) {
+            if (topic.is_internal) continue;  // the groups' verifier asks for what is in it
             for (const auto& partition : topic.partitions) {
               unread_.push_back({topic.topic_id, PartitionIndex(partition.partition_index)});
             }
