@@ -4,7 +4,7 @@
 // What goes into a group coordinator and what comes out of it.
 //
 // Every Request is answered by exactly one Respond with its token, at once or later. Every
-// AppendRecords is answered by the driver with one AppendDone with its token, however long it takes:
+// AppendRecords is answered by the driver with one AppendDone with its token, whenever it is done:
 //   kNone           its records are committed (below the high watermark);
 //   anything else   its records are not in the log and never will be.
 // A driver that cannot tell which (leadership lost, the log failed) sends Unload instead. Appends
@@ -66,8 +66,8 @@ struct GroupConfig {
 
 // --- Events --------------------------------------------------------------------------------------
 
-// `token` is the driver's and returns with the response. Topics of OffsetCommit and OffsetFetch have
-// been resolved: names and ids are filled in, unknown ids taken out.
+// `token` is the driver's and returns with the response. Topics of OffsetCommit and OffsetFetch
+// have been resolved: names and ids are filled in, unknown ids taken out.
 template <class M>
 struct Request {
   uint64_t token = 0;

@@ -153,8 +153,8 @@ protocol::OffsetCommitResponse TakeUnknown(const Shard& shard, int16_t version,
 using FetchGroup = protocol::OffsetFetchRequest::Group;
 using FetchedGroup = protocol::OffsetFetchResponse::Group;
 
-// Takes the topics with unknown ids out of a fetch, into their refusals. A name may be unknown: what
-// was committed for it is told as long as it is there.
+// Takes the topics with unknown ids out of a fetch, into their refusals. A name may be unknown:
+// what was committed for it is told as long as it is there.
 std::vector<FetchedGroup::GroupTopic> TakeUnknownIds(const Shard& shard, bool by_id,
                                                      FetchGroup* group) {
   std::vector<FetchedGroup::GroupTopic> refused;

@@ -165,8 +165,8 @@ class Rebalance {
     AfterRemoval(group_id, group);
   }
 
-  // The leader's assignments of `generation` are in the log, or were refused, or take too long: then
-  // another generation begins, whether they get there or not.
+  // The leader's assignments of `generation` are in the log, or were refused, or take too long:
+  // then another generation begins, whether they get there or not.
   void OnAssignmentStored(const std::string& group_id, Group& group, int32_t generation,
                           const std::map<std::string, std::string>& by_member, ErrorCode error) {
     ClassicGroup& classic = group.classic;
