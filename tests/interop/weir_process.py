@@ -45,6 +45,7 @@ class Broker:
         self.controller_port = free_port()
         self.config = dict(config or {})
         self.quorum = quorum
+        self.java_options = ["-Xmx768m"]
         self.process = None
         self.output_path = os.path.join(self.folder, "output.txt")
         self.starts = 0
@@ -80,7 +81,8 @@ class Broker:
     def command(self, properties):
         if self.kind == "weir":
             return [self.program, "server", properties]
-        return ["java", "-Xmx768m", "-Dlog4j2.level=ERROR", "-cp", f"{self.program}/*", "kafka.Kafka", properties]
+        return ["java", *self.java_options, "-Dlog4j2.level=ERROR", "-cp", f"{self.program}/*", "kafka.Kafka",
+                properties]
 
     def start(self, wait=True):
         properties = self.write_properties()
