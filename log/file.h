@@ -60,6 +60,10 @@ class File {
 
   // A descriptor for sendfile, or -1 where there is none.
   virtual int NativeHandle() const = 0;
+
+  // False when somebody removed the file while it is open: what is written is lost when it closes.
+  // True where that cannot be told.
+  virtual bool HasName() const { return true; }
 };
 
 // Held while it lives; see FileSystem::Lock.

@@ -156,6 +156,11 @@ class PosixFile final : public File {
 
   int NativeHandle() const override { return handle_->fd; }
 
+  bool HasName() const override {
+    struct stat info {};
+    return ::fstat(handle_->fd, &info) != 0 || info.st_nlink > 0;
+  }
+
  private:
   // Writes `pieces` behind *end, moving it on; 0 or an errno.
   int WriteAll(absl::Span<const absl::string_view> pieces, int64_t* end) const {

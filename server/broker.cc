@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -33,7 +34,8 @@ size_t ReactorCount(const BrokerConfig& config) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(BrokerConfig config, Logger& logger) {
+absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(
+    BrokerConfig config, Logger& logger, std::function<void(const absl::Status& why)> on_failed) {
   std::unique_ptr<Broker> broker(new Broker());
   std::vector<ShardEnvironment> environments;
   const size_t count = ReactorCount(config);
@@ -47,9 +49,10 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(BrokerConfig config, Logge
     environments.push_back({reactor.loop, reactor.files, reactor.random});
   }
   std::promise<void> ready;
-  WEIR_ASSIGN_OR_RETURN(broker->core_,
-                        BrokerCore::Open({std::move(config), HostName(), &logger}, environments,
-                                         [&ready] { ready.set_value(); }));
+  WEIR_ASSIGN_OR_RETURN(
+      broker->core_,
+      BrokerCore::Open({std::move(config), HostName(), &logger, std::move(on_failed)}, environments,
+                       [&ready] { ready.set_value(); }));
   for (const std::unique_ptr<Reactor>& reactor : broker->reactors_) {
     reactor->thread = std::thread([&loop = reactor->loop] { loop.Run(); });
   }

@@ -8,6 +8,7 @@
 #define WEIR_SERVER_BROKER_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -28,15 +29,20 @@ namespace weir::server {
 
 class Broker {
  public:
-  // Returns when the broker takes connections. `logger` outlives it.
-  static absl::StatusOr<std::unique_ptr<Broker>> Start(BrokerConfig config, Logger& logger);
+  // Returns when the broker takes connections. `logger` outlives it. `on_failed` is called on a
+  // thread of the broker, once, when its data folder has failed and it serves nobody any more: it
+  // should have another thread Stop the broker.
+  static absl::StatusOr<std::unique_ptr<Broker>> Start(
+      BrokerConfig config, Logger& logger,
+      std::function<void(const absl::Status& why)> on_failed = nullptr);
   ~Broker();
 
   const Node& node() const { return core_->node(); }
   int port(size_t listener = 0) const { return core_->port(listener); }
 
   // Ends the threads, then closes everything such that the next start has nothing to recover. The
-  // destructor does it too, but keeps the error to itself.
+  // destructor does it too, but keeps the error to itself. Gives why the data folder failed, where
+  // it did.
   absl::Status Stop();
 
  private:

@@ -45,6 +45,10 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
   std::unique_ptr<BrokerCore> core(new BrokerCore());
   core->node_.config = std::move(options.config);
   core->node_.logger = options.logger;
+  core->on_failed_ = std::move(options.on_failed);
+  core->node_.fail = [core = core.get(), &home = environments.front().loop](absl::Status why) {
+    home.Post([core, why = std::move(why)] { core->OnFailed(why); });
+  };
   core->environments_ = std::vector<ShardEnvironment>(environments.begin(), environments.end());
   const ShardEnvironment& first = environments.front();
   WEIR_RETURN_IF_ERROR(core->OpenListeners(options.host_name));
@@ -155,7 +159,11 @@ void BrokerCore::Checkpoint() {
         AddMetadataLog(shards_.front()->controller(), &all);
         const absl::Status written =
             node_.directory->WriteCheckpoints(environments_.front().files, std::move(all));
-        if (!written.ok()) node_.logger->Error("checkpoints: ", written.message());
+        if (absl::IsResourceExhausted(written)) {
+          node_.logger->Error("checkpoints: ", written.message());
+        } else if (!written.ok()) {
+          node_.fail(written);
+        }
         ScheduleCheckpoint();
       });
   for (size_t i = 0; i < shards_.size(); ++i) {
@@ -168,9 +176,29 @@ void BrokerCore::Checkpoint() {
   }
 }
 
+void BrokerCore::OnFailed(const absl::Status& why) {
+  if (!failed_.ok()) return;
+  failed_ = why;
+  node_.logger->Error("the data folder ", node_.directory->path(),
+                      " has failed, nothing is served any more: ", why.message());
+  EventLoop& home = environments_.front().loop;
+  acceptors_.clear();
+  for (const SocketId listener : listeners_) home.poller().Close(listener);
+  listeners_.clear();
+  auto gather = Gather<Done>::Create(shards_.size(), [this](std::vector<Done>) {
+    if (on_failed_) on_failed_(failed_);
+  });
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    environments_[i].loop.Post([gather, i, shard = shards_[i].get(), &home] {
+      shard->connections().CloseAll();
+      home.Post([gather, i] { gather->Set(i, Done{}); });
+    });
+  }
+}
+
 absl::Status BrokerCore::Close() {
   acceptors_.clear();
-  absl::Status status;
+  absl::Status status = failed_;
   for (const std::unique_ptr<Shard>& shard : shards_) status.Update(shard->Close());
   node_.directory->BeginCheckpoint();
   PartitionCheckpoints all;

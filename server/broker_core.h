@@ -6,9 +6,12 @@
 // Threading: Open, Close and destruction while no loop runs.
 // Errors: Open fails when the data folder is in use or belongs to another node, when a port is in
 //   use, or when the metadata log cannot be read; partitions that cannot be opened are offline.
+//   Later, an I/O error of any log or a data folder that is gone ends the service: as with Kafka's
+//   only log directory, what cannot be kept is not acknowledged. A full disk does not.
 #ifndef WEIR_SERVER_BROKER_CORE_H_
 #define WEIR_SERVER_BROKER_CORE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +32,9 @@ class BrokerCore {
     BrokerConfig config;  // data_directory must be set
     std::string host_name;  // told to clients where a listener is on every address
     Logger* logger = nullptr;  // outlives the core
+    // Called once, on the first shard's loop, when the data folder has failed and every connection
+    // is closed: the owner ends the loops and closes the core.
+    std::function<void(const absl::Status& why)> on_failed;
   };
 
   // A shard for each environment; the first is the controller's. `on_ready` is called on the first
@@ -44,7 +50,7 @@ class BrokerCore {
   int port(size_t listener) const { return node_.endpoints[listener].address.port; }
 
   // Closes connections and logs and, if all is well, leaves the mark of a clean shutdown. Nothing
-  // but destruction may follow.
+  // but destruction may follow. Why the data folder failed, where it did.
   absl::Status Close();
 
  private:
@@ -56,12 +62,15 @@ class BrokerCore {
   absl::Status RemoveDeleted();
   void ScheduleCheckpoint();
   void Checkpoint();
+  void OnFailed(const absl::Status& why);
 
   Node node_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<ShardEnvironment> environments_;
   std::vector<SocketId> listeners_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::function<void(const absl::Status& why)> on_failed_;
+  absl::Status failed_;
 };
 
 }  // namespace weir::server

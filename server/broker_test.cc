@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -31,6 +32,7 @@
 #include "base/random.h"
 #include "base/uuid.h"
 #include "client/admin.h"
+#include "client/producer.h"
 #include "client/system_cluster.h"
 #include "gtest/gtest.h"
 #include "log/partition_metadata.h"
@@ -193,6 +195,59 @@ TEST(BrokerTest, GarbageOnManyConnectionsNeitherStopsItNorFloodsItsLog) {
     return absl::StrContains(line, "more connections closed for what they sent");
   })) << lines.back();
 }
+
+// Sends record after record until one is refused or the broker is gone.
+void SendUntilRefused(const EmbeddedBroker& broker, std::atomic<int>* acknowledged) {
+  auto system = client::SystemCluster::Create({.bootstrap_servers = broker.bootstrap_servers()});
+  ASSERT_TRUE(system.ok());
+  client::Producer producer((*system)->cluster(),
+                            {.linger_ms = 0, .max_block_ms = 2'000, .delivery_timeout_ms = 2'000});
+  bool refused = false;
+  while (!refused) {
+    const absl::Status sent =
+        producer.Send({.topic = "t", .value = "v"}, [&](const client::Delivery& delivery) {
+          if (delivery.status.ok()) {
+            ++*acknowledged;
+          } else {
+            refused = true;
+          }
+        });
+    if (!sent.ok()) break;
+    producer.Flush(2'000).IgnoreError();
+  }
+}
+
+class FolderTest : public testing::TestWithParam<const char*> {};
+
+// What is removed under load: the broker says so and ends its service, instead of acknowledging
+// what nobody will find again.
+TEST_P(FolderTest, WhatIsRemovedUnderTheBrokerEndsItsService) {
+  std::mutex mutex;
+  std::string lines;
+  const std::string directory = absl::StrCat(testing::TempDir(), "/removed", GetParam());
+  const auto broker =
+      EmbeddedBroker::Start({.data_directory = directory, .log_sink = [&](absl::string_view line) {
+                               std::lock_guard<std::mutex> lock(mutex);
+                               absl::StrAppend(&lines, line, "\n");
+                             }});
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  std::atomic<int> acknowledged{0};
+  std::thread sender([&] { SendUntilRefused(**broker, &acknowledged); });
+  while (acknowledged < 100) std::this_thread::yield();
+  log::PosixFileSystem files;
+  ASSERT_TRUE(files.RemoveRecursively(absl::StrCat(directory, GetParam())).ok());
+  const int before = acknowledged;
+  sender.join();
+  // Each flush looks whether its file is still there: one may have been under way.
+  EXPECT_LE(acknowledged, before + 1);
+  const absl::Status stopped = (*broker)->Stop();
+  EXPECT_TRUE(absl::StrContains(stopped.message(), directory)) << stopped;
+  EXPECT_FALSE(files.Exists(directory + "/.kafka_cleanshutdown"));
+  std::lock_guard<std::mutex> lock(mutex);
+  EXPECT_TRUE(absl::StrContains(lines, "ERROR the data folder ")) << lines;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FolderTest, testing::Values("", "/t-0"));
 
 // Two clients that know nothing of each other make and delete a topic as fast as they can: however
 // these meet, no shard may touch the directory of another incarnation.

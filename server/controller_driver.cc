@@ -349,8 +349,7 @@ metadata::MetadataImagePtr ControllerDriver::TakeCommitted() {
 
 void ControllerDriver::OnFailure(const absl::Status& status) {
   if (std::exchange(failed_, true)) return;
-  node_.logger->Error("the metadata log has failed, topics cannot be changed any more: ",
-                      status.message());
+  node_.fail(absl::Status(status.code(), absl::StrCat("the metadata log: ", status.message())));
   uncommitted_.clear();
   Step(metadata::LeadershipLost{});
 }

@@ -62,7 +62,8 @@ class EmbeddedBroker {
   const std::string& data_directory() const;
 
   // Closes connections and logs such that the next start has nothing to recover, and removes the
-  // folder if it is the broker's own. More calls do nothing.
+  // folder if it is the broker's own. More calls do nothing. An error says what could not be kept:
+  // a data folder that fails or is removed while the broker runs ends its service.
   absl::Status Stop();
 
  private:

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -159,7 +160,10 @@ int RunServer(const std::vector<std::string>& words) {
   SystemClock clock;
   StreamLogger logger(stderr, clock);
   for (const std::string& notice : notices) logger.Info("configuration: ", notice);
-  absl::StatusOr<std::unique_ptr<Broker>> broker = Broker::Start(*std::move(config), logger);
+  absl::StatusOr<std::unique_ptr<Broker>> broker =
+      Broker::Start(*std::move(config), logger, [](const absl::Status&) {
+        kill(getpid(), SIGTERM);  // ends sigwait below, and Stop says what failed
+      });
   if (!broker.ok()) return Fail(broker.status());
   PrintWhatNext(**broker);
 

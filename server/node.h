@@ -8,10 +8,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "base/ids.h"
 #include "base/strong_int.h"
 #include "server/broker_config.h"
@@ -35,6 +37,10 @@ struct Node {
   std::unique_ptr<DataDirectory> directory;
   std::vector<Listener> endpoints;  // as clients are told, one for each of config.listeners
   std::vector<Shard*> shards;       // by ShardId
+
+  // Says that the data folder cannot be relied on any more: the node stops serving. Any thread; the
+  // first call counts.
+  std::function<void(const absl::Status& why)> fail;
 
   FramePool frames{FramePool::Limits{}};  // of requests that are being received or served
   std::atomic<int32_t> connection_count{0};

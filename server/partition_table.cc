@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "coordination/metadata/node_directory.h"
 #include "log/partition_metadata.h"
 #include "protocol/compression_batch.h"
 #include "server/logger.h"
@@ -215,8 +216,10 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
       }
       wait.mapped().reply(Advanced{});
     } else if (std::holds_alternative<replication::LogFailed>(effect)) {
-      node_.logger->Error(hosted->topic, "-", hosted->id.partition.value(),
-                          " has failed: ", hosted->partition->log().failed().message());
+      const absl::Status& failed = hosted->partition->log().failed();
+      node_.fail(absl::Status(
+          failed.code(),
+          absl::StrCat(hosted->topic, "-", hosted->id.partition.value(), ": ", failed.message())));
     }
   }
 }
@@ -429,6 +432,21 @@ void PartitionTable::Housekeep() {
     if (!removed.ok()) node_.logger->Error(removal.path, ": ", removed.message());
     return true;
   });
+}
+
+absl::Status PartitionTable::CheckDirectories() {
+  const auto check = [this](const std::string& file) {
+    return files_.Exists(file)
+               ? absl::OkStatus()
+               : absl::DataLossError(absl::StrCat("expected ", file, ", it is gone"));
+  };
+  WEIR_RETURN_IF_ERROR(
+      check(absl::StrCat(node_.directory->path(), "/", metadata::kMetaPropertiesFile)));
+  for (const auto& [id, hosted] : partitions_) {
+    if (hosted->partition == nullptr) continue;
+    WEIR_RETURN_IF_ERROR(check(absl::StrCat(hosted->directory, "/", log::kPartitionMetadataName)));
+  }
+  return absl::OkStatus();
 }
 
 PartitionCheckpoints PartitionTable::Checkpoints() const {

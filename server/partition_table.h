@@ -136,6 +136,9 @@ class PartitionTable {
   void OnTimer();
   // Retention and deleted files, every few minutes.
   void Housekeep();
+  // Whether the data folder and the directories of the partitions are still there, every second or
+  // so: files that are open would take records for as long as nobody looks.
+  absl::Status CheckDirectories();
 
   // How far each log is.
   PartitionCheckpoints Checkpoints() const;

@@ -15,6 +15,7 @@ namespace weir::server {
 namespace {
 
 constexpr int64_t kTimerNs = 50 * kNsPerMs;  // how late a produce timeout may be noticed
+constexpr int64_t kDirectoryCheckNs = 1'000 * kNsPerMs;
 
 }  // namespace
 
@@ -39,6 +40,7 @@ Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
   loop().SetSyncHandler([this](const log::SyncDone& sync) { OnSyncDone(sync); });
   loop().SetTickEndHook([this] { OnTickEnd(); });
   ScheduleHousekeeping();
+  ScheduleDirectoryCheck();
 }
 
 Shard::~Shard() {
@@ -141,6 +143,14 @@ void Shard::ScheduleHousekeeping() {
   loop().timers().Schedule(loop().now() + interval_ns, [this] {
     partitions_.Housekeep();
     ScheduleHousekeeping();
+  });
+}
+
+void Shard::ScheduleDirectoryCheck() {
+  loop().timers().Schedule(loop().now() + kDirectoryCheckNs, [this] {
+    const absl::Status there = partitions_.CheckDirectories();
+    if (!there.ok()) return node_.fail(there);
+    ScheduleDirectoryCheck();
   });
 }
 

@@ -124,6 +124,7 @@ class Shard {
   void Reconfigure(absl::string_view topic_name);
   void ArmTimer();
   void ScheduleHousekeeping();
+  void ScheduleDirectoryCheck();
 
   const ShardId id_;
   Node& node_;

@@ -59,6 +59,14 @@ inline bool Log::OnSyncDone(SyncToken token, const absl::Status& status) {
   }
   if (flush_in_flight()) return false;
   flush_.indexes.clear();
+  // A sync of a file that nobody will find again is no durability. The log itself never removes the
+  // segment that it appends to.
+  if (failed_.ok() && !active().file()->HasName()) {
+    failed_ = absl::DataLossError(absl::StrCat(active().Path(Segment::kLogSuffix),
+                                               ": expected the segment that is written to, it was "
+                                               "removed"));
+    return true;
+  }
   const bool advanced = failed_.ok() && flush_.target > flushed_offset_;
   if (advanced) flushed_offset_ = flush_.target;
   if (flush_.again && failed_.ok() && flushed_offset_ < next_offset_) BeginFlush();

@@ -138,6 +138,7 @@ class NodeRun {
     if (calm_one_in_ > 0 && random_.OneIn(calm_one_in_)) LetThingsRun();
     if (crash_one_in_ > 0 && node_.running() && random_.OneIn(crash_one_in_)) ChooseCrash();
     if (node_.disk().crashed()) Crash(power_ && random_.OneIn(2));
+    if (node_.failed()) Crash(false);
   }
 
   void Start() {
@@ -341,8 +342,13 @@ class NodeRun {
     trace_.Note("all heals");
     HealAll();
     if (!node_.running() && !StartHealthy()) return;
-    RunUntil([this] { return Waiting() == 0; });
-    // A log that has failed stays so until the node starts again.
+    RunUntil([this] { return Waiting() == 0 || node_.failed(); });
+    if (node_.failed()) {  // by what happened before
+      Crash(false);
+      if (!StartHealthy()) return;
+      RunUntil([this] { return Waiting() == 0; });
+    }
+    // A partition that could not be opened stays so until the node starts again.
     if (Waiting() == 0 && has_groups_ && !disk_failed_) SettleGroups();
     if (trace_.failed() || Waiting() == 0) return;
     for (const auto& actor : actors_) {

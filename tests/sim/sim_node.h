@@ -80,10 +80,12 @@ class SimNode {
   size_t shards() const { return shards_; }
   bool running() const { return core_ != nullptr; }
   bool ready() const { return ready_; }
+  // Whether it stopped serving because of its disk: a real process ends then.
+  bool failed() const { return failed_; }
   const server::BrokerCore& core() const { return *core_; }
 
   absl::Status Start() {
-    ready_ = false;
+    ready_ = failed_ = false;
     shared_ = std::make_unique<log::SharedMemoryFiles>(disk_);
     std::vector<server::ShardEnvironment> environments;
     for (size_t i = 0; i < shards_; ++i) {
@@ -91,8 +93,9 @@ class SimNode {
       Reactor& reactor = *reactors_.back();
       environments.push_back({reactor.loop, reactor.files, reactor.random});
     }
-    auto core = server::BrokerCore::Open({config_, "sim", &logger_}, environments,
-                                         [this] { ready_ = true; });
+    auto core = server::BrokerCore::Open(
+        {config_, "sim", &logger_, [this](const absl::Status&) { failed_ = true; }}, environments,
+        [this] { ready_ = true; });
     if (!core.ok()) {
       if (!disk_.crashed()) disk_.KillProcess();  // the process ends
       Drop();
@@ -191,7 +194,7 @@ class SimNode {
     core_.reset();
     reactors_.clear();
     shared_.reset();
-    ready_ = false;
+    ready_ = failed_ = false;
   }
 
   Random& random_;
@@ -206,6 +209,7 @@ class SimNode {
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::unique_ptr<server::BrokerCore> core_;
   bool ready_ = false;
+  bool failed_ = false;
 };
 
 }  // namespace weir::sim
