@@ -147,6 +147,20 @@ TEST(EmbeddedBrokerTest, TakesKafkasConfiguration) {
   EXPECT_EQ(topics->front().partitions.size(), 3u);
 }
 
+TEST(EmbeddedBrokerTest, TellsOfEachTopicThatIsAskedForOnce) {
+  const std::unique_ptr<EmbeddedBroker> broker = StartOrDie();
+  Client client(*broker);
+  std::vector<std::string> names;
+  for (int i = 0; i < 20; ++i) {
+    names.push_back(absl::StrCat("a-topic-with-a-rather-long-name-", i));
+    client.Send(names.back(), "v");
+  }
+  for (int i = 0; i < 20; ++i) names.push_back(names[static_cast<size_t>(i)]);
+  const auto topics = client::Admin(client.cluster()).DescribeTopics(names);
+  ASSERT_TRUE(topics.ok()) << topics.status();
+  EXPECT_EQ(topics->size(), 20u);
+}
+
 TEST(EmbeddedBrokerTest, SaysWhatIsWrongWithAConfiguration) {
   const auto refused = EmbeddedBroker::Start({.config = {{"num.partition", "3"}}});
   ASSERT_FALSE(refused.ok());

@@ -128,8 +128,9 @@ void Answer(const RequestRef& request, const MetadataRequest& asked,
   } else {
     absl::flat_hash_set<std::pair<Uuid, absl::string_view>> answered;
     for (const MetadataRequest::Topic& topic : *asked.topics) {
-      const Uuid id = topic.name.has_value() ? Uuid() : topic.topic_id;
-      if (!answered.insert({id, topic.name.has_value() ? *topic.name : ""}).second) continue;
+      const bool is_named = topic.name.has_value();
+      const absl::string_view name = is_named ? absl::string_view(*topic.name) : "";
+      if (!answered.insert({is_named ? Uuid() : topic.topic_id, name}).second) continue;
       response.topics.push_back(AnswerTopic(asked, topic, image));
     }
   }
