@@ -44,13 +44,20 @@ void FailProducers(ErrorCode error, Producers* part) {
   part->error_message = std::string(protocol::ErrorMessage(error));
 }
 
-// The parts, in their order, to the topics that they are of.
-template <class Part, class Topics>
-void Distribute(std::vector<Part> parts, Topics* topics) {
-  size_t next = 0;
-  for (auto& topic : *topics) {
-    for (Part& part : topic.partitions) part = std::move(parts[next++]);
-  }
+// Answers with `response`, whose topics have room for their partitions, once all of these are
+// there.
+template <class Part, class Response>
+auto GatherInto(const RequestRef& request, Response response) {
+  size_t count = 0;
+  for (const auto& topic : response.topics) count += topic.partitions.size();
+  return Gather<Part>::Create(
+      count, [request, response = std::move(response)](std::vector<Part> parts) mutable {
+        size_t next = 0;
+        for (auto& topic : response.topics) {
+          for (Part& part : topic.partitions) part = std::move(parts[next++]);
+        }
+        request->Respond(response);
+      });
 }
 
 }  // namespace
@@ -60,19 +67,12 @@ void HandleDeleteRecords(const RequestRef& request) {
       request->Decode<protocol::DeleteRecordsRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   protocol::DeleteRecordsResponse response;
-  size_t count = 0;
   for (const auto& topic : asked->topics) {
     auto& part = response.topics.emplace_back();
     part.name = topic.name;
     part.partitions.resize(topic.partitions.size());
-    count += topic.partitions.size();
   }
-  auto gather = Gather<DeletedPartition>::Create(
-      count,
-      [request, response = std::move(response)](std::vector<DeletedPartition> parts) mutable {
-        Distribute(std::move(parts), &response.topics);
-        request->Respond(response);
-      });
+  auto gather = GatherInto<DeletedPartition>(request, std::move(response));
   Shard& shard = request->shard();
   size_t next = 0;
   for (const auto& topic : asked->topics) {
@@ -108,18 +108,12 @@ void HandleOffsetForLeaderEpoch(const RequestRef& request) {
       request->Decode<protocol::OffsetForLeaderEpochRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   protocol::OffsetForLeaderEpochResponse response;
-  size_t count = 0;
   for (const auto& topic : asked->topics) {
     auto& part = response.topics.emplace_back();
     part.topic = topic.topic;
     part.partitions.resize(topic.partitions.size());
-    count += topic.partitions.size();
   }
-  auto gather = Gather<EpochEnd>::Create(
-      count, [request, response = std::move(response)](std::vector<EpochEnd> parts) mutable {
-        Distribute(std::move(parts), &response.topics);
-        request->Respond(response);
-      });
+  auto gather = GatherInto<EpochEnd>(request, std::move(response));
   Shard& shard = request->shard();
   size_t next = 0;
   for (const auto& topic : asked->topics) {
@@ -157,18 +151,12 @@ void HandleDescribeProducers(const RequestRef& request) {
       request->Decode<protocol::DescribeProducersRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   protocol::DescribeProducersResponse response;
-  size_t count = 0;
   for (const auto& topic : asked->topics) {
     auto& part = response.topics.emplace_back();
     part.name = topic.name;
     part.partitions.resize(topic.partition_indexes.size());
-    count += topic.partition_indexes.size();
   }
-  auto gather = Gather<Producers>::Create(
-      count, [request, response = std::move(response)](std::vector<Producers> parts) mutable {
-        Distribute(std::move(parts), &response.topics);
-        request->Respond(response);
-      });
+  auto gather = GatherInto<Producers>(request, std::move(response));
   Shard& shard = request->shard();
   size_t next = 0;
   for (const auto& topic : asked->topics) {
