@@ -14,7 +14,8 @@
 //   log-append time set by a client, timestamps out of
 //     bounds, negative ones but -1 (stricter)                INVALID_TIMESTAMP, each record named
 // Decision: uncompressed batches have their records walked; compressed ones are decoded only under
-// ValidationMode::kFull, or when the topic is compacted or bounds how old records are. That none is
+// ValidationMode::kFull, or when the topic is compacted, keeps another codec or bounds how old
+// records are. That none is
 // too far in the future (message.timestamp.after.max.ms, an hour unless set) is checked by the
 // header's latest timestamp: Kafka's default would else have every compressed batch decoded.
 // Threading: one thread per validator. It keeps a Decompressor and its buffer from call to call.
@@ -61,6 +62,7 @@ struct ValidationRules {
   TimestampType timestamp_type = TimestampType::kCreateTime;  // message.timestamp.type
   int64_t timestamp_before_max_ms = std::numeric_limits<int64_t>::max();
   int64_t timestamp_after_max_ms = std::numeric_limits<int64_t>::max();
+  std::optional<Codec> codec;  // compression.type; none: as it was sent
   DecompressionLimits decompression;
 };
 
@@ -76,6 +78,9 @@ struct ValidationResult {
   // Of the records, where they were walked and the topic keeps create time: when it is not the
   // header's, the broker writes it there (SetMaxTimestamp), as Kafka does.
   std::optional<TimestampMs> max_timestamp;
+  // The codec that it came in is not ValidationRules::codec: all of it was checked, and it is to be
+  // brought to that one (protocol/record_batch_recompressor.h).
+  bool needs_recompression = false;
 
   bool ok() const { return error == ErrorCode::kNone; }
 };
@@ -88,7 +93,8 @@ class RecordBatchValidator {
     ValidationResult result;
     if (std::optional<RecordBatchView> batch = CheckFrame(bytes, rules, &result)) {
       if (!CheckHeader(*batch, rules, &result)) return result;
-      if (NeedsRecords(*batch, rules)) {
+      result.needs_recompression = rules.codec.value_or(batch->codec()) != batch->codec();
+      if (result.needs_recompression || NeedsRecords(*batch, rules)) {
         CheckRecords(*batch, rules, now, &result);
       } else {
         CheckLatest(*batch, rules, now, &result);
@@ -199,9 +205,8 @@ class RecordBatchValidator {
 
   // How old a record is cannot be told from the header, which has the latest timestamp.
   static bool NeedsRecords(const RecordBatchView& batch, const ValidationRules& rules) {
-    const bool bounds_age =
-        rules.timestamp_type == TimestampType::kCreateTime &&
-        rules.timestamp_before_max_ms != std::numeric_limits<int64_t>::max();
+    const bool bounds_age = rules.timestamp_type == TimestampType::kCreateTime &&
+                            rules.timestamp_before_max_ms != std::numeric_limits<int64_t>::max();
     return batch.codec() == Codec::kNone || rules.mode == ValidationMode::kFull ||
            rules.is_compacted || bounds_age;
   }

@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "coordination/metadata/image_delta.h"
 #include "log/file.h"
+#include "protocol/record_batch_recompressor.h"
 #include "protocol/record_batch_validator.h"
 #include "server/connection_table.h"
 #include "server/event_loop.h"
@@ -65,6 +66,7 @@ class Shard {
   ConnectionTable& connections() { return connections_; }
   FetchSessionCache& fetch_sessions() { return fetch_sessions_; }
   protocol::RecordBatchValidator& validator() { return validator_; }
+  protocol::RecordBatchRecompressor& recompressor() { return recompressor_; }
   ProducerIds& producer_ids() { return producer_ids_; }
   // On the controller's shard only.
   ControllerDriver& controller();
@@ -134,6 +136,7 @@ class Shard {
   GroupTable groups_;
   FetchSessionCache fetch_sessions_;
   protocol::RecordBatchValidator validator_;
+  protocol::RecordBatchRecompressor recompressor_;
   ProducerIds producer_ids_;
   ConnectionTable connections_;
   std::unique_ptr<ControllerDriver> controller_;

@@ -26,6 +26,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/check.h"
+#include "protocol/record_codec.h"
 #include "server/broker_config.h"
 #include "server/config_def.h"
 #include "server/topic_config_table.h"
@@ -53,6 +54,8 @@ struct TopicSettings {
   bool compacts = false;  // `compact` is, as Apache Kafka may have set it
   int64_t timestamp_before_max_ms = 0;
   int64_t timestamp_after_max_ms = 0;
+  std::optional<protocol::Codec> codec;  // of batches that are kept; none: as they are sent
+  std::optional<int> codec_level;        // none: the codec has none
 };
 
 // DescribeConfigs' sources (KIP-226).
@@ -108,6 +111,16 @@ inline std::string InTopicUnit(absl::string_view broker_key, const std::string& 
   int64_t number = 0;
   if (factor == 1 || !absl::SimpleAtoi(value, &number)) return value;
   return absl::StrCat(number < 0 ? -1 : number * factor);
+}
+
+// compression.type, where it is not "producer".
+inline std::optional<protocol::Codec> CodecOf(absl::string_view compression_type) {
+  using protocol::Codec;
+  if (compression_type == "uncompressed") return Codec::kNone;
+  for (const Codec codec : {Codec::kGzip, Codec::kSnappy, Codec::kLz4, Codec::kZstd}) {
+    if (compression_type == protocol::CodecName(codec)) return codec;
+  }
+  return std::nullopt;
 }
 
 inline std::vector<ConfigSynonym> TopicSynonyms(const TopicConfigDef& topic,
@@ -181,6 +194,12 @@ inline TopicSettings EffectiveTopicConfig(const BrokerConfig& broker,
   settings.log_append_time = text("message.timestamp.type") == "LogAppendTime";
   settings.timestamp_before_max_ms = number("message.timestamp.before.max.ms");
   settings.timestamp_after_max_ms = number("message.timestamp.after.max.ms");
+  settings.codec = config_internal::CodecOf(text("compression.type"));
+  if (settings.codec == protocol::Codec::kGzip || settings.codec == protocol::Codec::kLz4 ||
+      settings.codec == protocol::Codec::kZstd) {
+    settings.codec_level = static_cast<int>(
+        number(absl::StrCat("compression.", protocol::CodecName(*settings.codec), ".level")));
+  }
   return settings;
 }
 

@@ -1,10 +1,12 @@
 #include "server/topic_config.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
+#include "protocol/record_codec.h"
 #include "server/broker_config_reader.h"
 
 namespace weir::server {
@@ -61,8 +63,19 @@ TEST(TopicConfig, WithoutDeleteNothingIsEverDeleted) {
       Broker(""), {{"cleanup.policy", "compact"}, {"retention.ms", "5"}, {"retention.bytes", "5"}});
   EXPECT_EQ(settings.retention_ms, -1);
   EXPECT_EQ(settings.retention_bytes, -1);
-  EXPECT_TRUE(settings.compacts);
-  EXPECT_FALSE(EffectiveTopicConfig(Broker(""), {}).compacts);
+}
+
+TEST(TopicConfig, TheCodecComesWithItsLevel) {
+  using protocol::Codec;
+  EXPECT_EQ(EffectiveTopicConfig(Broker(""), {}).codec, std::nullopt);
+  const TopicSettings zstd =
+      EffectiveTopicConfig(Broker("compression.zstd.level=7"), {{"compression.type", "zstd"}});
+  EXPECT_EQ(zstd.codec, Codec::kZstd);
+  EXPECT_EQ(zstd.codec_level, 7);
+  const TopicSettings plain =
+      EffectiveTopicConfig(Broker("compression.type=lz4"), {{"compression.type", "uncompressed"}});
+  EXPECT_EQ(plain.codec, Codec::kNone);
+  EXPECT_EQ(plain.codec_level, std::nullopt);
 }
 
 TEST(TopicConfig, AnUnreadableOverrideCountsAsUnset) {
@@ -73,6 +86,8 @@ TEST(TopicConfig, ValidationSaysWhatIsWrong) {
   EXPECT_TRUE(ValidateTopicConfig("retention.ms", "-1").ok());
   EXPECT_TRUE(ValidateTopicConfig("cleanup.policy", "delete").ok());
   EXPECT_TRUE(ValidateTopicConfig("compression.type", "producer").ok());
+  EXPECT_TRUE(ValidateTopicConfig("compression.type", "lz4").ok());
+  EXPECT_FALSE(ValidateTopicConfig("compression.gzip.level", "10").ok());
   EXPECT_TRUE(ValidateTopicConfig("message.timestamp.type", "LogAppendTime").ok());
   EXPECT_EQ(ValidateTopicConfig("retention.ms", "-2").message(),
             "bad value '-2' for retention.ms: expected a long of at least -1");
@@ -86,7 +101,6 @@ TEST(TopicConfig, ValidationSaysWhatIsWrong) {
 TEST(TopicConfig, ASettingWithoutEffectIsRefused) {
   EXPECT_TRUE(absl::StrContains(ValidateTopicConfig("cleanup.policy", "compact").message(),
                                 "'compact' is not available in Weir yet"));
-  EXPECT_FALSE(ValidateTopicConfig("compression.type", "lz4").ok());
   EXPECT_FALSE(ValidateTopicConfig("unclean.leader.election.enable", "true").ok());
   EXPECT_FALSE(ValidateTopicConfig("segment.jitter.ms", "5").ok());
   EXPECT_FALSE(ValidateTopicConfig("remote.storage.enable", "true").ok());

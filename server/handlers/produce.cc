@@ -10,11 +10,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "protocol/compression.h"
 #include "protocol/error_code.h"
+#include "protocol/record_batch.h"
 #include "protocol/record_batch_validator.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
@@ -66,13 +70,56 @@ protocol::ValidationRules RulesOf(const TopicSettings& settings, const BrokerCon
                                                   : protocol::TimestampType::kCreateTime;
   rules.timestamp_before_max_ms = settings.timestamp_before_max_ms;
   rules.timestamp_after_max_ms = settings.timestamp_after_max_ms;
+  rules.codec = settings.codec;
   return rules;
 }
 
-// What a produce of `data` to `topic` is refused with before it reaches the partition, if at all.
+// A batch on its way to its partition, and who owns its bytes.
+struct CheckedBatch {
+  absl::Span<char> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+PartitionResponse Refuse(int32_t partition, protocol::ValidationResult result) {
+  PartitionResponse refused = Refuse(partition, result.error, std::move(result.message));
+  for (protocol::RecordError& record : result.record_errors) {
+    refused.record_errors.push_back({record.index, std::move(record.message)});
+  }
+  return refused;
+}
+
+// Replaces *batch by the same records in the topic's codec.
+std::optional<PartitionResponse> Recompress(Shard& shard, const TopicSettings& settings,
+                                            int32_t partition, CheckedBatch* batch) {
+  const auto view =
+      protocol::RecordBatchView::Parse(absl::string_view(batch->bytes.data(), batch->bytes.size()));
+  auto bytes = std::make_shared<std::string>();
+  absl::Status status = view.status();
+  if (status.ok()) {
+    status = shard.recompressor().Recompress(*view, *settings.codec, settings.codec_level,
+                                             protocol::DecompressionLimits(), bytes.get());
+  }
+  if (!status.ok()) {
+    return Refuse(partition, ErrorCode::kUnknownServerError,
+                  absl::StrCat("compression.type of the topic: ", status.message()));
+  }
+  if (static_cast<int64_t>(bytes->size()) > settings.max_message_bytes) {
+    return Refuse(partition, ErrorCode::kMessageTooLarge,
+                  absl::StrCat("expected a record batch of at most ", settings.max_message_bytes,
+                               " bytes (max.message.bytes), it has ", bytes->size(),
+                               " in the topic's codec"));
+  }
+  batch->bytes = absl::MakeSpan(bytes->data(), bytes->size());
+  batch->owner = std::move(bytes);
+  return std::nullopt;
+}
+
+// What a produce of `data` to `topic` is refused with before it reaches the partition, if at all;
+// else *batch is what is appended.
 std::optional<PartitionResponse> Check(Shard& shard, const ProduceRequest& request,
                                        const TopicInfo* topic, int16_t version,
-                                       const ProduceRequest::PartitionProduceData& data) {
+                                       const ProduceRequest::PartitionProduceData& data,
+                                       CheckedBatch* batch) {
   if (version < kFirstServedVersion) return Refuse(data.index, ErrorCode::kUnsupportedVersion, "");
   if (request.acks < -1 || request.acks > 1) {
     return Refuse(data.index, ErrorCode::kInvalidRequiredAcks,
@@ -89,17 +136,15 @@ std::optional<PartitionResponse> Check(Shard& shard, const ProduceRequest& reque
   }
   protocol::ValidationResult result = shard.validator().Validate(
       data.records.bytes, RulesOf(topic->settings, shard.node().config, version), shard.now_ms());
-  if (!result.ok()) {
-    PartitionResponse refused = Refuse(data.index, result.error, std::move(result.message));
-    for (protocol::RecordError& record : result.record_errors) {
-      refused.record_errors.push_back({record.index, std::move(record.message)});
-    }
-    return refused;
-  }
+  if (!result.ok()) return Refuse(data.index, std::move(result));
   // The frame is ours and nobody else reads it: batches are patched in place.
-  char* const batch = const_cast<char*>(data.records.bytes.data());
-  if (result.max_timestamp.has_value()) protocol::SetMaxTimestamp(batch, *result.max_timestamp);
-  return std::nullopt;
+  batch->bytes =
+      absl::MakeSpan(const_cast<char*>(data.records.bytes.data()), data.records.bytes.size());
+  if (result.max_timestamp.has_value()) {
+    protocol::SetMaxTimestamp(batch->bytes.data(), *result.max_timestamp);
+  }
+  if (!result.needs_recompression) return std::nullopt;
+  return Recompress(shard, topic->settings, data.index, batch);
 }
 
 void Finish(const RequestRef& request, int16_t acks, ProduceResponse response,
@@ -153,16 +198,15 @@ void HandleProduce(const RequestRef& request) {
                                  : shard.topics().Find(topic_data.name);
     for (const ProduceRequest::PartitionProduceData& data : topic_data.partition_data) {
       const size_t index = part++;
+      CheckedBatch batch{{}, request};
       std::optional<PartitionResponse> refused =
-          Check(shard, *decoded, topic, request->version(), data);
+          Check(shard, *decoded, topic, request->version(), data, &batch);
       if (refused.has_value()) {
         gather->Set(index, std::move(*refused));
         continue;
       }
       const TopicPartition partition{topic->id(), PartitionIndex(data.index)};
-      AppendCall call{
-          absl::MakeSpan(const_cast<char*>(data.records.bytes.data()), data.records.bytes.size()),
-          decoded->acks, decoded->timeout_ms, request};
+      AppendCall call{batch.bytes, decoded->acks, decoded->timeout_ms, std::move(batch.owner)};
       shard.Call<replication::AppendDone>(
           shard.OwnerOf(partition),
           [partition, call = std::move(call)](Shard& owner,
