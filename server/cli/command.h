@@ -64,8 +64,13 @@ struct Command {
 
 // All of them, in the order of --help. Each stands in the file of its name.
 const Command& TopicsCommand();
+const Command& ProduceCommand();
+const Command& ConsumeCommand();
 const Command& GroupsCommand();
 const Command& ConfigsCommand();
+const Command& DumpLogCommand();
+const Command& PerfProduceCommand();
+const Command& PerfConsumeCommand();
 const Command& ApiVersionsCommand();
 
 // Those and the flags that they share.

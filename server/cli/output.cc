@@ -140,6 +140,19 @@ JsonWriter& JsonWriter::Number(double value) {
   return Literal(text);
 }
 
+JsonWriter& JsonWriter::Value(const Cell& cell) {
+  switch (cell.kind) {
+    case Cell::Kind::kNull:
+      return Null();
+    case Cell::Kind::kText:
+      return String(cell.text);
+    case Cell::Kind::kNumber:
+    case Cell::Kind::kBool:
+      break;
+  }
+  return Literal(cell.text);
+}
+
 void Table::Add(std::vector<Cell> cells) {
   WEIR_CHECK(cells.size() == headers_.size());
   rows_.push_back(std::move(cells));
@@ -169,17 +182,7 @@ void Table::AddTo(JsonWriter* json) const {
   for (const auto& row : rows_) {
     json->BeginObject();
     for (size_t i = 0; i < headers_.size(); ++i) {
-      json->Key(JsonKey(headers_[i]));
-      const Cell& cell = row[i];
-      if (cell.kind == Cell::Kind::kNull) {
-        json->Null();
-      } else if (cell.kind == Cell::Kind::kNumber) {
-        json->Number(static_cast<int64_t>(std::stoll(cell.text)));
-      } else if (cell.kind == Cell::Kind::kBool) {
-        json->Bool(cell.text == "true");
-      } else {
-        json->String(cell.text);
-      }
+      json->Key(JsonKey(headers_[i])).Value(row[i]);
     }
     json->EndObject();
   }

@@ -22,6 +22,8 @@ namespace weir::cli {
 // Adds `text` with quotes and escapes. Bytes that are not UTF-8 become U+FFFD each.
 void AppendJsonString(absl::string_view text, std::string* out);
 
+struct Cell;
+
 // Writes one JSON value; commas are its own business.
 class JsonWriter {
  public:
@@ -37,6 +39,7 @@ class JsonWriter {
   JsonWriter& Number(double value);
   JsonWriter& Bool(bool value) { return Literal(value ? "true" : "false"); }
   JsonWriter& Null() { return Literal("null"); }
+  JsonWriter& Value(const Cell& cell);
 
   const std::string& text() const { return text_; }
 
