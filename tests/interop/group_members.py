@@ -132,6 +132,9 @@ def start(library, address, topic, group, session=6000, strategy="range", instan
                    os.path.join(support.HERE, "kafkajs/member.js"), address, topic, group, str(session)]
     elif library == "franz-go":
         command = [support.franz_go(), "member", address, topic, group, str(session), strategy]
+    elif library == "weir":
+        command = [support.built("tests/interop/group_member"), address, topic, group, str(session), strategy]
+        command += [instance] if instance else []
     elif library == "kcat":
         parse = parse_kcat
         command = [support.program("kcat"), "-b", address, "-G", group, "-u", "-f", "read %p %o\\n", "-X",

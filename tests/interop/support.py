@@ -60,6 +60,15 @@ def program(name):
     return name
 
 
+def built(label):
+    """A program of this tree that is built beside the broker: `tests/golden/print_partitions`."""
+    folder = os.environ.get("WEIR_INTEROP_BIN") or os.path.dirname(os.path.dirname(os.path.realpath(PROGRAM)))
+    path = os.path.join(folder, label)
+    if not os.path.exists(path):
+        raise AssertionError(f"there is no {path}: ./bazelw build -c opt //{':'.join(label.rsplit('/', 1))}")
+    return path
+
+
 def read(path):
     with open(os.path.join(HERE, path), encoding="utf-8") as file:
         return file.read()

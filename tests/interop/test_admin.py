@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import support
 from support import kafka_tool, run
@@ -9,6 +10,8 @@ from support import kafka_tool, run
 
 class AdminToolsTest(support.BrokerTest):
     """The Java tools of Apache Kafka."""
+
+    config = {"log.retention.check.interval.ms": "500"}
 
     def tool(self, main, *arguments, **more):
         return kafka_tool(main, "--bootstrap-server", self.broker.address, *arguments, **more)
@@ -38,6 +41,34 @@ class AdminToolsTest(support.BrokerTest):
         self.assertEqual(offsets.strip(), f"{self.topic}:0:1")
         with self.assertRaisesRegex(AssertionError, "InvalidConfigurationException"):
             self.configs("--alter", "--topic", self.topic, "--add-config", "retention.ms=soon")
+
+    def test_retention_changes_while_the_topic_is_used(self):
+        self.topics("--create", "--topic", self.topic, "--partitions", 1, "--config", "segment.ms=100")
+        self.produce(range(10))
+        self.configs("--alter", "--topic", self.topic, "--add-config", "retention.ms=200")
+        deadline = time.monotonic() + 20
+        while True:
+            earliest = self.tool("org.apache.kafka.tools.GetOffsetShell", "--topic", self.topic, "--time", "earliest")
+            if earliest.strip() == f"{self.topic}:0:10":
+                break
+            self.assertLess(time.monotonic(), deadline, f"still {earliest}")
+            time.sleep(0.2)
+
+    def test_performance_tools(self):
+        self.topics("--create", "--topic", self.topic, "--partitions", 3)
+        said = self.tool_of_properties("org.apache.kafka.tools.ProducerPerformance", "--topic", self.topic,
+                                       "--num-records", 100000, "--record-size", 100, "--throughput", -1)
+        self.assertIn("100000 records sent", said)
+        self.assertRegex(said, r"99\.9th")
+        said = self.tool("org.apache.kafka.tools.ConsumerPerformance", "--topic", self.topic, "--num-records", 100000,
+                         "--hide-header", "--group", f"g-{self.topic}", "--timeout", 30000)
+        self.assertEqual(int(float(said.splitlines()[-1].split(",")[4])), 100000, said)
+        ends = self.tool("org.apache.kafka.tools.GetOffsetShell", "--topic", self.topic).split()
+        self.assertEqual(sum(int(line.split(":")[2]) for line in ends), 100000)
+
+    def tool_of_properties(self, main, *arguments):
+        return kafka_tool(main, *arguments, "--producer-props", f"bootstrap.servers={self.broker.address}",
+                          "compression.type=lz4")
 
     def test_partitions_are_added(self):
         self.topics("--create", "--topic", self.topic, "--partitions", 1)

@@ -6,8 +6,6 @@ from support import kafka_tool, run
 from wire import Peer
 
 SESSION_MS = 2000
-LIBRARIES = ("confluent-kafka", "debian-confluent-kafka", "kafka-python", "aiokafka", "kafkajs", "kcat", "franz-go",
-             "java")
 
 
 class GroupTest(support.BrokerTest):
@@ -135,6 +133,9 @@ class LibrariesTest(GroupTest):
     def test_java(self):
         self.live("java")
 
+    def test_weir(self):
+        self.live("weir")
+
 
 class RebalanceTest(GroupTest):
 
@@ -150,11 +151,11 @@ class RebalanceTest(GroupTest):
         self.stop_all()
 
     def test_languages_share_a_group(self):
-        self.create(6)
+        self.create(7)
         due = self.produce(30)
-        for library in ("java", "confluent-kafka", "kafka-python", "kcat", "franz-go", "aiokafka"):
+        for library in ("java", "weir", "confluent-kafka", "kafka-python", "kcat", "franz-go", "aiokafka"):
             self.start(library)
-        self.wait_for_shares([1] * 6)
+        self.wait_for_shares([1] * 7)
         self.wait_until_read(due)
         due = self.produce(30)
         self.wait_until_read(due)
@@ -162,7 +163,7 @@ class RebalanceTest(GroupTest):
             mine = member.mine
             self.assertTrue({record for record in due if record[0] in mine} <= set(member.read), member)
         self.members[0].kill()
-        self.wait_for_shares([1, 1, 1, 1, 2], self.members[1:])
+        self.wait_for_shares([1, 1, 1, 1, 1, 2], self.members[1:])
         self.stop_all()
 
     def cooperate(self, library):
@@ -194,8 +195,11 @@ class RebalanceTest(GroupTest):
     def test_cooperative_franz_go(self):
         self.cooperate("franz-go")
 
-    def generation(self):
-        """How often the group has been rebalanced, from its record; members' ids with it."""
+    def test_cooperative_weir(self):
+        self.cooperate("weir")
+
+    def member_ids(self):
+        """Of the stable group, by instance id."""
         answer = self.peer.ask("DescribeGroups", 5, groups=[self.group])["groups"][0]
         self.assertEqual((answer["errorCode"], answer["groupState"]), (0, "Stable"), answer)
         return {member["groupInstanceId"]: member["memberId"] for member in answer["members"]}
@@ -208,15 +212,15 @@ class RebalanceTest(GroupTest):
         two = self.start(library, instance="two", session=10000)
         self.wait_for_shares([2, 2])
         self.wait_until_read(due)
-        ids, mine, rebalances = self.generation(), set(one.mine), two.rebalances
+        ids, mine, undisturbed = self.member_ids(), set(one.mine), (two.rebalances, list(two.lost))
         self.assertEqual(set(ids), {"one", "two"})
         one.kill()
         again = self.start(library, instance="one", session=10000)
         wait(lambda: f"{self.members}", lambda: again.mine == mine)
         due = self.produce(10)
         self.wait_until_read(due, [again, two])
-        self.assertEqual((two.rebalances, two.lost), (rebalances, []), "the other member was disturbed")
-        now = self.generation()
+        self.assertEqual((two.rebalances, two.lost), undisturbed, "the other member was disturbed")
+        now = self.member_ids()
         self.assertEqual(now["two"], ids["two"])
         self.assertNotEqual(now["one"], ids["one"])
 
@@ -224,7 +228,7 @@ class RebalanceTest(GroupTest):
         wait(lambda: f"the first is not fenced: {self.members}",
              lambda: again.process.poll() is not None or again.failed)
         wait(lambda: f"{self.members}", lambda: duplicate.mine == mine)
-        self.assertEqual((two.rebalances, two.lost), (rebalances, []), "the other member was disturbed")
+        self.assertEqual((two.rebalances, two.lost), undisturbed, "the other member was disturbed")
         self.stop_all()
 
     def test_static_confluent_kafka(self):
@@ -232,6 +236,9 @@ class RebalanceTest(GroupTest):
 
     def test_static_java(self):
         self.statics("java")
+
+    def test_static_weir(self):
+        self.statics("weir")
 
 
 class GroupToolsTest(GroupTest):

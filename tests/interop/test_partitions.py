@@ -36,11 +36,8 @@ class PartitionsTest(support.unittest.TestCase):
         print(f"  seed {seed} (WEIR_INTEROP_SEED repeats it)", flush=True)
         cls.keys = list(keys(seed))
         cls.lines = "".join(key.hex() + "\n" for key in cls.keys).encode()
-        bin_folder = os.path.dirname(os.path.dirname(os.path.realpath(support.PROGRAM)))
-        program = os.environ.get("WEIR_INTEROP_PARTITIONS") or os.path.join(bin_folder, "tests/golden/print_partitions")
-        if not os.path.exists(program):
-            raise AssertionError(f"there is no {program}: ./bazelw build -c opt //tests/golden:print_partitions")
-        cls.ours = run([program, *map(str, COUNTS)], input=cls.lines).decode().splitlines()
+        cls.ours = run([support.built("tests/golden/print_partitions"), *map(str, COUNTS)],
+                       input=cls.lines).decode().splitlines()
 
     def setUp(self):
         support.need_weir("its partitioner")
