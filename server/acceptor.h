@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "server/connection_table.h"
 #include "server/event_loop.h"
 #include "server/limited_lines.h"
 #include "server/node.h"

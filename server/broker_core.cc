@@ -13,9 +13,14 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "coordination/metadata/topic_name.h"
+#include "log/log.h"
+#include "server/acceptor.h"
+#include "server/connection_table.h"
 #include "server/controller_driver.h"
+#include "server/data_directory.h"
 #include "server/gather.h"
 #include "server/logger.h"
+#include "server/partition_table.h"
 
 namespace weir::server {
 namespace {
@@ -55,6 +60,7 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
   WEIR_ASSIGN_OR_RETURN(core->node_.directory,
                         DataDirectory::Open(first.files, core->node_.config.data_directory,
                                             core->node_.config.node_id, first.random));
+  core->node_.cluster_id = core->node_.directory->properties().cluster_id;
   WEIR_RETURN_IF_ERROR(core->RemoveDeleted());
   core->node_.shards.resize(environments.size());
   for (size_t i = 0; i < environments.size(); ++i) {

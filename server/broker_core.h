@@ -20,17 +20,18 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "server/acceptor.h"
 #include "server/node.h"
 #include "server/shard.h"
 
 namespace weir::server {
 
+class Acceptor;
+
 class BrokerCore {
  public:
   struct Options {
-    BrokerConfig config;  // data_directory must be set
-    std::string host_name;  // told to clients where a listener is on every address
+    BrokerConfig config;       // data_directory must be set
+    std::string host_name;     // told to clients where a listener is on every address
     Logger* logger = nullptr;  // outlives the core
     // Called once, on the first shard's loop, when the data folder has failed and every connection
     // is closed: the owner ends the loops and closes the core.

@@ -17,11 +17,14 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "coordination/metadata/apply.h"
+#include "coordination/metadata/controller.h"
 #include "coordination/metadata/features.h"
 #include "coordination/metadata/metadata_batch.h"
 #include "coordination/metadata/node_directory.h"
 #include "coordination/metadata/topic_name.h"
 #include "log/checkpoint_file.h"
+#include "log/log.h"
+#include "server/data_directory.h"
 #include "server/topic_config.h"
 
 namespace weir::server {
@@ -86,8 +89,12 @@ ControllerDriver::ControllerDriver(const Node& node, log::FileSystem& files, Clo
       clock_(clock),
       random_(random),
       publish_(std::move(publish)),
-      controller_(ControllerConfigOf(node.config), random),
+      controller_(std::make_unique<metadata::Controller>(ControllerConfigOf(node.config), random)),
       log_directory_(absl::StrCat(node.directory->path(), "/", metadata::kMetadataLogFolder)) {}
+
+ControllerDriver::~ControllerDriver() = default;
+
+absl::Status ControllerDriver::Close() { return log_->Close(); }
 
 // --- start --------------------------------------------------------------------------------------
 
@@ -291,14 +298,14 @@ metadata::RequestToken ControllerDriver::Expect(Answer answer) {
 
 void ControllerDriver::Step(metadata::ControllerEvent event) {
   metadata::ControllerEffects effects;
-  controller_.Step(std::move(event), &effects);
+  controller_->Step(std::move(event), &effects);
   for (metadata::AppendRecords& append : effects.appends) {
     const absl::Status appended =
         AppendBatch(metadata::EncodeMetadataBatch(append.records, append.base_offset, append.epoch,
                                                   clock_.WallMs()),
                     append.epoch);
     if (!appended.ok()) {
-      controller_.Step(metadata::AppendFailed{append.token, appended}, &effects);
+      controller_->Step(metadata::AppendFailed{append.token, appended}, &effects);
       OnFailure(appended);
       break;
     }

@@ -24,13 +24,19 @@
 #include "absl/status/statusor.h"
 #include "base/ids.h"
 #include "base/random.h"
-#include "coordination/metadata/controller.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
-#include "log/log.h"
+#include "log/file.h"
 #include "server/node.h"
 #include "server/producer_ids.h"
 #include "server/reply.h"
+
+namespace weir::log {
+class Log;
+}
+namespace weir::metadata {
+class Controller;
+}
 
 namespace weir::server {
 
@@ -43,6 +49,7 @@ class ControllerDriver {
   // All outlive the driver.
   ControllerDriver(const Node& node, log::FileSystem& files, Clock& clock, Random& random,
                    Publish publish);
+  ~ControllerDriver();
 
   // Reads the log, takes the lead of a new epoch and registers this broker, durably. Blocks.
   absl::Status Start();
@@ -70,7 +77,7 @@ class ControllerDriver {
   void OnTickEnd();
 
   const log::Log& log() const { return *log_; }
-  absl::Status Close() { return log_->Close(); }
+  absl::Status Close();
 
  private:
   using Answer = absl::AnyInvocable<void(metadata::ControllerResponse)>;
@@ -108,7 +115,7 @@ class ControllerDriver {
   Random& random_;
   const Publish publish_;
 
-  metadata::Controller controller_;
+  const std::unique_ptr<metadata::Controller> controller_;
   std::unique_ptr<log::Log> log_;
   std::string log_directory_;
   metadata::MetadataImagePtr image_ = metadata::EmptyImage();

@@ -14,11 +14,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
+#include "coordination/group/group_coordinator.h"
+#include "protocol/compression.h"
 #include "protocol/compression_batch.h"
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
 #include "protocol/record_batch_builder.h"
 #include "server/logger.h"
+#include "server/partition_table.h"
 
 namespace weir::server {
 namespace {
@@ -47,7 +50,8 @@ GroupTable::GroupTable(const Node& node, PartitionTable& partitions, EventLoop& 
       partitions_(partitions),
       loop_(loop),
       random_(random),
-      nobody_(GroupConfigOf(node.config), &random) {}
+      nobody_(std::make_unique<group::GroupCoordinator>(GroupConfigOf(node.config), &random)),
+      decompressor_(std::make_unique<protocol::Decompressor>()) {}
 
 GroupTable::~GroupTable() { loop_.timers().Cancel(timer_); }
 
@@ -165,7 +169,7 @@ absl::Status GroupTable::LoadBatch(Hosted* hosted, const protocol::RecordBatchVi
   std::string scratch;
   absl::string_view records;
   WEIR_RETURN_IF_ERROR(protocol::DecompressRecords(
-      decompressor_, batch, protocol::DecompressionLimits(), &scratch, &records));
+      *decompressor_, batch, protocol::DecompressionLimits(), &scratch, &records));
   protocol::RecordIterator it(records, batch.record_count());
   for (protocol::Record record; it.Next(&record);) {
     if (batch.is_control()) {
@@ -197,7 +201,7 @@ void GroupTable::LoadEvent(Hosted* hosted, group::Event event) {
 void GroupTable::Step(PartitionIndex partition, group::Event event) {
   const auto found = hosted_.find(partition);
   group::GroupCoordinator& coordinator =
-      found == hosted_.end() ? nobody_ : *found->second.coordinator;
+      found == hosted_.end() ? *nobody_ : *found->second.coordinator;
   group::Effects effects;
   coordinator.Step(now(), std::move(event), &effects);
   Carry(partition, std::move(effects));

@@ -30,14 +30,24 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "coordination/group/events.h"
-#include "coordination/group/group_coordinator.h"
-#include "protocol/compression.h"
 #include "server/event_loop.h"
 #include "server/node.h"
-#include "server/partition_table.h"
 #include "server/reply.h"
 
+namespace weir::group {
+class GroupCoordinator;
+}
+namespace weir::protocol {
+class Decompressor;
+class RecordBatchView;
+}  // namespace weir::protocol
+namespace weir::replication {
+struct AppendDone;
+}
+
 namespace weir::server {
+
+class PartitionTable;
 
 class GroupTable {
  public:
@@ -100,13 +110,14 @@ class GroupTable {
   PartitionTable& partitions_;
   EventLoop& loop_;
   Random& random_;
-  group::GroupCoordinator nobody_;  // never loaded: answers for partitions that are not here
+  // Never loaded: answers for partitions that are not here.
+  const std::unique_ptr<group::GroupCoordinator> nobody_;
   std::map<PartitionIndex, Hosted> hosted_;
   std::deque<TopicPartition> loading_;
   bool load_is_scheduled_ = false;
   absl::flat_hash_map<uint64_t, Answer> answers_;
   uint64_t next_token_ = 1;
-  protocol::Decompressor decompressor_;
+  const std::unique_ptr<protocol::Decompressor> decompressor_;
   TimerId timer_;
   int64_t timer_at_ms_ = 0;
 };

@@ -23,6 +23,7 @@
 #include "server/broker_config_reader.h"
 #include "server/cli/command.h"
 #include "server/cli/flags.h"
+#include "server/data_directory.h"
 #include "server/logger.h"
 #include "server/properties.h"
 

@@ -17,13 +17,13 @@
 #include "base/ids.h"
 #include "base/strong_int.h"
 #include "server/broker_config.h"
-#include "server/data_directory.h"
 #include "server/frame_buffer.h"
 #include "server/listener.h"
 #include "server/logger.h"
 
 namespace weir::server {
 
+class DataDirectory;
 class Shard;
 
 // Names one core of a node; shard 0 also holds the controller and accepts connections.
@@ -35,6 +35,7 @@ struct Node {
   Logger* logger = nullptr;  // outlives the node
 
   std::unique_ptr<DataDirectory> directory;
+  std::string cluster_id;
   std::vector<Listener> endpoints;  // as clients are told, one for each of config.listeners
   std::vector<Shard*> shards;       // by ShardId
 
@@ -44,8 +45,6 @@ struct Node {
 
   FramePool frames{FramePool::Limits{}};  // of requests that are being received or served
   std::atomic<int32_t> connection_count{0};
-
-  const std::string& cluster_id() const { return directory->properties().cluster_id; }
 };
 
 }  // namespace weir::server

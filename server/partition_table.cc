@@ -16,8 +16,12 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "coordination/metadata/node_directory.h"
+#include "log/log.h"
 #include "log/partition_metadata.h"
+#include "protocol/compression.h"
 #include "protocol/compression_batch.h"
+#include "replication/partition.h"
+#include "server/data_directory.h"
 #include "server/logger.h"
 
 namespace weir::server {
@@ -25,7 +29,10 @@ namespace weir::server {
 using protocol::ErrorCode;
 
 PartitionTable::PartitionTable(const Node& node, log::FileSystem& files, Clock& clock)
-    : node_(node), files_(files), clock_(clock) {}
+    : node_(node),
+      files_(files),
+      clock_(clock),
+      decompressor_(std::make_unique<protocol::Decompressor>()) {}
 
 PartitionTable::~PartitionTable() = default;
 
@@ -286,8 +293,8 @@ replication::OffsetAnswer PartitionTable::FindOffset(const OffsetQuestion& quest
   const auto decode =
       [this](const protocol::RecordBatchView& batch) -> absl::StatusOr<std::string> {
     std::string records;
-    WEIR_RETURN_IF_ERROR(decompressor_.Decompress(batch.codec(), batch.records(),
-                                                  protocol::DecompressionLimits(), &records));
+    WEIR_RETURN_IF_ERROR(decompressor_->Decompress(batch.codec(), batch.records(),
+                                                   protocol::DecompressionLimits(), &records));
     return records;
   };
   return hosted->partition->ListOffset(question.timestamp, question.leader_epoch,
@@ -346,6 +353,10 @@ std::vector<PartitionSize> PartitionTable::Sizes() const {
     sizes.push_back({hosted->topic, id.partition.value(), hosted->partition->log().size_bytes()});
   }
   return sizes;
+}
+
+absl::StatusOr<int64_t> PartitionTable::FreeBytes() {
+  return files_.FreeBytes(node_.directory->path());
 }
 
 void PartitionTable::Await(replication::WaitToken token, const std::vector<AwaitedPlace>& places,

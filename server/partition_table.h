@@ -26,17 +26,27 @@
 #include "base/ids.h"
 #include "coordination/metadata/image.h"
 #include "log/file.h"
-#include "log/log.h"
+#include "log/log_types.h"
 #include "log/producer_state.h"
-#include "protocol/compression.h"
 #include "protocol/error_code.h"
-#include "replication/partition.h"
-#include "server/data_directory.h"
+#include "replication/partition_events.h"
 #include "server/node.h"
 #include "server/reply.h"
 #include "server/topic_config.h"
 
+namespace weir::log {
+class Log;
+}
+namespace weir::protocol {
+class Decompressor;
+}
+namespace weir::replication {
+class Partition;
+}
+
 namespace weir::server {
+
+struct PartitionCheckpoints;
 
 struct AppendCall {
   absl::Span<char> batch;  // validated
@@ -118,7 +128,7 @@ class PartitionTable {
   replication::DeleteAnswer DeleteRecords(const TopicPartition& id, Offset offset);
   std::vector<PartitionSize> Sizes() const;
   // Of the disk that the partitions are on.
-  absl::StatusOr<int64_t> FreeBytes() { return files_.FreeBytes(node_.directory->path()); }
+  absl::StatusOr<int64_t> FreeBytes();
 
   // Answers once, when one of the places can be read or cannot be waited for any more. `token` is
   // the caller's; a wait that it named before is cancelled.
@@ -191,7 +201,7 @@ class PartitionTable {
   const Node& node_;
   log::FileSystem& files_;
   Clock& clock_;
-  protocol::Decompressor decompressor_;
+  const std::unique_ptr<protocol::Decompressor> decompressor_;
   MonotonicNs next_storage_warning_;
 
   absl::flat_hash_map<TopicPartition, std::unique_ptr<Hosted>> partitions_;

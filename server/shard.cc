@@ -8,8 +8,15 @@
 #include <vector>
 
 #include "coordination/metadata/topic_name.h"
+#include "protocol/record_batch_recompressor.h"
+#include "protocol/record_batch_validator.h"
+#include "server/connection_table.h"
 #include "server/controller_driver.h"
+#include "server/fetch_session.h"
+#include "server/group_table.h"
 #include "server/logger.h"
+#include "server/partition_table.h"
+#include "server/producer_ids.h"
 
 namespace weir::server {
 namespace {
@@ -24,19 +31,24 @@ Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
       node_(node),
       environment_(environment),
       topics_(node.config),
-      partitions_(node, environment.files, environment.loop.clock()),
-      groups_(node, partitions_, environment.loop, environment.random),
-      fetch_sessions_(static_cast<size_t>(node.config.fetch_session_slots), &environment.random,
-                      static_cast<int32_t>(id.value()), static_cast<int32_t>(node.shards.size())),
-      producer_ids_([this](ProducerIds::GotBlock got) {
+      partitions_(
+          std::make_unique<PartitionTable>(node, environment.files, environment.loop.clock())),
+      groups_(
+          std::make_unique<GroupTable>(node, *partitions_, environment.loop, environment.random)),
+      fetch_sessions_(std::make_unique<FetchSessionCache>(
+          static_cast<size_t>(node.config.fetch_session_slots), &environment.random,
+          static_cast<int32_t>(id.value()), static_cast<int32_t>(node.shards.size()))),
+      validator_(std::make_unique<protocol::RecordBatchValidator>()),
+      recompressor_(std::make_unique<protocol::RecordBatchRecompressor>()),
+      producer_ids_(std::make_unique<ProducerIds>([this](ProducerIds::GotBlock got) {
         Call<absl::StatusOr<ProducerIdBlock>>(
             kControllerShard,
             [](Shard& shard, Reply<absl::StatusOr<ProducerIdBlock>> reply) {
               shard.controller().AllocateProducerIds(std::move(reply));
             },
             std::move(got));
-      }),
-      connections_(*this, node, environment.loop) {
+      })),
+      connections_(std::make_unique<ConnectionTable>(*this, node, environment.loop)) {
   loop().SetSyncHandler([this](const log::SyncDone& sync) { OnSyncDone(sync); });
   loop().SetTickEndHook([this] { OnTickEnd(); });
   ScheduleHousekeeping();
@@ -76,14 +88,14 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
       deleted.names.push_back(topic->name);
       deleted.ids.push_back(topic->id);
     }
-    groups_.OnTopicsDeleted(deleted);
+    groups_->OnTopicsDeleted(deleted);
   }
   for (const metadata::TopicDelta& topic : delta.changed_topics) {
     for (const metadata::PartitionDelta& change : topic.partitions) {
       if (change.before == nullptr) {
         OpenIfOurs(*topic.after, change.partition);
       } else if (OwnerOf(topic.after->name, change.partition) == id_) {
-        partitions_.Update({topic.after->id, change.partition}, *change.after);
+        partitions_->Update({topic.after->id, change.partition}, *change.after);
       }
     }
   }
@@ -97,66 +109,66 @@ void Shard::Drop(const std::vector<const metadata::TopicImage*>& topics,
   for (const metadata::TopicImage* topic : topics) {
     if (topic->name != metadata::kConsumerOffsetsTopic) continue;
     for (const TopicPartition& partition : partitions) {
-      if (partition.topic_id == topic->id) groups_.Close(partition);
+      if (partition.topic_id == topic->id) groups_->Close(partition);
     }
   }
-  partitions_.Delete(partitions);
+  partitions_->Delete(partitions);
 }
 
 void Shard::OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index) {
   const TopicPartition partition{topic.id, index};
   if (OwnerOf(topic.name, index) != id_) return;
-  partitions_.Open(partition, topic.name, *topic.Find(index), topics_.Find(topic.id)->settings);
-  if (topic.name == metadata::kConsumerOffsetsTopic) groups_.Open(partition);
+  partitions_->Open(partition, topic.name, *topic.Find(index), topics_.Find(topic.id)->settings);
+  if (topic.name == metadata::kConsumerOffsetsTopic) groups_->Open(partition);
 }
 
 void Shard::Reconfigure(absl::string_view topic_name) {
   const TopicInfo* topic = topics_.Find(topic_name);
   if (topic == nullptr) return;
   for (int32_t i = 0; i < topic->image->partition_count(); ++i) {
-    partitions_.Configure({topic->id(), PartitionIndex(i)}, topic->settings);
+    partitions_->Configure({topic->id(), PartitionIndex(i)}, topic->settings);
   }
 }
 
 void Shard::OnSyncDone(const log::SyncDone& sync) {
   if (controller_ != nullptr && controller_->OnSyncDone(sync)) return;
-  partitions_.OnSyncDone(sync);
+  partitions_->OnSyncDone(sync);
 }
 
 void Shard::OnTickEnd() {
-  partitions_.OnTickEnd();
+  partitions_->OnTickEnd();
   if (controller_ != nullptr) controller_->OnTickEnd();
-  if (!timer_armed_ && partitions_.needs_timer()) ArmTimer();
+  if (!timer_armed_ && partitions_->needs_timer()) ArmTimer();
 }
 
 void Shard::ArmTimer() {
   timer_armed_ = true;
   loop().timers().Schedule(loop().now() + kTimerNs, [this] {
-    partitions_.OnTimer();
+    partitions_->OnTimer();
     timer_armed_ = false;
-    if (partitions_.needs_timer()) ArmTimer();
+    if (partitions_->needs_timer()) ArmTimer();
   });
 }
 
 void Shard::ScheduleHousekeeping() {
   const int64_t interval_ns = node_.config.retention_check_interval_ms * kNsPerMs;
   loop().timers().Schedule(loop().now() + interval_ns, [this] {
-    partitions_.Housekeep();
+    partitions_->Housekeep();
     ScheduleHousekeeping();
   });
 }
 
 void Shard::ScheduleDirectoryCheck() {
   loop().timers().Schedule(loop().now() + kDirectoryCheckNs, [this] {
-    const absl::Status there = partitions_.CheckDirectories();
+    const absl::Status there = partitions_->CheckDirectories();
     if (!there.ok()) return node_.fail(there);
     ScheduleDirectoryCheck();
   });
 }
 
 absl::Status Shard::Close() {
-  connections_.CloseAll();
-  absl::Status status = partitions_.Close();
+  connections_->CloseAll();
+  absl::Status status = partitions_->Close();
   if (controller_ != nullptr) status.Update(controller_->Close());
   return status;
 }

@@ -23,21 +23,25 @@
 #include "base/random.h"
 #include "coordination/metadata/image_delta.h"
 #include "log/file.h"
-#include "protocol/record_batch_recompressor.h"
-#include "protocol/record_batch_validator.h"
-#include "server/connection_table.h"
 #include "server/event_loop.h"
-#include "server/fetch_session.h"
-#include "server/group_table.h"
 #include "server/node.h"
-#include "server/partition_table.h"
-#include "server/producer_ids.h"
 #include "server/reply.h"
 #include "server/topic_table.h"
 
+namespace weir::protocol {
+class RecordBatchRecompressor;
+class RecordBatchValidator;
+}  // namespace weir::protocol
+
 namespace weir::server {
 
+// Whoever works with one of these includes its header; who just passes by pays for none.
+class ConnectionTable;
 class ControllerDriver;
+class FetchSessionCache;
+class GroupTable;
+class PartitionTable;
+class ProducerIds;
 
 // What a shard runs on; all outlive it.
 struct ShardEnvironment {
@@ -61,13 +65,13 @@ class Shard {
 
   const metadata::MetadataImagePtr& image() const { return topics_.image(); }
   const TopicTable& topics() const { return topics_; }
-  PartitionTable& partitions() { return partitions_; }
-  GroupTable& groups() { return groups_; }
-  ConnectionTable& connections() { return connections_; }
-  FetchSessionCache& fetch_sessions() { return fetch_sessions_; }
-  protocol::RecordBatchValidator& validator() { return validator_; }
-  protocol::RecordBatchRecompressor& recompressor() { return recompressor_; }
-  ProducerIds& producer_ids() { return producer_ids_; }
+  PartitionTable& partitions() { return *partitions_; }
+  GroupTable& groups() { return *groups_; }
+  ConnectionTable& connections() { return *connections_; }
+  FetchSessionCache& fetch_sessions() { return *fetch_sessions_; }
+  protocol::RecordBatchValidator& validator() { return *validator_; }
+  protocol::RecordBatchRecompressor& recompressor() { return *recompressor_; }
+  ProducerIds& producer_ids() { return *producer_ids_; }
   // On the controller's shard only.
   ControllerDriver& controller();
   void set_controller(std::unique_ptr<ControllerDriver> controller);
@@ -108,8 +112,8 @@ class Shard {
     });
   }
 
-  // A number that no other wait of this node has.
-  replication::WaitToken NextWaitToken() { return (uint64_t{id_.value()} << 48) | ++last_wait_; }
+  // A replication::WaitToken that no other wait of this node has.
+  uint64_t NextWaitToken() { return (uint64_t{id_.value()} << 48) | ++last_wait_; }
 
   // Follows the metadata: opens and deletes partitions of this shard.
   void Follow(metadata::MetadataImagePtr image);
@@ -132,13 +136,13 @@ class Shard {
   Node& node_;
   const ShardEnvironment environment_;
   TopicTable topics_;
-  PartitionTable partitions_;
-  GroupTable groups_;
-  FetchSessionCache fetch_sessions_;
-  protocol::RecordBatchValidator validator_;
-  protocol::RecordBatchRecompressor recompressor_;
-  ProducerIds producer_ids_;
-  ConnectionTable connections_;
+  const std::unique_ptr<PartitionTable> partitions_;
+  const std::unique_ptr<GroupTable> groups_;
+  const std::unique_ptr<FetchSessionCache> fetch_sessions_;
+  const std::unique_ptr<protocol::RecordBatchValidator> validator_;
+  const std::unique_ptr<protocol::RecordBatchRecompressor> recompressor_;
+  const std::unique_ptr<ProducerIds> producer_ids_;
+  const std::unique_ptr<ConnectionTable> connections_;
   std::unique_ptr<ControllerDriver> controller_;
   bool timer_armed_ = false;
   uint64_t last_wait_ = 0;

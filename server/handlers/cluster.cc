@@ -36,7 +36,7 @@ void HandleDescribeCluster(const RequestRef& request) {
                                           static_cast<int>(asked->endpoint_type));
     return request->Respond(response);
   }
-  response.cluster_id = node.cluster_id();
+  response.cluster_id = node.cluster_id;
   response.controller_id = node.config.node_id.value();
   for (const NodeEndpoint& broker : BrokerEndpoints(
            *request->shard().image(), node, request->listener(), asked->include_fenced_brokers)) {

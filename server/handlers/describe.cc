@@ -19,8 +19,10 @@
 #include "protocol/api/describe_topic_partitions.h"
 #include "protocol/error_code.h"
 #include "server/authorized_operations.h"
+#include "server/data_directory.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
+#include "server/partition_table.h"
 #include "server/request.h"
 #include "server/shard.h"
 

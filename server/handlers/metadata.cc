@@ -115,7 +115,7 @@ void Answer(const RequestRef& request, const MetadataRequest& asked,
   for (const NodeEndpoint& node : LiveBrokers(image, shard.node(), request->listener())) {
     response.brokers.push_back({node.id.value(), node.host, node.port, node.rack});
   }
-  response.cluster_id = shard.node().cluster_id();
+  response.cluster_id = shard.node().cluster_id;
   response.controller_id = shard.node().config.node_id.value();
   if (asked.include_cluster_authorized_operations) {
     response.cluster_authorized_operations = kClusterOperations;

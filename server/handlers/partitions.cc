@@ -17,6 +17,7 @@
 #include "protocol/error_code.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
+#include "server/partition_table.h"
 #include "server/request.h"
 #include "server/shard.h"
 

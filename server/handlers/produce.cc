@@ -19,6 +19,7 @@
 #include "protocol/compression.h"
 #include "protocol/error_code.h"
 #include "protocol/record_batch.h"
+#include "protocol/record_batch_recompressor.h"
 #include "protocol/record_batch_validator.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
