@@ -44,6 +44,7 @@
 #include "client/group_messages.h"
 #include "client/group_requests.h"
 #include "client/group_steps.h"
+#include "client/member_session.h"
 #include "client/topic_and_partition.h"
 #include "protocol/api/heartbeat.h"
 #include "protocol/api/join_group.h"
@@ -69,12 +70,9 @@ class GroupMemberCore {
   // The application asks for records. It was away for too long when it did not do so for
   // max_poll_interval_ms: then the member leaves and begins anew.
   void OnPoll(MonotonicNs now) {
-    if (last_poll_.has_value() && IsActive() &&
-        now - *last_poll_ > config_.max_poll_interval_ms * kNsPerMs) {
-      PushLeave("the application did not poll for max.poll.interval.ms");
-      Reset(/*member_too=*/true, "it had left as it did not poll");
-    }
-    last_poll_ = now;
+    if (session_.OnPoll(now) || !IsActive()) return;
+    PushLeave("the application did not poll for max.poll.interval.ms");
+    Reset(/*member_too=*/true, "it had left as it did not poll");
   }
   // Ends the membership. What the member had must have been given up before.
   void Leave(absl::string_view reason) {
@@ -82,7 +80,7 @@ class GroupMemberCore {
     PushLeave(reason);
     Reset(/*member_too=*/true, "it joins");
     subscription_.reset();
-    last_poll_.reset();
+    session_.ForgetPolls();
   }
 
   // --- What is to be done ----------------------------------------------------------------------
@@ -116,6 +114,7 @@ class GroupMemberCore {
       case State::kToSync:
         if (!can_send) return std::nullopt;
         state_ = State::kSyncing;
+        sync_sent_at_ = now;
         return std::move(sync_);
       default:
         return std::nullopt;
@@ -124,9 +123,7 @@ class GroupMemberCore {
 
   // A heartbeat when it is time for one. Every one is answered with OnHeartbeat().
   std::optional<protocol::HeartbeatRequest> NextHeartbeat(MonotonicNs now) {
-    if (!IsActive() || heartbeat_under_way_ || now < heartbeat_at_) return std::nullopt;
-    heartbeat_under_way_ = true;
-    heartbeat_sent_at_ = now;
+    if (!IsActive() || !session_.TakeHeartbeat(now)) return std::nullopt;
     return MakeHeartbeat(config_, {member_id_, generation_});
   }
 
@@ -134,7 +131,7 @@ class GroupMemberCore {
   MonotonicNs next_event() const {
     MonotonicNs next{std::numeric_limits<int64_t>::max()};
     if (state_ == State::kIdle && subscription_.has_value()) next = retry_at_;
-    if (IsActive() && !heartbeat_under_way_) next = std::min(next, heartbeat_at_);
+    if (IsActive()) next = std::min(next, session_.heartbeat_at());
     return next;
   }
 
@@ -176,7 +173,7 @@ class GroupMemberCore {
     }
     member_id_ = response->member_id;
     generation_ = response->generation_id;
-    Confirmed(now, now);
+    session_.OnJoined(now);
     leader_.reset();
     if (response->leader == member_id_) leader_.emplace(*response);
     sync_ = MakeSyncGroup(config_, {member_id_, generation_}, assignor_->name());
@@ -205,25 +202,19 @@ class GroupMemberCore {
       fault_ = share.status();
       return Retry(now);
     }
-    Confirmed(now, now);
+    session_.Confirm(now, sync_sent_at_);
     OnShare(*std::move(share));
   }
 
   // `generation` is that of the request.
   void OnHeartbeat(MonotonicNs now, int32_t generation,
                    const absl::StatusOr<protocol::HeartbeatResponse>& response) {
-    heartbeat_under_way_ = false;
-    heartbeat_at_ = now + config_.retry_backoff_ms * kNsPerMs;
-    if (!response.ok()) {
-      coordinator_lost_ = true;
-      return;
-    }
-    const auto error = static_cast<protocol::ErrorCode>(response->error_code);
+    const auto error = response.ok() ? static_cast<protocol::ErrorCode>(response->error_code)
+                                     : protocol::ErrorCode::kNotCoordinator;
     const bool is_well = error == protocol::ErrorCode::kNone;
     // A group that rebalances knows this member still.
-    if (is_well || error == protocol::ErrorCode::kRebalanceInProgress) {
-      Confirmed(now, heartbeat_sent_at_);
-    }
+    session_.OnHeartbeatAnswered(now,
+                                 is_well || error == protocol::ErrorCode::kRebalanceInProgress);
     if (!is_well && !OnDisowned(generation, error) && !protocol::IsRetriable(error)) {
       fault_ = StatusOfError(error, "Heartbeat");
     }
@@ -287,11 +278,11 @@ class GroupMemberCore {
   // Whether it lost what it owns, which Next() tells next.
   bool has_lost() const { return lost_; }
   // Whether what it owns may be somebody else's without its knowing: it is lost, or no heartbeat
-  // has been answered for the session timeout.
+  // has been answered for the session timeout. JoinGroup may take longer and vouches for it, while
+  // the process itself does not stand still.
   bool MustHold(MonotonicNs now) const {
-    if (lost_) return true;
-    return generation_ >= 0 && !waits_for_group() &&
-           now - confirmed_at_ > config_.session_timeout_ms * kNsPerMs;
+    if (lost_ || generation_ < 0) return lost_;
+    return state_ == State::kJoining ? session_.was_away() : session_.IsStale(now);
   }
 
  private:
@@ -391,12 +382,6 @@ class GroupMemberCore {
     return step;
   }
 
-  // The coordinator knows of this member as of `sent_at`.
-  void Confirmed(MonotonicNs now, MonotonicNs sent_at) {
-    confirmed_at_ = std::max(confirmed_at_, sent_at);
-    heartbeat_at_ = now + config_.heartbeat_interval_ms * kNsPerMs;
-  }
-
   void RetryAt(MonotonicNs at) {
     state_ = State::kIdle;
     retry_at_ = at;
@@ -478,11 +463,8 @@ class GroupMemberCore {
   std::string reason_ = "it joins";  // for the coordinator's log
   uint64_t attempt_ = 0;
   MonotonicNs retry_at_;
-  std::optional<MonotonicNs> last_poll_;
-  bool heartbeat_under_way_ = false;
-  MonotonicNs heartbeat_at_;
-  MonotonicNs heartbeat_sent_at_;
-  MonotonicNs confirmed_at_;
+  MemberSession session_{config_};
+  MonotonicNs sync_sent_at_;
   bool coordinator_lost_ = false;
   absl::Status fault_;
   absl::Status fenced_;

@@ -1,9 +1,14 @@
 // Reads a topic as a member of a group: start it two or three times and they share the partitions;
 // end one (Ctrl-C, or kill -9) and the others take over.
 //
-//   bazel run //examples:consumer_group -- localhost:9092 orders my-group [cooperative-sticky]
+//   bazel run //examples:consumer_group -- localhost:9092 orders my-group
+//
+// Behind that, in this order and as far as wanted: an assignment strategy, the session timeout in
+// milliseconds, and a name that makes the member a static one.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -78,6 +83,10 @@ int main(int argc, char** argv) {
   ConsumerConfig config;
   config.group_id = argc > 3 ? argv[3] : "my-group";
   if (argc > 4) config.partition_assignment_strategy = {argv[4]};
+  if (argc > 5) config.session_timeout_ms = std::atoi(argv[5]);
+  if (argc > 6) config.group_instance_id = argv[6];
+  config.heartbeat_interval_ms =
+      std::min(config.heartbeat_interval_ms, config.session_timeout_ms / 5);
   const absl::Status status =
       Run(argc > 1 ? argv[1] : "localhost:9092", argc > 2 ? argv[2] : "orders", config);
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
