@@ -123,6 +123,7 @@ class Consumer {
     if (member_ == nullptr) return absl::OkStatus();
     const absl::Status status = LeaveGroup(cluster_.After(timeout_ms));
     member_.reset();
+    committer_.Hold(false);
     return status;
   }
 
@@ -291,8 +292,8 @@ class Consumer {
   }
   void Advance() {
     fetcher_.Advance();
-    std::vector<TopicAndPartition> wanted = fetcher_.TakeUncommitted();
-    if (!wanted.empty()) AskCommitted(std::move(wanted));
+    if (member_ != nullptr) committer_.Hold(member_->core().waits_for_group());
+    AskCommitted(fetcher_.TakeUncommitted());
     KeepUp();
   }
   MonotonicNs GroupEvent() const {
@@ -344,6 +345,8 @@ class Consumer {
     fetcher_.SetPartitions(step.all, true);
     next_auto_commit_ = cluster_.After(config_.auto_commit_interval_ms);
     if (listener_ != nullptr) listener_->OnAssigned(*this, step.added);
+    // Now: when the member joins again at once, the answer would wait for the group behind that.
+    AskCommitted(fetcher_.TakeUncommitted());
   }
 
   void Lose(const std::vector<TopicAndPartition>& partitions) {
@@ -451,7 +454,8 @@ class Consumer {
     if (!status.ok()) auto_committing_ = false;
   }
 
-  void AskCommitted(std::vector<TopicAndPartition> wanted) {
+  void AskCommitted(const std::vector<TopicAndPartition>& wanted) {
+    if (wanted.empty()) return;
     committer_.Fetch(wanted, cluster_.After(config_.default_api_timeout_ms),
                      [this, wanted](const absl::StatusOr<CommittedOffsets>& offsets) {
                        if (!offsets.ok()) {

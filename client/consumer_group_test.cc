@@ -18,6 +18,7 @@
 #include "client/cluster.h"
 #include "client/committed_offset.h"
 #include "client/consumer.h"
+#include "client/group_messages.h"
 #include "client/memory_peer.h"
 #include "client/topic_and_partition.h"
 #include "gtest/gtest.h"
@@ -215,6 +216,7 @@ class ConsumerGroupTest : public testing::Test {
       return refuse(ErrorCode::kUnknownMemberId);
     }
     log_.push_back(absl::StrCat("join ", member_));
+    order_.push_back("join");
     response.generation_id = ++generation_;
     response.protocol_type = "consumer";
     response.protocol_name = request.protocols[0].name;
@@ -229,6 +231,7 @@ class ConsumerGroupTest : public testing::Test {
     if (response.error_code == 0) {
       EXPECT_EQ(request.assignments.size(), 1u);
       response.assignment = request.assignments[0].assignment;
+      if (share_.has_value()) response.assignment.value = EncodeAssignment(*share_);
     }
     return response;
   }
@@ -257,6 +260,7 @@ class ConsumerGroupTest : public testing::Test {
 
   protocol::OffsetFetchResponse Tell(const protocol::OffsetFetchRequest& request) {
     EXPECT_TRUE(request.require_stable);
+    order_.push_back("tell");
     protocol::OffsetFetchResponse response;
     auto& group = response.groups.emplace_back();
     group.group_id = "g";
@@ -314,6 +318,8 @@ class ConsumerGroupTest : public testing::Test {
   int32_t generation_ = 0;
   std::map<int32_t, int64_t> committed_;
   int32_t last_epoch_ = -1;
+  Log order_;                                            // of requests to join and for offsets
+  std::optional<std::vector<TopicAndPartition>> share_;  // what another leader would give it
   bool silent_ = false;
   ErrorCode join_error_ = ErrorCode::kNone;
   ErrorCode sync_error_ = ErrorCode::kNone;
@@ -636,6 +642,24 @@ TEST_F(ConsumerGroupTest, RefusesWhatCannotBe) {
   Consumer early(*cluster_, Config());
   ASSERT_TRUE(early.Subscribe({"t"}).ok());
   EXPECT_EQ(early.CommitSync().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(ConsumerGroupTest, ACooperativeMemberCommitsGivesUpTakesAndJoinsAgain) {
+  ConsumerConfig config = Config();
+  config.partition_assignment_strategy = {"cooperative-sticky"};
+  Consumer consumer(*cluster_, config);
+  ASSERT_TRUE(consumer.Subscribe({"t"}, &listener_).ok());
+  share_ = {{"t", 0}};
+  EXPECT_EQ(PollFor(consumer, 1'000), (std::map<int32_t, int>{{0, 10}}));
+  log_.clear();
+  order_.clear();
+  share_ = {{"t", 1}};
+  heartbeat_error_ = ErrorCode::kRebalanceInProgress;
+  EXPECT_EQ(PollFor(consumer, 4'000), (std::map<int32_t, int>{{1, 10}}));
+  EXPECT_EQ(log_,
+            (Log{"join m1", "commit 0@10", "revoked 0", "assigned 1", "join m1", "assigned"}));
+  // The offsets of what is new are asked for before it waits for the group again.
+  EXPECT_EQ(order_, (Log{"join", "tell", "join"}));
 }
 
 TEST_F(ConsumerGroupTest, UnsubscribesAndReadsByHand) {
