@@ -1,5 +1,6 @@
-// Where client/partitioner.h puts keys: print_partitions COUNT... reads keys as lines of hexadecimal digits and prints
-// for each its murmur2 hash and its partition among each COUNT. tests/interop/test_partitions.py compares them.
+// Where client/partitioner.h puts keys: print_partitions COUNT... reads keys as lines of hexadecimal
+// digits and prints for each its murmur2 hash and its partition among each COUNT.
+// tests/interop/test_partitions.py compares them with other clients'.
 
 #include <cstdint>
 #include <iostream>

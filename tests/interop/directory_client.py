@@ -14,8 +14,8 @@ import json
 import sys
 import time
 
-from confluent_kafka import (OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaException,
-                             Producer, TopicCollection, TopicPartition)
+from confluent_kafka import (OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, KafkaError,
+                             KafkaException, Producer, TopicCollection, TopicPartition)
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec)
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -95,8 +95,16 @@ class Client:
 
     def offsets(self, parts, spec):
         wanted = {TopicPartition(topic, partition): spec for topic, partition in parts}
-        return {(part.topic, part.partition): found.result(20).offset
-                for part, found in self.admin.list_offsets(wanted).items()}
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                return {(part.topic, part.partition): found.result(20).offset
+                        for part, found in self.admin.list_offsets(wanted).items()}
+            except KafkaException as error:
+                # Apache Kafka tells clients of leaders before they lead, while it starts.
+                if error.args[0].code() != KafkaError.UNKNOWN_LEADER_EPOCH or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def note(self):
         """What a client sees, as JSON has it."""
