@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/uuid.h"
 #include "coordination/group/events.h"
 #include "coordination/group/group_coordinator.h"
 #include "coordination/group/group_harness.h"
@@ -358,6 +359,39 @@ TEST(TopicsDeleted, TakeTheirOffsetsAlong) {
   EXPECT_EQ(FetchOffset(h, "u", 0), 1);
   h.Restart();
   EXPECT_EQ(FetchOffset(h, "t", 1), -1);
+}
+
+// A topic of the same name may be there again, with commits of its own, before the group hears.
+TEST(TopicsDeleted, LeaveTheOffsetsOfTheNextTopicOfTheName) {
+  GroupHarness h;
+  const Uuid before{1, 1}, next{2, 2};
+  const auto commit = [&](int32_t partition, const Uuid& topic) {
+    protocol::OffsetCommitRequest request = CommitOf("t", partition, 5);
+    request.topics.at(0).topic_id = topic;
+    return Commit(h, request);
+  };
+  for (const int32_t partition : {0, 1}) EXPECT_EQ(commit(partition, before), ErrorCode::kNone);
+  EXPECT_EQ(commit(0, next), ErrorCode::kNone);
+  h.Step(TopicsDeleted{{"t"}, {before}});
+  EXPECT_EQ(FetchOffset(h, "t", 0), 5);
+  EXPECT_EQ(FetchOffset(h, "t", 1), -1);
+}
+
+TEST(OffsetFetch, TellsNothingOfAnEarlierTopicOfTheName) {
+  GroupHarness h;
+  protocol::OffsetCommitRequest commit = CommitOf("t", 0, 5);
+  commit.topics.at(0).topic_id = {1, 1};
+  EXPECT_EQ(Commit(h, commit), ErrorCode::kNone);
+  const auto fetch = [&](const Uuid& topic) {
+    OffsetFetchRequest request;
+    auto& group = request.groups.emplace_back();
+    group.group_id = "g";
+    group.topics->push_back({"t", topic, {0}});
+    return h.Ask<OffsetFetchResponse>(request).groups.at(0).topics.at(0).partitions.at(0);
+  };
+  EXPECT_EQ(fetch({1, 1}).committed_offset, 5);
+  EXPECT_EQ(fetch({2, 2}).committed_offset, -1);
+  EXPECT_EQ(fetch({}).committed_offset, 5) << "of a topic that nobody knows now";
 }
 
 TEST(OffsetDelete, OnlyWhatIsNotInUse) {

@@ -186,6 +186,7 @@ class GroupOracle {
     } else {
       CheckValue(key, value, sent);
     }
+    RuleOut(key, value, sent);
     LastRead& last = last_read_[key];
     if (last.value != value && last.value != kNone && last.at < sent) {
       overtaken_.emplace(last.value, trace_.now());
@@ -193,23 +194,24 @@ class GroupOracle {
     if (last.at < sent) last = {value, trace_.now()};
   }
 
-  // Partitions with a value that was fetched or acknowledged: the verifier asks for them again.
-  std::set<std::pair<std::string, TopicPartition>> Known() const {
-    std::set<std::pair<std::string, TopicPartition>> known;
-    for (const auto& [key, values] : keys_) {
-      for (const int64_t value : values) {
-        if (writes_.at(value).known_at != 0) known.insert(key);
-      }
-    }
-    return known;
+  // All partitions that somebody committed for, or tried to: the verifier asks for them again.
+  std::vector<std::pair<std::string, TopicPartition>> Written() const {
+    std::vector<std::pair<std::string, TopicPartition>> written;
+    for (const auto& [key, values] : keys_) written.push_back(key);
+    return written;
   }
 
   // --- crashes ------------------------------------------------------------------------------
 
+  // Nothing is under way any more: what was not known to happen has happened or never will.
+  void OnQuiet() {
+    for (auto& [value, write] : writes_) write.end = std::min(write.end, trace_.now());
+  }
+
   // The process has ended: what was under way has happened or never will. What was told of a
   // generation whose assignment nobody got was in memory only.
   void OnCrash(bool loses_records) {
-    for (auto& [value, write] : writes_) write.end = std::min(write.end, trace_.now());
+    OnQuiet();
     for (auto& [id, group] : groups_) {
       group.newest_told = group.newest_synced;
       std::erase_if(group.gone, [](const auto& gone) { return !gone.second.durable; });
@@ -305,6 +307,29 @@ class GroupOracle {
     return behind;
   }
 
+  // Writes that would have come behind `value`, and that ended before it was asked for, never
+  // happened.
+  void RuleOut(const Key& key, int64_t value, uint64_t sent) {
+    if (expires_) return;
+    uint64_t end = 0;  // of what `value` is
+    if (value != kNone) {
+      const auto write = writes_.find(value);
+      if (write == writes_.end() || write->second.partition != key.second) return;
+      end = write->second.end;
+    } else {
+      if (NameWasDeleted(key)) return;
+      ForEachWrite(key, [&](int64_t, const Write& write) {
+        if (write.deletes) end = std::max(end, write.end);
+      });
+    }
+    const auto values = keys_.find(key);
+    if (values == keys_.end()) return;
+    for (const int64_t other : values->second) {
+      Write& write = writes_.at(other);
+      if (write.known_at == 0 && write.sent > end && write.end < sent) write.refused = true;
+    }
+  }
+
   void CheckNone(const Key& key, uint64_t sent) {
     if (expires_) return;
     const int64_t missing = Behind(key, 0, sent, /*commits_only=*/true);
@@ -347,7 +372,8 @@ class GroupOracle {
                          Name({write.group, write.partition}));
     }
     if (value <= lost_before_) return;  // may be there or not
-    if (write.refused) return trace_.Fail(Name(key), ": offset ", value, " had been refused");
+    if (write.refused)
+      return trace_.Fail(Name(key), ": offset ", value, " had been refused, or not been there");
     const int64_t behind = Behind(key, write.end, sent);
     if (behind != 0) {
       return trace_.Fail(Name(key), ": offset ", value, " though ", behind,

@@ -231,7 +231,8 @@ class NodeRun {
     log::FileFault fault;
     fault.op = kOps[random_.Below(5)];
     fault.one_in = 1 + random_.Below(20);
-    fault.times = static_cast<int64_t>(1 + random_.Below(3));
+    fault.times = static_cast<int64_t>(1 + random_.Below(4));
+    if (fault.op == log::FileOp::kRead && random_.OneIn(2)) fault.one_in = 1;
     trace_.Note("disk fault of kind ", static_cast<int>(fault.op));
     node_.disk().InjectFault(fault);
     disk_is_bad_ = disk_failed_ = true;
@@ -352,8 +353,13 @@ class NodeRun {
       if (!StartHealthy()) return;
       RunUntil([this] { return Waiting() == 0; });
     }
+    if (Waiting() == 0) RunUntil([this] { return Readers() == 0; });
+    if (Waiting() == 0 && Readers() > 0) trace_.Fail(Readers(), " readers wait, no client does");
     // A partition that could not be opened stays so until the node starts again.
-    if (Waiting() == 0 && has_groups_ && !disk_failed_) SettleGroups();
+    if (Waiting() == 0 && has_groups_ && !disk_failed_) {
+      SettleGroups();
+      ReadOffsets();
+    }
     if (trace_.failed() || Waiting() == 0) return;
     for (const auto& actor : actors_) {
       if (actor->session().waiting() > 0) {
@@ -367,6 +373,14 @@ class NodeRun {
     RunUntil([this] { return cast_.IsSettled(); }, [this] { return cast_.Act(); });
     if (!cast_.IsSettled()) trace_.Fail("liveness: ", cast_.Complaint());
     RunUntil([this] { return Waiting() == 0; });
+  }
+  // What is told of committed offsets when nothing is under way, all must agree with.
+  void ReadOffsets() {
+    RunUntil([this] { return !flush_on_ack_ || !AppendsWait(); });
+    if (flush_on_ack_) group_oracle_.OnQuiet();
+    OffsetVerifier offsets(context_, cast_.admin());
+    RunUntil([&] { return offsets.done(); }, [&] { return offsets.Act(); });
+    if (!offsets.done()) trace_.Fail("committed offsets are not told");
   }
   size_t Waiting() const {
     size_t waiting = 0;
@@ -408,9 +422,8 @@ class NodeRun {
   void VerifyGroups() {
     actors_.clear();
     cast_.AddTo(&actors_, "new-");
-    OffsetVerifier offsets(context_, cast_.admin());
-    RunUntil([&] { return offsets.done(); }, [&] { return offsets.Act(); });
-    if (!offsets.done()) return trace_.Fail("committed offsets are not told");
+    ReadOffsets();
+    if (trace_.failed()) return;
     SettleGroups();
     cast_.VanishAll();
   }

@@ -154,11 +154,11 @@ class GroupCast {
   MonotonicNs next_ask_;
 };
 
-// Asks for every committed offset that is known, when no answer is excused.
+// Asks for every offset that anyone tried to commit, when no answer is excused.
 class OffsetVerifier {
  public:
   OffsetVerifier(ClientContext& context, GroupAdministrator& client) : client_(client) {
-    for (const auto& key : context.groups.Known()) {
+    for (const auto& key : context.groups.Written()) {
       if (!context.oracle.Deletable(key.second.topic_id)) left_.push_back(key);
     }
   }

@@ -229,26 +229,41 @@ class GroupMember final : public OffsetActor {
     request.generation_id = who_.generation;
     request.member_id = who_.member_id;
     request.group_instance_id = Instance();
-    if (leads_ && !members_.empty()) {
-      std::map<std::string, std::string> dealt;
-      const uint64_t number = context_.groups.NewAssignment();
-      for (const std::string& member : members_) dealt[member] = absl::StrCat(number);
-      for (const Oracle::Topic* topic : context_.oracle.Live()) {
-        for (int32_t i = 0; i < topic->partitions; ++i) {
-          absl::StrAppend(&dealt[members_[context_.random.Below(members_.size())]], ",",
-                          topic->id.high, ":", topic->id.low, ":", i);
-        }
-      }
-      for (auto& [member, text] : dealt) request.assignments.push_back({member, {text}});
+    request.assignments = Deal();
+    // Sometimes it asks twice: the first answer does not matter to it then.
+    if (leads_ && !behaves_ && context_.random.OneIn(4)) {
+      SendSync(request, /*counts=*/false);
+      request.assignments = Deal();
     }
     waits_ = true;
+    SendSync(request, /*counts=*/true);
+  }
+
+  std::vector<protocol::SyncGroupRequest::Assignment> Deal() {
+    if (!leads_ || members_.empty()) return {};
+    std::map<std::string, std::string> dealt;
+    const uint64_t number = context_.groups.NewAssignment();
+    for (const std::string& member : members_) dealt[member] = absl::StrCat(number);
+    for (const Oracle::Topic* topic : context_.oracle.Live()) {
+      for (int32_t i = 0; i < topic->partitions; ++i) {
+        absl::StrAppend(&dealt[members_[context_.random.Below(members_.size())]], ",",
+                        topic->id.high, ":", topic->id.low, ":", i);
+      }
+    }
+    std::vector<protocol::SyncGroupRequest::Assignment> assignments;
+    for (auto& [member, text] : dealt) assignments.push_back({member, {text}});
+    return assignments;
+  }
+
+  void SendSync(const protocol::SyncGroupRequest& request, bool counts) {
     const auto version = static_cast<int16_t>(3 + context_.random.Below(3));
     Send<protocol::SyncGroupResponse>(
         request, version, absl::StrCat("sync ", who_.group, " generation ", who_.generation),
-        [this, life = life_, who = who_, identity = Identity()](
+        [this, counts, life = life_, who = who_, identity = Identity()](
             const protocol::SyncGroupResponse* response, uint64_t sent) {
-          if (life == life_) waits_ = false;
-          if (response != nullptr) OnSynced(*response, who, identity, life == life_, sent);
+          const bool mine = counts && life == life_;
+          if (mine) waits_ = false;
+          if (response != nullptr) OnSynced(*response, who, identity, mine, sent);
         });
   }
 

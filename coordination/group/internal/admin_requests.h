@@ -95,7 +95,8 @@ class AdminRequests {
 
   ErrorCode CheckDelete(const std::string& group_id) {
     const Group* group = shard_.Find(group_id);
-    if (group == nullptr || group->is_deleting) return ErrorCode::kGroupIdNotFound;
+    if (group == nullptr) return ErrorCode::kGroupIdNotFound;
+    if (group->is_deleting) return ErrorCode::kCoordinatorLoadInProgress;  // it may yet stay
     return group->classic.state() == GroupState::kEmpty ? ErrorCode::kNone
                                                         : ErrorCode::kNonEmptyGroup;
   }
