@@ -71,6 +71,7 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
   WEIR_RETURN_IF_ERROR(core->StartController());
   core->FollowOnAllShards(core->shards_.front()->controller().image(),
                           [core = core.get(), on_ready = std::move(on_ready)]() mutable {
+                            core->all_open_ = true;
                             for (size_t i = 0; i < core->listeners_.size(); ++i) {
                               core->acceptors_.push_back(std::make_unique<Acceptor>(
                                   core->node_, *core->shards_.front(), core->listeners_[i], i));
@@ -206,6 +207,9 @@ absl::Status BrokerCore::Close() {
   acceptors_.clear();
   absl::Status status = failed_;
   for (const std::unique_ptr<Shard>& shard : shards_) status.Update(shard->Close());
+  // A log that no shard has opened yet has not been recovered: the next start must do that, from
+  // the checkpoints that there are.
+  if (!all_open_) return status;
   node_.directory->BeginCheckpoint();
   PartitionCheckpoints all;
   for (const std::unique_ptr<Shard>& shard : shards_) {

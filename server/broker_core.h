@@ -72,6 +72,7 @@ class BrokerCore {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::function<void(const absl::Status& why)> on_failed_;
   absl::Status failed_;
+  bool all_open_ = false;  // every shard has opened what was there at the start
 };
 
 }  // namespace weir::server

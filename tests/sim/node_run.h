@@ -445,25 +445,23 @@ class NodeRun {
       trace_.Fail(node_.timers(i), " timers are left on shard ", i);
     }
   }
+  template <class Of>
+  size_t Sum(Of of) const {
+    size_t sum = 0;
+    for (server::Shard* shard : node_.core().node().shards) sum += of(*shard);
+    return sum;
+  }
   size_t GroupRequests() const {
-    size_t count = 0;
-    for (server::Shard* shard : node_.core().node().shards) count += shard->groups().waiting();
-    return count;
+    return Sum([](server::Shard& shard) { return shard.groups().waiting(); });
   }
   size_t GroupTimers() const {
-    size_t count = 0;
-    for (server::Shard* shard : node_.core().node().shards) count += shard->groups().timeouts();
-    return count;
+    return Sum([](server::Shard& shard) { return shard.groups().timeouts(); });
   }
   size_t Readers() const {
-    size_t count = 0;
-    for (server::Shard* shard : node_.core().node().shards) count += shard->partitions().readers();
-    return count;
+    return Sum([](server::Shard& shard) { return shard.partitions().readers(); });
   }
   size_t Connections() const {
-    size_t count = 0;
-    for (server::Shard* shard : node_.core().node().shards) count += shard->connections().size();
-    return count;
+    return Sum([](server::Shard& shard) { return shard.connections().size(); });
   }
   bool AppendsWait() const {
     for (server::Shard* shard : node_.core().node().shards) {
