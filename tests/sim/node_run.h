@@ -464,10 +464,7 @@ class NodeRun {
     return Sum([](server::Shard& shard) { return shard.connections().size(); });
   }
   bool AppendsWait() const {
-    for (server::Shard* shard : node_.core().node().shards) {
-      if (shard->partitions().needs_timer()) return true;
-    }
-    return false;
+    return Sum([](server::Shard& shard) { return shard.partitions().needs_timer(); }) > 0;
   }
 
   static constexpr int64_t kWholeDisk = int64_t{1} << 50;
