@@ -14,7 +14,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/random.h"
 #include "base/status_macros.h"
+#include "log/posix_file.h"
+#include "server/broker_core.h"
+#include "server/event_loop.h"
+#include "server/node.h"
+#include "server/poller.h"
 #include "server/poller_factory.h"
 
 namespace weir::server {
@@ -33,6 +40,24 @@ size_t ReactorCount(const BrokerConfig& config) {
 }
 
 }  // namespace
+
+struct Broker::Reactor {
+  explicit Reactor(std::unique_ptr<Poller> with)
+      : poller(std::move(with)), files(&poller->syncer()), loop(*poller, clock, &files) {}
+
+  SystemClock clock;
+  SystemRandom random;
+  std::unique_ptr<Poller> poller;
+  log::PosixFileSystem files;
+  EventLoop loop;
+  std::thread thread;
+};
+
+Broker::Broker() = default;
+
+const Node& Broker::node() const { return core_->node(); }
+
+int Broker::port(size_t listener) const { return core_->port(listener); }
 
 absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(
     BrokerConfig config, Logger& logger, std::function<void(const absl::Status& why)> on_failed) {

@@ -10,22 +10,17 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/clock.h"
-#include "base/random.h"
-#include "log/posix_file.h"
 #include "server/broker_config.h"
-#include "server/broker_core.h"
-#include "server/event_loop.h"
 #include "server/logger.h"
-#include "server/poller.h"
 
 namespace weir::server {
+
+class BrokerCore;
+struct Node;
 
 class Broker {
  public:
@@ -37,8 +32,8 @@ class Broker {
       std::function<void(const absl::Status& why)> on_failed = nullptr);
   ~Broker();
 
-  const Node& node() const { return core_->node(); }
-  int port(size_t listener = 0) const { return core_->port(listener); }
+  const Node& node() const;
+  int port(size_t listener = 0) const;
 
   // Ends the threads, then closes everything such that the next start has nothing to recover. The
   // destructor does it too, but keeps the error to itself. Gives why the data folder failed, where
@@ -46,22 +41,11 @@ class Broker {
   absl::Status Stop();
 
  private:
-  // What one shard runs on. Destroyed after the core.
-  struct Reactor {
-    explicit Reactor(std::unique_ptr<Poller> with)
-        : poller(std::move(with)), files(&poller->syncer()), loop(*poller, clock, &files) {}
+  struct Reactor;  // what one shard runs on
 
-    SystemClock clock;
-    SystemRandom random;
-    std::unique_ptr<Poller> poller;
-    log::PosixFileSystem files;
-    EventLoop loop;
-    std::thread thread;
-  };
+  Broker();
 
-  Broker() = default;
-
-  std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::vector<std::unique_ptr<Reactor>> reactors_;  // destroyed after the core
   std::unique_ptr<BrokerCore> core_;
 };
 

@@ -19,6 +19,7 @@
 #include "server/broker.h"
 #include "server/broker_config_reader.h"
 #include "server/logger.h"
+#include "server/node.h"
 #include "server/properties.h"
 
 namespace weir::server {

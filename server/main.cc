@@ -25,6 +25,7 @@
 #include "server/cli/flags.h"
 #include "server/data_directory.h"
 #include "server/logger.h"
+#include "server/node.h"
 #include "server/properties.h"
 
 namespace weir::server {
