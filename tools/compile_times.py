@@ -127,7 +127,7 @@ The figures belong to the machine that they were measured on; their ratios trave
 - All {len(plain)} units, unoptimised: {sum(seconds for seconds, _ in plain):.0f} s.
   The dearest takes {dearest[0]:.1f} s; at most {UNIT_BUDGET_SECONDS} s are allowed.
 - The {len(broker)} units of the broker with `-c opt`: {total:.0f} s; at most {BROKER_BUDGET_SECONDS} s are allowed.
-- The {len(commands)} units of the command line, which `{BROKER}` has in it too: {sum(seconds for seconds, _ in commands):.0f} s.
+- The {len(commands)} units of the command line, in `{BROKER}` too: {sum(seconds for seconds, _ in commands):.0f} s.
 
 ## The {min(ROWS, len(plain))} dearest units, unoptimised
 
