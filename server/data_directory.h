@@ -198,9 +198,13 @@ inline bool DataDirectory::Remembers(const PartitionName& partition) const {
 inline absl::Status DataDirectory::ForgetIn(log::FileSystem& fs,
                                             const std::vector<PartitionName>& partitions,
                                             const char* name, log::PartitionOffsets* offsets) {
+  log::PartitionOffsets left = *offsets;
   size_t dropped = 0;
-  for (const PartitionName& partition : partitions) dropped += offsets->erase(partition);
-  return dropped == 0 ? absl::OkStatus() : Checkpoint(fs, name).Write(*offsets);
+  for (const PartitionName& partition : partitions) dropped += left.erase(partition);
+  if (dropped == 0) return absl::OkStatus();
+  WEIR_RETURN_IF_ERROR(Checkpoint(fs, name).Write(left));
+  *offsets = std::move(left);  // what could not be written is forgotten by the next call
+  return absl::OkStatus();
 }
 
 inline absl::Status DataDirectory::Forget(log::FileSystem& fs,

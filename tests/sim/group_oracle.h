@@ -63,7 +63,8 @@ class GroupOracle {
     // Who asked before the other was answered may have been first.
     if (!holder.member_id.empty() && holder.member_id != now.member_id && holder.told_at < sent) {
       // A generation that is in the log keeps its members through a crash.
-      group.gone[holder.member_id] = {trace_.now(), now.generation <= group.newest_synced};
+      group.gone[holder.member_id] = {trace_.now(), now.generation <= group.newest_synced &&
+                                                        !MayBeReset(group, group.synced_at)};
       ++counters_.fenced;
     }
     const bool in_order = holder.told_at < sent;
@@ -84,7 +85,10 @@ class GroupOracle {
                 const std::set<TopicPartition>& partitions, uint64_t sent) {
     Group& group = groups_[who.group];
     if (sent <= group.reset_at) return;
-    group.newest_synced = std::max(group.newest_synced, who.generation);
+    if (who.generation > group.newest_synced) {
+      group.newest_synced = who.generation;
+      group.synced_at = trace_.now();
+    }
     for (const TopicPartition& partition : partitions) {
       const auto owner = owners_.emplace(std::pair(number, partition), identity).first;
       if (owner->second == identity) continue;
@@ -214,6 +218,7 @@ class GroupOracle {
     OnQuiet();
     for (auto& [id, group] : groups_) {
       group.newest_told = group.newest_synced;
+      group.told_at = group.synced_at;
       std::erase_if(group.gone, [](const auto& gone) { return !gone.second.durable; });
       group.holders.clear();
     }
@@ -260,6 +265,7 @@ class GroupOracle {
     uint64_t told_at = 0;
     uint64_t reset_at = 0;  // when a client was told of its deletion
     int32_t newest_synced = -1;
+    uint64_t synced_at = 0;
     std::map<int32_t, Dealt> assignments;   // by generation
     std::map<std::string, Gone> gone;       // member ids
     std::map<std::string, Holder> holders;  // by instance id

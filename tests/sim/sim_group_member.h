@@ -97,6 +97,10 @@ class GroupMember final : public OffsetActor {
 
   void Work() {
     if (settled_ >= 2 || context_.random.OneIn(3)) return Heartbeat();
+    const auto is_deleted = [this](const TopicPartition& partition) {
+      return context_.oracle.Deletable(partition.topic_id);
+    };
+    std::erase_if(owned_, is_deleted);  // nothing can be committed for it
     if (owned_.empty()) {
       settled_ = 2;
       return Heartbeat();
