@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
+#include "base/hex.h"
 #include "client/partitioner.h"
 
 int main(int argc, char** argv) {
@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
   }
   std::string line;
   while (std::getline(std::cin, line)) {
-    const std::string key = absl::HexStringToBytes(line);
+    const std::string key = weir::BytesOfHex(line);
     std::cout << weir::client::Murmur2(key);
     for (const int32_t count : counts) {
       std::cout << ' ' << weir::client::PartitionForKey(key, count);
