@@ -4,6 +4,8 @@
 // A broker of one shard on this thread, with real files, and one client that is wired to it in
 // memory: from a request's bytes to the answer's without a socket. Each byte of a request is copied
 // once on its way in, as a kernel would.
+// Threading: one thread; that of the syncer only wakes it. Errors: a rig that does not start or a
+// disk that fails ends the program, and so does a request that closes the connection.
 #ifndef WEIR_BENCH_BROKER_RIG_H_
 #define WEIR_BENCH_BROKER_RIG_H_
 
@@ -52,6 +54,7 @@ class WirePoller final : public server::Poller {
   // The client's side: what it sends, which must stay until it was taken, and what it got.
   void SendToBroker(absl::string_view bytes) { to_broker_ = bytes; }
   std::string& to_client() { return to_client_; }
+  bool closed() const { return closed_; }
 
   absl::string_view name() const override { return "wire"; }
   absl::StatusOr<SocketId> Listen(const std::string&, int, int) override { return kListener; }
@@ -85,7 +88,7 @@ class WirePoller final : public server::Poller {
   }
 
   void Watch(SocketId, bool, bool) override {}
-  void Close(SocketId) override {}
+  void Close(SocketId socket) override { closed_ = closed_ || socket == kConnection; }
   server::DetachedSocket Detach(SocketId) override { return {}; }
   SocketId Adopt(server::DetachedSocket) override { return kConnection; }
 
@@ -118,6 +121,7 @@ class WirePoller final : public server::Poller {
   absl::string_view to_broker_;
   std::string to_client_;
   bool accepted_ = false;
+  bool closed_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool woken_ = false;
@@ -156,6 +160,7 @@ class BrokerRig {
     size_t needed = sizeof(uint32_t);
     while (answer.size() < needed) {
       loop_.RunOnce(/*may_block=*/true);
+      WEIR_CHECK(!poller_.closed());
       if (answer.size() >= sizeof(uint32_t)) needed = 4 + LoadBig32(answer.data());
     }
     return absl::string_view(answer).substr(4);

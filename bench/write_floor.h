@@ -4,6 +4,7 @@
 // The least that a log could do with a batch: check its CRC-32C and append it to a file. Files are
 // as large as the segments of the rows beside it, and only the last two are kept, so that both
 // leave the page cache as much to do.
+// Threading: one thread. Errors: a disk that fails ends the program.
 #ifndef WEIR_BENCH_WRITE_FLOOR_H_
 #define WEIR_BENCH_WRITE_FLOOR_H_
 
