@@ -9,15 +9,19 @@
 #define WEIR_BENCH_WRITE_FLOOR_H_
 
 #include <fcntl.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "bench/temp_folder.h"
@@ -37,10 +41,20 @@ class WriteFloor {
   void Append(absl::string_view batch) {
     const absl::string_view covered = batch.substr(protocol::record_batch_at::kAttributes);
     sum_ ^= Crc32c(covered);  // compared with nothing, but not to be left out
-    if (written_ + static_cast<int64_t>(batch.size()) > kSegmentBytes) Roll();
-    WEIR_CHECK(pwrite(fd_, batch.data(), batch.size(), written_) ==
-               static_cast<ssize_t>(batch.size()));
-    written_ += static_cast<int64_t>(batch.size());
+    Write(batch);
+  }
+  void Write(absl::string_view batch) { Write(absl::MakeConstSpan(&batch, 1)); }
+  // With one system call.
+  void Write(absl::Span<const absl::string_view> batches) {
+    vectors_.clear();
+    ssize_t bytes = 0;
+    for (const absl::string_view batch : batches) {
+      vectors_.push_back({const_cast<char*>(batch.data()), batch.size()});
+      bytes += static_cast<ssize_t>(batch.size());
+    }
+    if (written_ + bytes > kSegmentBytes) Roll();
+    WEIR_CHECK(pwritev(fd_, vectors_.data(), static_cast<int>(vectors_.size()), written_) == bytes);
+    written_ += bytes;
   }
   void Sync() { WEIR_CHECK(fdatasync(fd_) == 0); }
 
@@ -57,6 +71,7 @@ class WriteFloor {
   }
 
   TempFolder folder_;
+  std::vector<iovec> vectors_;
   std::string current_, last_;
   int files_ = 0;
   int fd_ = -1;

@@ -7,25 +7,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/endian.h"
+#include "bench/bench_log.h"
 #include "bench/broker_rig.h"
 #include "bench/floor.h"
 #include "bench/orders.h"
-#include "bench/temp_folder.h"
 #include "bench/write_floor.h"
 #include "benchmark/benchmark.h"
-#include "log/log.h"
-#include "log/posix_file.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/produce.h"
 #include "protocol/headers.h"
@@ -37,51 +31,16 @@ namespace {
 
 constexpr size_t kPiecesPerTurn = 8;
 
-// A log whose folder holds about two segments, as its floor's does.
-class BenchLog {
- public:
-  BenchLog() {
-    log::LogConfig config;
-    config.segment_bytes = kSegmentBytes;
-    config.retention_bytes = kSegmentBytes;
-    config.retention_ms = -1;
-    config.file_delete_delay_ms = 0;
-    auto log = log::Log::Open(files_, absl::StrCat(folder_.path(), "/orders-0"), config, {}, Now());
-    WEIR_CHECK(log.ok());
-    log_ = *std::move(log);
-  }
-
-  void Append(std::string& batch) {
-    WEIR_CHECK(validator_.Validate(batch, {}, Now()).ok());
-    log::BatchToAppend append{absl::MakeSpan(batch)};
-    log_->Append(absl::MakeSpan(&append, 1), LeaderEpoch(0), Now());
-    WEIR_CHECK(append.status.ok());
-    if (log_->segments() == segments_) return;
-    WEIR_CHECK(log_->DeleteOldSegments(Now(), log_->log_end_offset()).ok());
-    log_->Tick(Now());
-    segments_ = log_->segments();
-  }
-  void Sync() { WEIR_CHECK(log_->Flush().ok()); }
-
- private:
-  TimestampMs Now() { return clock_.WallMs(); }
-
-  TempFolder folder_;
-  SystemClock clock_;
-  log::PosixFileSystem files_;
-  protocol::RecordBatchValidator validator_;
-  std::unique_ptr<log::Log> log_;
-  size_t segments_ = 1;
-};
-
 void BM_Append(benchmark::State& state) {
   const bool fsync = state.range(0) != 0;
   std::vector<std::string>& batches = OrderBatches();
   BenchLog ours;
+  protocol::RecordBatchValidator validator;
   WriteFloor floor;
   RunAgainstFloor(
       state, batches.size(), kPiecesPerTurn,
       [&](size_t i) {
+        WEIR_CHECK(validator.Validate(batches[i], {}, ours.Now()).ok());
         ours.Append(batches[i]);
         if (fsync) ours.Sync();
       },
