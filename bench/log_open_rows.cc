@@ -129,6 +129,7 @@ void BM_IdlePartition(benchmark::State& state) {
       logs.push_back(OpenLog(files, absl::StrCat(folder.path(), "/orders-", i), config, false));
       while (logs.back()->segments() < segments) Append(*logs.back(), batch);
       Append(*logs.back(), batch);
+      WEIR_CHECK(logs.back()->Flush().ok());
     }
     // Idle for two rounds of housekeeping, each of which lets go of what was not used since.
     for (int round = 0; round < 2; ++round) {

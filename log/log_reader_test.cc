@@ -152,7 +152,7 @@ TEST_F(LogReaderTest, RecordsOfAllCodecsInOrder) {
   }
   RecordReader reader(*log_, Offset(17));
   for (int i = 17; i < 150; ++i) {
-    const auto record = reader.Next();
+    auto record = reader.Next();
     ASSERT_TRUE(record.ok()) << record.status();
     ASSERT_TRUE(record->has_value());
     EXPECT_EQ((*record)->offset, Offset(i));
