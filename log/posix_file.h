@@ -309,6 +309,8 @@ class PosixFileSystem final : public FileSystem {
     syncs_->done.clear();
   }
 
+  // Whether DrainSyncs has something that the syncer knows nothing of.
+  bool has_completed_sync() const { return !syncs_->done.empty(); }
   size_t syncs_in_flight() const { return syncs_->in_flight.size(); }
 
  private:

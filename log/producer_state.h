@@ -137,7 +137,7 @@ class ProducerState {
   void Expire(TimestampMs now_ms, int64_t expiration_ms) {
     for (auto it = entries_.begin(); it != entries_.end();) {
       const bool expired = it->second.transaction_first_offset == kNoOffset &&
-                           now_ms - it->second.last_timestamp >= expiration_ms;
+                           it->second.last_timestamp <= now_ms - expiration_ms;
       if (expired) {
         entries_.erase(it++);
       } else {

@@ -107,7 +107,7 @@ class Segment {
   absl::Status Unseal() {
     WEIR_RETURN_IF_ERROR(LoadIndexes());
     sealed_ = false;
-    return WalkTail();
+    return LearnTail(/*times_complete=*/true);
   }
 
   // Reads and checks everything; rebuilds the indexes from what is valid, which it does not write.
@@ -136,9 +136,11 @@ class Segment {
                   TimestampMs max_timestamp, TimestampMs now_ms) const {
     if (batch_last - base_ > std::numeric_limits<int32_t>::max()) return true;
     if (size_after == 0) return false;
-    const int64_t waited = rolling_timestamp_ != kNoTimestamp && max_timestamp != kNoTimestamp
-                               ? max_timestamp - rolling_timestamp_
-                               : now_ms - created_ms_;
+    int64_t waited = now_ms - created_ms_;
+    if (rolling_timestamp_ != kNoTimestamp && max_timestamp != kNoTimestamp &&
+        __builtin_sub_overflow(max_timestamp, rolling_timestamp_, &waited)) {
+      waited = max_timestamp > rolling_timestamp_ ? std::numeric_limits<int64_t>::max() : 0;
+    }
     return size_after + batch.size_bytes() > config_.segment_bytes || waited > config_.segment_ms ||
            IndexesFull();
   }
@@ -215,7 +217,7 @@ class Segment {
       indexes_->times.TruncateTo(batch->base_offset);
     }
     WEIR_RETURN_IF_ERROR(LoadIndexes());
-    return WalkTail();
+    return LearnTail(/*times_complete=*/false);
   }
 
   // Completes the indexes and writes their files, which the caller makes durable.
@@ -333,30 +335,51 @@ class Segment {
     return absl::OkStatus();
   }
 
-  // Learns from the headers behind the last index entry what the indexes do not say.
-  absl::Status WalkTail() {
+  // Learns what the indexes do not say; where they say what is not so, does without them.
+  absl::Status LearnTail(bool times_complete) {
+    WEIR_RETURN_IF_ERROR(WalkTail(times_complete));
+    const OffsetIndex& offsets = indexes_->offsets;
+    const TimeIndex& times = indexes_->times;
+    const bool right =
+        (offsets.entries() == 0 || offsets.Last().offset < next_offset_) &&
+        (times.entries() == 0 ||
+         (times.Last().offset < next_offset_ &&
+          (max_.timestamp == times.Last().timestamp || max_.offset > times.Last().offset)));
+    return right ? absl::OkStatus() : RebuildIndexes();
+  }
+
+  // Walks the headers behind the last index entry. The time index that Seal wrote ends with the
+  // latest timestamp of all; any other may end before the offset index does, never the other way
+  // around.
+  absl::Status WalkTail(bool times_complete) {
     max_ = indexes_->times.Last();
     max_known_ = true;
     next_offset_ = base_;
     rolling_timestamp_ = kNoTimestamp;
     const OffsetPosition last = indexes_->offsets.Last();
     bytes_since_index_ = size_bytes() - last.position;
-    // The time index may end before the offset index does, never the other way around.
-    const int64_t from = std::min(last.position, indexes_->offsets.Lookup(max_.offset).position);
+    const int64_t from =
+        times_complete ? last.position
+                       : std::min(last.position, indexes_->offsets.Lookup(max_.offset).position);
     if (from > 0) {
       WEIR_RETURN_IF_ERROR(WalkHeaders(0, [&](const protocol::RecordBatchHeader& batch, int64_t) {
         rolling_timestamp_ = batch.max_timestamp();
         return false;
       }));
     }
-    return WalkHeaders(from, [&](const protocol::RecordBatchHeader& batch, int64_t position) {
-      if (position == 0) rolling_timestamp_ = batch.max_timestamp();
-      if (batch.max_timestamp() > max_.timestamp) {
-        max_ = {batch.max_timestamp(), batch.last_offset()};
-      }
-      next_offset_ = batch.next_offset();
-      return true;
-    });
+    absl::Status misplaced;
+    WEIR_RETURN_IF_ERROR(
+        WalkHeaders(from, [&](const protocol::RecordBatchHeader& batch, int64_t position) {
+          misplaced = Named(log_internal::CheckPlace(batch, position, base_, next_offset_));
+          if (!misplaced.ok()) return false;
+          if (position == 0) rolling_timestamp_ = batch.max_timestamp();
+          if (batch.max_timestamp() > max_.timestamp) {
+            max_ = {batch.max_timestamp(), batch.last_offset()};
+          }
+          next_offset_ = batch.next_offset();
+          return true;
+        }));
+    return misplaced;
   }
 
   // Calls `visit` for the batches from `position`, a place between batches, until it says false.

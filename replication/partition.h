@@ -20,6 +20,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -88,8 +89,10 @@ class Partition {
     if (slice.ok()) {
       answer.slice = *std::move(slice);
     } else {
-      answer.error = absl::IsOutOfRange(slice.status()) ? protocol::ErrorCode::kOffsetOutOfRange
-                                                        : protocol::ErrorCode::kKafkaStorageError;
+      answer.error = ErrorOf(slice.status());
+      if (!absl::IsOutOfRange(slice.status())) {
+        answer.message = std::string(slice.status().message());
+      }
     }
     return answer;
   }
@@ -133,7 +136,8 @@ class Partition {
     const auto found = timestamp == kMaxTimestamp ? log_->MaxTimestamp(decode)
                                                   : log_->FindByTimestamp(timestamp, end, decode);
     if (!found.ok()) {
-      answer.error = protocol::ErrorCode::kKafkaStorageError;
+      answer.error = ErrorOf(found.status());
+      answer.message = std::string(found.status().message());
     } else if (found->has_value() && (*found)->offset < end) {
       answer.timestamp = (*found)->timestamp;
       answer.offset = (*found)->offset;
@@ -300,6 +304,14 @@ class Partition {
     if (!log_->failed().ok()) return protocol::ErrorCode::kKafkaStorageError;
     if (e.acks == kAcksAll && !EnoughInSync()) return protocol::ErrorCode::kNotEnoughReplicas;
     return protocol::ErrorCode::kNone;
+  }
+
+  // Of a log that cannot be read. What is damaged will not get better: a client should not try for
+  // ever, as it does after a storage error.
+  static protocol::ErrorCode ErrorOf(const absl::Status& read) {
+    if (absl::IsOutOfRange(read)) return protocol::ErrorCode::kOffsetOutOfRange;
+    return absl::IsDataLoss(read) ? protocol::ErrorCode::kCorruptMessage
+                                  : protocol::ErrorCode::kKafkaStorageError;
   }
 
   static protocol::ErrorCode ErrorOf(const log::BatchToAppend& batch) {

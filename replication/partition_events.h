@@ -130,6 +130,7 @@ struct ReadAnswer {
   Offset high_watermark = kNoOffset;
   Offset last_stable_offset = kNoOffset;
   Offset log_start_offset = kNoOffset;
+  std::string message{};  // what the log said when it could not be read
 };
 
 // ListOffsets' special timestamps.
@@ -145,6 +146,7 @@ struct OffsetAnswer {
   TimestampMs timestamp = kNoTimestamp;
   Offset offset = kNoOffset;  // kNoOffset without an error: there is no such record
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
+  std::string message{};  // as ReadAnswer's
 };
 
 struct DeleteAnswer {

@@ -73,6 +73,7 @@ struct BrokerConfig {
   int32_t producer_id_expiration_ms = 0;
   int64_t retention_check_interval_ms = 0;
   int32_t recovery_point_interval_ms = 0;
+  int32_t recovery_threads = 1;
 
   int32_t group_initial_rebalance_delay_ms = 0;
   int32_t group_session_timeout_min_ms = 0;

@@ -134,6 +134,7 @@ inline void ReadScalars(BrokerConfig* config) {
   config->producer_id_expiration_ms = Int(*config, "producer.id.expiration.ms");
   config->retention_check_interval_ms = Number(*config, "log.retention.check.interval.ms");
   config->recovery_point_interval_ms = Int(*config, "log.flush.offset.checkpoint.interval.ms");
+  config->recovery_threads = Int(*config, "num.recovery.threads.per.data.dir");
   ReadGroupScalars(config);
   config->flush_policy =
       Text(*config, "weir.flush.policy") == "os" ? FlushPolicy::kOs : FlushPolicy::kAck;

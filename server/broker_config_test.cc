@@ -63,8 +63,8 @@ TEST(BrokerConfig, KafkasCombinedFileStartsWithNotices) {
   ASSERT_TRUE(config->controller_listener.has_value());
   EXPECT_EQ(config->controller_listener->address.port, 9093);
   EXPECT_EQ(config->data_directory, "/tmp/kraft-combined-logs");
-  // One notice for each of the seven keys without effect, one for the controller's listener.
-  EXPECT_EQ(notices.size(), 8u);
+  // One notice for each of the six keys without effect, one for the controller's listener.
+  EXPECT_EQ(notices.size(), 7u);
   EXPECT_TRUE(absl::StartsWith(notices[0], "f:11: num.network.threads has no effect: "));
 }
 

@@ -21,6 +21,7 @@
 #include "server/gather.h"
 #include "server/logger.h"
 #include "server/partition_table.h"
+#include "server/recovery.h"
 
 namespace weir::server {
 namespace {
@@ -69,6 +70,9 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
     core->node_.shards[i] = core->shards_.back().get();
   }
   WEIR_RETURN_IF_ERROR(core->StartController());
+  WEIR_RETURN_IF_ERROR(RecoverLogs(core->node_, core->shards_,
+                                   core->shards_.front()->controller().image(),
+                                   first.loop.clock()));
   core->FollowOnAllShards(core->shards_.front()->controller().image(),
                           [core = core.get(), on_ready = std::move(on_ready)]() mutable {
                             core->all_open_ = true;

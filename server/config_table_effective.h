@@ -121,6 +121,8 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
     {"node.id", ConfigType::kInt, "1", ConfigEffect::kEffective, "The id of this node.", 0},
     {"num.partitions", ConfigType::kInt, "1", ConfigEffect::kEffective,
      "Partitions of a topic that is created without saying how many.", 1},
+    {"num.recovery.threads.per.data.dir", ConfigType::kInt, "2", ConfigEffect::kEffective,
+     "How many threads open and check the logs when the broker starts.", 1, 1024},
     {"offset.metadata.max.bytes", ConfigType::kInt, "4096", ConfigEffect::kEffective,
      "The longest metadata text that may go with a committed offset."},
     {"offsets.commit.timeout.ms", ConfigType::kInt, "5000", ConfigEffect::kEffective,

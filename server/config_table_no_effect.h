@@ -239,8 +239,6 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
     {"num.io.threads", ConfigType::kInt, "8", ConfigEffect::kNoEffect, config_reasons::kNoPools, 1},
     {"num.network.threads", ConfigType::kInt, "3", ConfigEffect::kNoEffect,
      config_reasons::kNoPools, 1},
-    {"num.recovery.threads.per.data.dir", ConfigType::kInt, "2", ConfigEffect::kNoEffect,
-     config_reasons::kNoPools, 1},
     {"num.replica.alter.log.dirs.threads", ConfigType::kInt, nullptr, ConfigEffect::kNoEffect,
      config_reasons::kNoPools},
     {"num.replica.fetchers", ConfigType::kInt, "1", ConfigEffect::kNoEffect,

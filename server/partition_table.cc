@@ -73,40 +73,49 @@ absl::Status PartitionTable::SetAside(const std::string& directory, const std::s
 
 // Makes sure that the partition's directory is of this incarnation of the topic, and says how to
 // open what is in it.
-absl::StatusOr<log::RecoveryHint> PartitionTable::PrepareDirectory(const Hosted& hosted) {
-  const PartitionName name(hosted.topic, hosted.id.partition.value());
-  if (files_.Exists(hosted.directory)) {
-    const absl::StatusOr<Uuid> owner = log::ReadPartitionMetadata(files_, hosted.directory);
+absl::StatusOr<log::RecoveryHint> PartitionTable::PrepareDirectory(const TopicPartition& id,
+                                                                   const std::string& topic,
+                                                                   const std::string& directory) {
+  const PartitionName name(topic, id.partition.value());
+  if (files_.Exists(directory)) {
+    const absl::StatusOr<Uuid> owner = log::ReadPartitionMetadata(files_, directory);
     // Without the file, a crash came while the log was created.
     if (absl::IsNotFound(owner.status())) return node_.directory->HintFor(name);
     WEIR_RETURN_IF_ERROR(owner.status());
-    if (*owner == hosted.id.topic_id) return node_.directory->HintFor(name);
-    node_.logger->Warning(hosted.directory, " is of an earlier topic of this name, ",
-                          owner->ToString(), ": set aside");
+    if (*owner == id.topic_id) return node_.directory->HintFor(name);
+    node_.logger->Warning(directory, " is of an earlier topic of this name, ", owner->ToString(),
+                          ": set aside");
     WEIR_RETURN_IF_ERROR(node_.directory->Forget(files_, {name}));
-    WEIR_RETURN_IF_ERROR(
-        SetAside(hosted.directory, absl::StrCat(".", owner->ToString(), "-stray")));
+    WEIR_RETURN_IF_ERROR(SetAside(directory, absl::StrCat(".", owner->ToString(), "-stray")));
   } else if (node_.directory->Remembers(name)) {
     return absl::DataLossError(absl::StrCat(
-        hosted.directory, ": expected the partition's log up to offset ",
+        directory, ": expected the partition's log up to offset ",
         node_.directory->HintFor(name).recovery_point.value(), ", the directory is missing"));
   }
   return log::RecoveryHint();
 }
 
-absl::StatusOr<std::unique_ptr<log::Log>> PartitionTable::OpenLog(const Hosted& hosted) {
-  WEIR_ASSIGN_OR_RETURN(const log::RecoveryHint hint, PrepareDirectory(hosted));
-  const auto next_token = [this, id = hosted.id] {
+absl::StatusOr<std::unique_ptr<log::Log>> PartitionTable::OpenLog(const TopicPartition& id,
+                                                                  const std::string& topic,
+                                                                  const TopicSettings& settings) {
+  const std::string directory = node_.directory->PartitionPath(topic, id.partition);
+  WEIR_ASSIGN_OR_RETURN(const log::RecoveryHint hint, PrepareDirectory(id, topic, directory));
+  const auto next_token = [this, id] {
     syncs_.emplace(next_sync_, id);
     return next_sync_++;
   };
-  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<log::Log> log,
-                        log::Log::Open(files_, hosted.directory, LogConfigOf(hosted.settings), hint,
-                                       clock_.WallMs(), next_token));
-  if (!files_.Exists(absl::StrCat(hosted.directory, "/", log::kPartitionMetadataName))) {
-    WEIR_RETURN_IF_ERROR(log::WritePartitionMetadata(files_, hosted.directory, hosted.id.topic_id));
+  WEIR_ASSIGN_OR_RETURN(
+      std::unique_ptr<log::Log> log,
+      log::Log::Open(files_, directory, LogConfigOf(settings), hint, clock_.WallMs(), next_token));
+  if (!files_.Exists(absl::StrCat(directory, "/", log::kPartitionMetadataName))) {
+    WEIR_RETURN_IF_ERROR(log::WritePartitionMetadata(files_, directory, id.topic_id));
   }
   return log;
+}
+
+void PartitionTable::AddRecovered(const TopicPartition& id,
+                                  absl::StatusOr<std::unique_ptr<log::Log>> log) {
+  recovered_.emplace(id, std::move(log));
 }
 
 void PartitionTable::ReportRecovery(const Hosted& hosted) const {
@@ -124,7 +133,9 @@ void PartitionTable::Open(const TopicPartition& id, const std::string& topic,
   hosted->topic = topic;
   hosted->directory = node_.directory->PartitionPath(topic, id.partition);
   hosted->settings = settings;
-  absl::StatusOr<std::unique_ptr<log::Log>> log = OpenLog(*hosted);
+  auto recovered = recovered_.extract(id);
+  absl::StatusOr<std::unique_ptr<log::Log>> log =
+      recovered.empty() ? OpenLog(id, topic, settings) : std::move(recovered.mapped());
   if (log.ok()) {
     hosted->partition = std::make_unique<replication::Partition>(
         node_.config.node_id, *std::move(log), PartitionConfigOf(settings));
@@ -210,7 +221,9 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
     if (auto* done = std::get_if<replication::AppendDone>(&effect)) {
       auto waiting = appends_.extract(done->token);
       WEIR_CHECK(!waiting.empty());
-      if (done->error == ErrorCode::kKafkaStorageError) WarnOfStorage(*hosted, done->message);
+      if (done->error == ErrorCode::kKafkaStorageError) {
+        WarnOfStorage(*hosted, "refuses records", done->message);
+      }
       waiting.mapped().reply(*done);
     } else if (auto* ready = std::get_if<replication::FetchReady>(&effect)) {
       auto wait = waits_.extract(ready->token);
@@ -231,13 +244,13 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
   }
 }
 
-// Clients try again and again while a disk is full: one line in a while must do.
-void PartitionTable::WarnOfStorage(const Hosted& hosted, const std::string& message) {
+// Clients try again and again while a disk is full or broken: one line in a while must do.
+void PartitionTable::WarnOfStorage(const Hosted& hosted, absl::string_view what,
+                                   const std::string& message) {
   constexpr int64_t kIntervalNs = 10'000 * kNsPerMs;
   if (message.empty() || clock_.Monotonic() < next_storage_warning_) return;
   next_storage_warning_ = clock_.Monotonic() + kIntervalNs;
-  node_.logger->Error(hosted.topic, "-", hosted.id.partition.value(),
-                      " refuses records: ", message);
+  node_.logger->Error(hosted.topic, "-", hosted.id.partition.value(), " ", what, ": ", message);
 }
 
 void PartitionTable::Append(const TopicPartition& id, AppendCall call,
@@ -266,6 +279,7 @@ ReadReply PartitionTable::Read(const ReadQuestion& question) {
     return reply;
   }
   reply.answer = hosted->partition->Read(question.request);
+  WarnOfStorage(*hosted, "cannot be read", reply.answer.message);
   reply.leader_epoch = hosted->partition->leader_epoch();
   return reply;
 }
@@ -297,8 +311,10 @@ replication::OffsetAnswer PartitionTable::FindOffset(const OffsetQuestion& quest
                                                    protocol::DecompressionLimits(), &records));
     return records;
   };
-  return hosted->partition->ListOffset(question.timestamp, question.leader_epoch,
-                                       question.read_committed, decode);
+  replication::OffsetAnswer answer = hosted->partition->ListOffset(
+      question.timestamp, question.leader_epoch, question.read_committed, decode);
+  WarnOfStorage(*hosted, "cannot be searched", answer.message);
+  return answer;
 }
 
 PartitionTable::Hosted* PartitionTable::FindOnline(const TopicPartition& id, ErrorCode* error) {

@@ -21,6 +21,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/ids.h"
@@ -102,7 +103,14 @@ class PartitionTable {
 
   // --- metadata -----------------------------------------------------------------------------
 
-  // Opens the log of a partition, or creates it, and takes up its leadership as `image` says.
+  // Opens the log of a partition, or creates it. While no loop runs any thread may do this, several
+  // at a time, where the file system allows that; otherwise the shard's.
+  absl::StatusOr<std::unique_ptr<log::Log>> OpenLog(const TopicPartition& id,
+                                                    const std::string& topic,
+                                                    const TopicSettings& settings);
+  // Keeps what OpenLog gave for Open.
+  void AddRecovered(const TopicPartition& id, absl::StatusOr<std::unique_ptr<log::Log>> log);
+  // Opens the log of a partition unless that was done, and takes up its leadership as `image` says.
   void Open(const TopicPartition& id, const std::string& topic,
             const metadata::PartitionImage& image, const TopicSettings& settings);
   void Update(const TopicPartition& id, const metadata::PartitionImage& image);
@@ -181,8 +189,9 @@ class PartitionTable {
     TimestampMs at_ms = 0;
   };
 
-  absl::StatusOr<std::unique_ptr<log::Log>> OpenLog(const Hosted& hosted);
-  absl::StatusOr<log::RecoveryHint> PrepareDirectory(const Hosted& hosted);
+  absl::StatusOr<log::RecoveryHint> PrepareDirectory(const TopicPartition& id,
+                                                     const std::string& topic,
+                                                     const std::string& directory);
   absl::Status SetAside(const std::string& directory, const std::string& suffix);
   void ReportRecovery(const Hosted& hosted) const;
   log::LogConfig LogConfigOf(const TopicSettings& settings) const;
@@ -196,7 +205,7 @@ class PartitionTable {
   replication::Now now() const { return {clock_.Monotonic(), clock_.WallMs()}; }
   void Step(Hosted* hosted, replication::Event event);
   void Carry(Hosted* hosted, replication::Effects effects);
-  void WarnOfStorage(const Hosted& hosted, const std::string& message);
+  void WarnOfStorage(const Hosted& hosted, absl::string_view what, const std::string& message);
 
   const Node& node_;
   log::FileSystem& files_;
@@ -205,6 +214,7 @@ class PartitionTable {
   MonotonicNs next_storage_warning_;
 
   absl::flat_hash_map<TopicPartition, std::unique_ptr<Hosted>> partitions_;
+  absl::flat_hash_map<TopicPartition, absl::StatusOr<std::unique_ptr<log::Log>>> recovered_;
   absl::flat_hash_map<log::SyncToken, TopicPartition> syncs_;
   log::SyncToken next_sync_ = 1;
   std::vector<TopicPartition> appended_;  // in this tick, each once

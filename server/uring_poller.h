@@ -7,8 +7,7 @@
 // workers, without a thread of ours.
 // Threading: nothing is submitted before the first Wait, so that a poller may be made on another
 // thread than the one that runs it.
-// Errors: Create says why this system has no io_uring for us: kUnimplemented, kPermissionDenied
-// (forbidden, as in many containers) or kUnavailable. Limits: Linux 5.15 or newer.
+// Errors: Create as log::OpenUring (log/uring_ring.h). Limits: Linux 5.15 or newer.
 #ifndef WEIR_SERVER_URING_POLLER_H_
 #define WEIR_SERVER_URING_POLLER_H_
 
@@ -22,20 +21,18 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/memory/memory.h"
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/check.h"
+#include "base/status_macros.h"
 #include "log/file.h"
+#include "log/uring_ring.h"
 #include "server/fd_poller.h"
 #include "server/poller.h"
 
@@ -44,25 +41,15 @@ namespace weir::server {
 class UringPoller final : public FdPoller {
  public:
   static absl::StatusOr<std::unique_ptr<UringPoller>> Create() {
-    io_uring ring;
-    int error = Open(&ring, IORING_SETUP_COOP_TASKRUN);  // since Linux 5.19
-    if (error == EINVAL) error = Open(&ring, 0);
-    const std::string text =
-        absl::StrCat("io_uring_setup: ", std::generic_category().message(error));
-    if (error == ENOSYS) return absl::UnimplementedError(text);
-    if (error == EPERM || error == EACCES) return absl::PermissionDeniedError(text);
-    if (error != 0) return absl::UnavailableError(text);
-    if ((ring.features & kFeatures) != kFeatures) {
-      io_uring_queue_exit(&ring);
-      return absl::UnimplementedError("io_uring of Linux 5.15 or newer is needed");
-    }
+    WEIR_ASSIGN_OR_RETURN(const io_uring ring,
+                          log::OpenUring(IORING_SETUP_COOP_TASKRUN));  // since Linux 5.19
     return absl::WrapUnique(new UringPoller(ring));
   }
   ~UringPoller() override {
     // Polls hold their sockets open, and what Close promises must hold for a listener's port too.
     for (Arm& arm : arms_) Disarm(&arm);
     Submit();
-    while (syncer_.in_flight > 0) {
+    while (syncer_.syncs.in_flight() > 0) {
       Enter(std::nullopt);
       Reap(&early_);
     }
@@ -110,40 +97,15 @@ class UringPoller final : public FdPoller {
   struct RingSyncer final : log::Syncer {
     explicit RingSyncer(UringPoller* owner) : poller(owner) {}
     void Start(int fd, log::SyncToken token) override {
-      size_t index = tokens.size();
-      if (free.empty()) {
-        tokens.push_back(token);
-      } else {
-        index = free.back();
-        free.pop_back();
-        tokens[index] = token;
-      }
-      ++in_flight;
       io_uring_sqe* const sqe = poller->NextSqe();
-      io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
-      io_uring_sqe_set_data64(sqe, kSync | index);
+      io_uring_sqe_set_data64(sqe, kSync | syncs.Prepare(sqe, fd, token));
     }
-    void Drain(std::vector<log::SyncDone>* into) override {
-      std::move(done.begin(), done.end(), std::back_inserter(*into));
-      done.clear();
-    }
-    void Completed(size_t index, int result) {
-      done.push_back({tokens[index], result >= 0 ? absl::OkStatus() : SyncError(-result)});
-      free.push_back(index);
-      --in_flight;
-    }
+    void Drain(std::vector<log::SyncDone>* into) override { syncs.Drain(into); }
 
     UringPoller* const poller;
-    std::vector<log::SyncToken> tokens;  // by the index in user_data
-    std::vector<size_t> free;
-    std::vector<log::SyncDone> done;
-    size_t in_flight = 0;
+    log::UringSyncs syncs;
   };
 
-  static constexpr unsigned kSubmissions = 256;
-  static constexpr unsigned kCompletions = 4096;  // beyond them the kernel keeps a list
-  static constexpr unsigned kFeatures =
-      IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_RSRC_TAGS;  // the last: 5.13
   static constexpr int64_t kNsPerSecond = 1'000'000'000;
 
   // user_data: a kind in the top two bits; below it a poll's number and descriptor, or a sync's
@@ -159,19 +121,6 @@ class UringPoller final : public FdPoller {
   explicit UringPoller(const io_uring& ring)
       : ring_(ring), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), syncer_(this) {
     WEIR_CHECK(wake_ >= 0);
-  }
-
-  // The error, or 0.
-  static int Open(io_uring* ring, unsigned flags) {
-    io_uring_params params{};
-    params.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
-    params.cq_entries = kCompletions;
-    return -io_uring_queue_init_params(kSubmissions, ring, &params);
-  }
-
-  static absl::Status SyncError(int error) {
-    return absl::DataLossError(
-        absl::StrCat("fdatasync: ", std::generic_category().message(error), ", of"));
   }
 
   static uint32_t MaskOf(const Socket& socket) {
@@ -257,14 +206,10 @@ class UringPoller final : public FdPoller {
   void Submit() {
     while (io_uring_sq_ready(&ring_) > 0) {
       const int result = io_uring_submit_and_get_events(&ring_);
-      WEIR_CHECK(result >= 0 || IsPassing(result));
+      WEIR_CHECK(result >= 0 || log::IsPassingUringError(result));
       // The kernel may want its completions taken first.
       if (result == -EBUSY || result == -EAGAIN) Reap(&early_);
     }
-  }
-
-  static bool IsPassing(int result) {
-    return result == -EINTR || result == -EAGAIN || result == -EBUSY;
   }
 
   void Enter(std::optional<int64_t> timeout_ns) {
@@ -281,7 +226,7 @@ class UringPoller final : public FdPoller {
       result = io_uring_submit_and_wait_timeout(
           &ring_, &first, 1, timeout_ns.has_value() ? &timeout : nullptr, nullptr);
     }
-    WEIR_CHECK(result >= 0 || result == -ETIME || IsPassing(result));
+    WEIR_CHECK(result >= 0 || result == -ETIME || log::IsPassingUringError(result));
   }
 
   void Reap(std::vector<PollEvent>* events) {
@@ -299,7 +244,7 @@ class UringPoller final : public FdPoller {
           WakeCompleted((cqe->flags & IORING_CQE_F_MORE) != 0);
           break;
         case kSync:
-          syncer_.Completed(user_data & ~kKindMask, cqe->res);
+          syncer_.syncs.Completed(user_data & ~kKindMask, cqe->res);
           break;
         default:
           break;

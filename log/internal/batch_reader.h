@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,6 +29,9 @@
 
 namespace weir::log::log_internal {
 
+// Beyond all that a log will ever reach, and far from where sums would overflow.
+inline constexpr Offset kOffsetMax{int64_t{1} << 62};
+
 // What every batch in a log has, wherever it stands; `room` bytes are left in the file.
 inline absl::Status CheckHeader(const protocol::RecordBatchHeader& header, int64_t position,
                                 int64_t room) {
@@ -41,10 +45,28 @@ inline absl::Status CheckHeader(const protocol::RecordBatchHeader& header, int64
                                             std::min<int64_t>(room, kRecordBatchBytesMax),
                                             " bytes, came ", header.size_bytes()));
   }
-  if (header.last_offset_delta() < 0 || header.base_offset().value() < 0) {
+  if (header.last_offset_delta() < 0 || header.base_offset() < Offset(0) ||
+      header.base_offset() > kOffsetMax) {
     return absl::DataLossError(
         absl::StrCat("at position ", position, ": expected ascending offsets, came ",
                      header.base_offset().value(), " + ", header.last_offset_delta()));
+  }
+  return absl::OkStatus();
+}
+
+// That a batch at `position` stands where an index can point to: behind the batches before `next`,
+// and near enough to `base`, the segment's first offset.
+inline absl::Status CheckPlace(const protocol::RecordBatchHeader& header, int64_t position,
+                               Offset base, Offset next) {
+  constexpr int64_t kReach = std::numeric_limits<int32_t>::max();
+  if (header.base_offset() < next || header.last_offset() - base > kReach) {
+    return absl::DataLossError(absl::StrCat(
+        "at position ", position, ": expected offset ", next.value(), " to ", base.value() + kReach,
+        ", came ", header.base_offset().value(), " + ", header.last_offset_delta()));
+  }
+  if (position > kReach) {
+    return absl::DataLossError(
+        absl::StrCat("at position ", position, ": expected the end of a segment, came a batch"));
   }
   return absl::OkStatus();
 }
@@ -90,13 +112,14 @@ struct ScanEnd {
 };
 
 // Reads all batches of `file` in order, checks them, their CRCs and that offsets ascend from
-// `next`, and hands each to `visit`. Stops at the first that is not valid. The error is one of
+// `base`, and hands each to `visit`. Stops at the first that is not valid. The error is one of
 // reading. Limits: memory for 1 MiB, or for the largest batch.
 inline absl::StatusOr<ScanEnd> ScanBatches(
-    const File& file, Offset next,
+    const File& file, Offset base,
     absl::FunctionRef<void(const protocol::RecordBatchView&, int64_t position)> visit) {
   constexpr size_t kChunkBytes = 1 << 20;
   const int64_t end = file.size_bytes();
+  Offset next = base;
   std::string buffer;
   int64_t from = 0;  // where in the file the buffer starts
   ScanEnd result;
@@ -131,10 +154,8 @@ inline absl::StatusOr<ScanEnd> ScanBatches(
       result.stopped =
           absl::DataLossError(absl::StrCat("at position ", position, ": expected CRC ",
                                            batch->crc(), ", came ", batch->ComputeCrc()));
-    } else if (batch->base_offset() < next) {
-      result.stopped = absl::DataLossError(
-          absl::StrCat("at position ", position, ": expected offset ", next.value(),
-                       " or more, came ", batch->base_offset().value()));
+    } else {
+      result.stopped = CheckPlace(*batch, position, base, next);
     }
     if (!result.stopped.ok()) return result;
     visit(*batch, position);

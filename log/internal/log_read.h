@@ -99,12 +99,20 @@ inline absl::StatusOr<LogSlice> Log::Read(Offset from, int64_t max_bytes, Offset
   }
   if (end.position - first->position > max_bytes) {
     if (max_bytes >= first->size_bytes) {
-      WEIR_ASSIGN_OR_RETURN(end, segment.CutBefore(first->position, first->position + max_bytes));
+      const absl::StatusOr<SegmentCut> cut =
+          segment.CutBefore(first->position, first->position + max_bytes);
+      // Damage further on is no reason to keep back what stands before it.
+      end = cut.ok() ? *cut : SegmentCut{first->position + first->size_bytes, first->next_offset};
     } else if (at_least_one_batch) {
       end = {first->position + first->size_bytes, first->next_offset};
     } else {
       return slice;
     }
+  }
+  if (end.position <= first->position || end.next_offset <= from) {
+    return absl::DataLossError(absl::StrCat(
+        segment.Path(Segment::kLogSuffix), ": at position ", end.position,
+        ": expected an offset behind ", from.value(), ", came ", end.next_offset.value()));
   }
   slice.file = segment.file();
   slice.position = first->position;

@@ -5,8 +5,8 @@ Usage: tests/interop/run.py [--broker weir|kafka] [--program PATH] [--full] [--l
   --program  Weir's binary (default bazel-bin/server/weir), or the folder of Kafka's jars with --broker kafka, which
              shows that the tests themselves are right
   --full     a million lines for each codec and acks, and fifty kills
-  NAME       kcat, bad_input, concurrent, side_by_side, clients, admin, groups, command_line, kafka_directory,
-             partitions, real_input, sigkill, peers, start (default: all), or what unittest takes
+  NAME       kcat, bad_input, corruption, concurrent, side_by_side, clients, admin, groups, command_line,
+             kafka_directory, partitions, real_input, sigkill, peers, start (default: all), or what unittest takes
 """
 
 import argparse
@@ -16,8 +16,8 @@ import time
 import unittest
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-MODULES = ("kcat", "bad_input", "concurrent", "side_by_side", "clients", "admin", "groups", "command_line",
-           "kafka_directory", "partitions", "real_input", "sigkill", "peers", "start")
+MODULES = ("kcat", "bad_input", "corruption", "concurrent", "side_by_side", "clients", "admin", "groups",
+           "command_line", "kafka_directory", "partitions", "real_input", "sigkill", "peers", "start")
 
 
 class Result(unittest.TextTestResult):

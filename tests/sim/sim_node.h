@@ -174,6 +174,7 @@ class SimNode {
     set("auto.create.topics.enable", "false");
     set("log.flush.offset.checkpoint.interval.ms", std::to_string(options.checkpoint_ms));
     set("log.retention.check.interval.ms", "5000");
+    set("num.recovery.threads.per.data.dir", "1");  // a simulation has no threads
     set("offsets.topic.num.partitions", std::to_string(options.offsets_partitions));
     set("offsets.topic.segment.bytes", std::to_string(options.offsets_segment_bytes));
     set("offsets.commit.timeout.ms", std::to_string(options.commit_timeout_ms));
