@@ -30,6 +30,7 @@
 #include "protocol/api/offset_commit.h"
 #include "protocol/api/offset_fetch.h"
 #include "protocol/api/sync_group.h"
+#include "protocol/consumer_protocol.h"
 #include "protocol/error_code.h"
 
 namespace weir::group {
@@ -178,10 +179,9 @@ class GroupHarness {
 // --- Requests that tests make over and over ------------------------------------------------------
 
 inline std::string SubscriptionTo(absl::string_view topic) {
-  std::string bytes("\0\1\0\0\0\1\0", 7);
-  bytes.push_back(static_cast<char>(topic.size()));
-  bytes.append(topic.data(), topic.size());
-  return bytes;
+  protocol::ConsumerProtocolSubscription subscription;
+  subscription.topics.emplace_back(topic);
+  return protocol::EncodeConsumerProtocol(subscription);
 }
 
 inline protocol::JoinGroupRequest JoinOf(const std::string& member_id,

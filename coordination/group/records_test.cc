@@ -180,7 +180,9 @@ TEST(Subscription, TopicsOfAConsumer) {
   // Version 1: two topics, no user data, nothing owned.
   EXPECT_TRUE(AddSubscribedTopics(Raw("000100000002000161000262630000000000000000"), &topics));
   EXPECT_EQ(topics, (std::set<std::string>{"a", "bc"}));
-  EXPECT_TRUE(AddSubscribedTopics(Raw("000000000000"), &topics));
+  // Version 0: no topics, null user data.
+  EXPECT_TRUE(AddSubscribedTopics(Raw("000000000000ffffffff"), &topics));
+  EXPECT_FALSE(AddSubscribedTopics(Raw("000000000000"), &topics));  // its user data is missing
   EXPECT_FALSE(AddSubscribedTopics("", &topics));
   EXPECT_FALSE(AddSubscribedTopics(Raw("0000ffffffff"), &topics));
   EXPECT_FALSE(AddSubscribedTopics(Raw("00007fffffff000161"), &topics));
