@@ -30,6 +30,7 @@
 #include "protocol/api/join_group.h"
 #include "protocol/api/leave_group.h"
 #include "protocol/api/sync_group.h"
+#include "protocol/consumer_protocol.h"
 #include "protocol/error_code.h"
 #include "tests/sim/group_oracle.h"
 #include "tests/sim/sim_group_offsets.h"
@@ -178,9 +179,9 @@ class GroupMember final : public OffsetActor {
 
   // To the topics t0 and t1: offsets of others may be deleted and may expire.
   std::string Subscription() const {
-    std::string bytes("\0\1\0\0\0\2", 6);
-    for (const char* topic : {"t0", "t1"}) bytes += std::string("\0\2", 2) + topic;
-    return bytes;
+    protocol::ConsumerProtocolSubscription subscription;
+    subscription.topics = {"t0", "t1"};
+    return protocol::EncodeConsumerProtocol(subscription);
   }
 
   void Join() {
