@@ -15,7 +15,8 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
+#include <nmmintrin.h>
+#include <wmmintrin.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -109,48 +110,61 @@ template <int kDistanceBits>
   return Crc32cSse42(raw, data, size);
 }
 
+// Vectors of 512 bits as the compilers have them by themselves: <immintrin.h>, which declares the
+// intrinsics, would add half a second to the compiling of every unit that checks a batch.
 #define WEIR_CRC32C_512 gnu::target("sse4.2,pclmul,avx512f,vpclmulqdq")
 
-[[WEIR_CRC32C_512, gnu::always_inline]] inline __m512i Crc32cLoad512(const char* data) {
-  return _mm512_loadu_si512(data);
+using Crc32cLanes __attribute__((vector_size(64))) = long long;  // four lanes
+using Crc32cUnalignedLanes __attribute__((vector_size(64), aligned(1), may_alias)) = long long;
+
+[[WEIR_CRC32C_512, gnu::always_inline]] inline Crc32cLanes Crc32cLoad512(const char* data) {
+  return *reinterpret_cast<const Crc32cUnalignedLanes*>(data);
 }
 
-[[WEIR_CRC32C_512, gnu::always_inline]] inline __m512i Crc32cFold512(__m512i lanes, __m512i by,
-                                                                     __m512i onto) {
-  constexpr int kXorOfThree = 0x96;
-  return _mm512_ternarylogic_epi64(_mm512_clmulepi64_epi128(lanes, by, 0x00),
-                                   _mm512_clmulepi64_epi128(lanes, by, 0x11), onto, kXorOfThree);
+[[WEIR_CRC32C_512, gnu::always_inline]] inline Crc32cLanes Crc32cFold512(Crc32cLanes lanes,
+                                                                         Crc32cLanes by,
+                                                                         Crc32cLanes onto) {
+#if defined(__clang__)
+  return __builtin_ia32_pclmulqdq512(lanes, by, 0x00) ^
+         __builtin_ia32_pclmulqdq512(lanes, by, 0x11) ^ onto;
+#else
+  return __builtin_ia32_vpclmulqdq_v8di(lanes, by, 0x00) ^
+         __builtin_ia32_vpclmulqdq_v8di(lanes, by, 0x11) ^ onto;
+#endif
 }
 
 template <int kDistanceBits>
-[[WEIR_CRC32C_512, gnu::always_inline]] inline __m512i Crc32cFoldBy512() {
+[[WEIR_CRC32C_512, gnu::always_inline]] inline Crc32cLanes Crc32cFoldBy512() {
   using Fold = Crc32cFold<kDistanceBits>;
-  return _mm512_set_epi64(Fold::kHi, Fold::kLo, Fold::kHi, Fold::kLo, Fold::kHi, Fold::kLo,
-                          Fold::kHi, Fold::kLo);
+  return Crc32cLanes{Fold::kLo, Fold::kHi, Fold::kLo, Fold::kHi,
+                     Fold::kLo, Fold::kHi, Fold::kLo, Fold::kHi};
+}
+
+template <int kLane>
+[[WEIR_CRC32C_512, gnu::always_inline]] inline __m128i Crc32cLaneOf(Crc32cLanes lanes) {
+  return (__m128i)__builtin_shufflevector(lanes, lanes, 2 * kLane, 2 * kLane + 1);
 }
 
 [[WEIR_CRC32C_512]] inline uint32_t Crc32cVpclmul512(uint32_t raw, const char* data, size_t size) {
   if (size < 256) return Crc32cPclmul(raw, data, size);
-  const __m512i first =
-      _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, static_cast<long long>(uint64_t{raw}));
-  __m512i a = _mm512_xor_si512(Crc32cLoad512(data), first);
-  __m512i b = Crc32cLoad512(data + 64);
-  __m512i c = Crc32cLoad512(data + 128);
-  __m512i d = Crc32cLoad512(data + 192);
-  const __m512i by2048 = Crc32cFoldBy512<2048>();
+  Crc32cLanes a = Crc32cLoad512(data) ^ Crc32cLanes{static_cast<long long>(uint64_t{raw})};
+  Crc32cLanes b = Crc32cLoad512(data + 64);
+  Crc32cLanes c = Crc32cLoad512(data + 128);
+  Crc32cLanes d = Crc32cLoad512(data + 192);
+  const Crc32cLanes by2048 = Crc32cFoldBy512<2048>();
   for (data += 256, size -= 256; size >= 256; data += 256, size -= 256) {
     a = Crc32cFold512(a, by2048, Crc32cLoad512(data));
     b = Crc32cFold512(b, by2048, Crc32cLoad512(data + 64));
     c = Crc32cFold512(c, by2048, Crc32cLoad512(data + 128));
     d = Crc32cFold512(d, by2048, Crc32cLoad512(data + 192));
   }
-  const __m512i by512 = Crc32cFoldBy512<512>();
+  const Crc32cLanes by512 = Crc32cFoldBy512<512>();
   a = Crc32cFold512(Crc32cFold512(Crc32cFold512(a, by512, b), by512, c), by512, d);
   for (; size >= 64; data += 64, size -= 64) a = Crc32cFold512(a, by512, Crc32cLoad512(data));
   // Through registers: g++ 12's AddressSanitizer breaks functions that keep a 64-byte vector in an
   // array of their own.
-  raw = Crc32cReduce(_mm512_extracti32x4_epi32(a, 0), _mm512_extracti32x4_epi32(a, 1),
-                     _mm512_extracti32x4_epi32(a, 2), _mm512_extracti32x4_epi32(a, 3));
+  raw = Crc32cReduce(Crc32cLaneOf<0>(a), Crc32cLaneOf<1>(a), Crc32cLaneOf<2>(a),
+                     Crc32cLaneOf<3>(a));
   return Crc32cSse42(raw, data, size);
 }
 
