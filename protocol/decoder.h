@@ -109,7 +109,6 @@ template <class T>
 template <class T>
 [[gnu::noinline]] void DecodeArray(const DecodeContext& c, const char* field, int64_t count,
                                    std::vector<T>& values) {
-  values.clear();
   if constexpr (kIsScalar<T>) {
     const char* from = c.in.Take(static_cast<size_t>(count) * sizeof(T)).data();
     values.resize(static_cast<size_t>(count));
@@ -118,9 +117,10 @@ template <class T>
       from += sizeof(T);
     }
   } else {
-    values.reserve(static_cast<size_t>(count));
-    for (int64_t i = 0; i < count && c.in.ok(); ++i) {
-      DecodeValue(c, field, values.emplace_back(), false);
+    values = std::vector<T>(static_cast<size_t>(count));
+    for (T& value : values) {
+      if (!c.in.ok()) return;
+      DecodeValue(c, field, value, false);
     }
   }
 }
@@ -145,7 +145,7 @@ class TagDecoder {
   TagDecoder(const DecodeContext& context, uint32_t tag) : context_(context), tag_(tag) {}
 
   template <class T>
-  void Field(FieldSpec spec, T& value) {
+  [[gnu::always_inline]] inline void Field(FieldSpec spec, T& value) {
     if (!spec.IsIn(context_.version) || !spec.IsTagged(context_.version) ||
         static_cast<uint32_t>(spec.tag) != tag_) {
       return;
@@ -162,8 +162,20 @@ class TagDecoder {
   bool found_ = false;
 };
 
+// Reads the value of `tag` into *m, if the struct has such a field.
+using DecodeTag = bool (*)(const DecodeContext& c, uint32_t tag, void* m);
+
 template <class M>
-[[gnu::cold, gnu::noinline]] void DecodeTags(const DecodeContext& c, M& m, uint32_t count) {
+[[gnu::cold]] bool DecodeTagOf(const DecodeContext& c, uint32_t tag, void* m) {
+  TagDecoder decoder(c, tag);
+  M::Describe(*static_cast<M*>(m), decoder);
+  return decoder.found();
+}
+
+// `unknown` is null for a struct that keeps none.
+[[gnu::cold, gnu::noinline]] inline void DecodeTags(const DecodeContext& c, uint32_t count,
+                                                    DecodeTag decode, void* m,
+                                                    UnknownTags* unknown) {
   constexpr const char* kField = "tagged fields";
   const size_t most = std::min(kTaggedFieldsMax, c.in.remaining() / 2);
   if (count > most) {
@@ -180,15 +192,13 @@ template <class M>
       return c.in.Fail(kField, "bytes at most", static_cast<int64_t>(c.in.remaining()), size);
     }
     const char* outer_end = c.in.Narrow(size);
-    TagDecoder decoder(c, tag);
-    M::Describe(m, decoder);
-    if (decoder.found()) {
+    if (decode(c, tag, m)) {
       if (c.in.ok() && c.in.remaining() != 0) {
         c.in.Fail(kField, "bytes behind the value", 0, static_cast<int64_t>(c.in.remaining()));
       }
     } else {
       const absl::string_view bytes = c.in.Take(size);
-      if constexpr (KeepsUnknownTags<M>) m.unknown_tags.Add(tag, bytes);
+      if (unknown != nullptr) unknown->Add(tag, bytes);
     }
     c.in.Widen(outer_end);
   }
@@ -199,7 +209,11 @@ template <class M>
   FieldDecoder decoder(c);
   M::Describe(m, decoder);
   if (!c.flexible) return;
-  if (const uint32_t tags = c.in.Uvarint("tagged fields"); tags != 0) DecodeTags(c, m, tags);
+  if (const uint32_t tags = c.in.Uvarint("tagged fields"); tags != 0) {
+    UnknownTags* unknown = nullptr;
+    if constexpr (KeepsUnknownTags<M>) unknown = &m.unknown_tags;
+    DecodeTags(c, tags, &DecodeTagOf<M>, &m, unknown);
+  }
 }
 
 }  // namespace weir::protocol::protocol_internal

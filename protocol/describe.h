@@ -247,7 +247,7 @@ inline constexpr bool kIsString =
 
 // A default-constructed M, for the defaults of its fields. Never destroyed.
 template <class M>
-const M& DefaultOf() {
+[[gnu::noinline]] const M& DefaultOf() {
   static const M& message = *new M();
   return message;
 }

@@ -102,16 +102,17 @@ template <class T>
   }
 }
 
+template <class M>
 class FieldEncoder {
  public:
-  FieldEncoder(const EncodeContext& context, Defaults defaults)
-      : context_(context), defaults_(defaults) {}
+  FieldEncoder(const EncodeContext& context, const M& m) : context_(context), m_(m) {}
 
   template <class T>
   [[gnu::always_inline]] inline void Field(FieldSpec spec, const T& value) {
     if (!spec.IsIn(context_.version)) return;
     if (spec.IsTagged(context_.version)) {
-      if (!EqualsDefault(value, defaults_.Of(value))) tags_ |= uint64_t{1} << spec.tag;
+      const Defaults defaults(m_, DefaultOf<M>());
+      if (!EqualsDefault(value, defaults.Of(value))) tags_ |= uint64_t{1} << spec.tag;
     } else {
       EncodeValue(context_, value, spec.IsNullable(context_.version));
     }
@@ -121,7 +122,7 @@ class FieldEncoder {
 
  private:
   const EncodeContext& context_;
-  Defaults defaults_;
+  const M& m_;
   uint64_t tags_ = 0;
 };
 
@@ -131,7 +132,8 @@ class TagEncoder {
   TagEncoder(const EncodeContext& context, int tag) : context_(context), tag_(tag) {}
 
   template <class T>
-  void Field(FieldSpec spec, const T& value) {
+  [[gnu::always_inline]] inline void Field(FieldSpec spec, const T& value) {
+    if (spec.tag < 0) return;
     if (spec.tag != tag_ || !spec.IsIn(context_.version) || !spec.IsTagged(context_.version)) {
       return;
     }
@@ -148,9 +150,19 @@ class TagEncoder {
   int tag_;
 };
 
+// Writes the field `tag` of *m: number, size, value.
+using EncodeTag = void (*)(const EncodeContext& c, int tag, const void* m);
+
 template <class M>
-[[gnu::cold, gnu::noinline]] void EncodeTags(const EncodeContext& c, const M& m, uint64_t known,
-                                             const UnknownTags& unknown) {
+[[gnu::cold]] void EncodeTagOf(const EncodeContext& c, int tag, const void* m) {
+  TagEncoder encoder(c, tag);
+  M::Describe(*static_cast<const M*>(m), encoder);
+}
+
+// `known` has a bit for each tagged field that differs from its default.
+[[gnu::cold, gnu::noinline]] inline void EncodeTags(const EncodeContext& c, uint64_t known,
+                                                    EncodeTag encode, const void* m,
+                                                    const UnknownTags& unknown) {
   c.out.Uvarint(static_cast<uint32_t>(static_cast<size_t>(std::popcount(known)) + unknown.size()));
   size_t next_unknown = 0;
   auto write_unknown_below = [&](uint64_t tag) {
@@ -163,23 +175,22 @@ template <class M>
   for (; known != 0; known &= known - 1) {
     const int tag = std::countr_zero(known);
     write_unknown_below(static_cast<uint64_t>(tag));
-    TagEncoder encoder(c, tag);
-    M::Describe(m, encoder);
+    encode(c, tag, m);
   }
   write_unknown_below(uint64_t{1} << 32);
 }
 
 template <class M>
 [[gnu::noinline]] void EncodeStruct(const EncodeContext& c, const M& m) {
-  FieldEncoder encoder(c, Defaults(m, DefaultOf<M>()));
+  FieldEncoder<M> encoder(c, m);
   M::Describe(m, encoder);
   if (!c.flexible) return;
   if constexpr (KeepsUnknownTags<const M>) {
     if (encoder.tags() != 0 || !m.unknown_tags.empty()) {
-      return EncodeTags(c, m, encoder.tags(), m.unknown_tags);
+      return EncodeTags(c, encoder.tags(), &EncodeTagOf<M>, &m, m.unknown_tags);
     }
   } else if (encoder.tags() != 0) {
-    return EncodeTags(c, m, encoder.tags(), UnknownTags());
+    return EncodeTags(c, encoder.tags(), &EncodeTagOf<M>, &m, UnknownTags());
   }
   c.out.Uvarint(0);
 }

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,44 +35,93 @@
 
 namespace weir::protocol {
 
+namespace protocol_internal {
+
+// What is the same for all messages is compiled once, and told by these how one is made.
+using EncodeMessage = void (*)(const EncodeContext& c, const void* m);
+using DecodeMessage = void (*)(const DecodeContext& c, void* m);
+
+template <class M>
+void EncodeMessageOf(const EncodeContext& c, const void* m) {
+  EncodeStruct(c, *static_cast<const M*>(m));
+}
+template <class M>
+void DecodeMessageOf(const DecodeContext& c, void* m) {
+  DecodeStruct(c, *static_cast<M*>(m));
+}
+
+[[gnu::noinline]] inline void Write(const MessageInfo& info, EncodeMessage encode, const void* m,
+                                    int16_t version, Writer& out) {
+  WEIR_CHECK(info.versions.Contains(version));
+  encode(EncodeContext{out, version, version >= info.flexible_since}, m);
+  out.Finish();
+}
+
+[[gnu::noinline]] inline absl::Status Read(const MessageInfo& info, DecodeMessage decode, void* m,
+                                           int16_t version, absl::string_view* bytes) {
+  if (!info.versions.Contains(version)) {
+    return absl::UnimplementedError(absl::StrCat("id ", info.id, ": expected version ",
+                                                 info.versions.min, " to ", info.versions.max,
+                                                 ", came ", version));
+  }
+  Reader reader(*bytes);
+  decode(DecodeContext{reader, version, version >= info.flexible_since}, m);
+  if (!reader.ok()) return reader.status();
+  *bytes = reader.rest();
+  return absl::OkStatus();
+}
+
+[[gnu::noinline]] inline absl::Status ReadAll(const MessageInfo& info, DecodeMessage decode,
+                                              void* m, int16_t version, absl::string_view bytes) {
+  const size_t size = bytes.size();
+  absl::Status status = Read(info, decode, m, version, &bytes);
+  if (!status.ok() || bytes.empty()) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat("malformed message: expected ", size - bytes.size(), " bytes, came ", size));
+}
+
+[[gnu::cold, gnu::noinline]] inline absl::Status LossStatus(const Loss& loss, int16_t version) {
+  return absl::UnimplementedError(
+      absl::StrCat("version ", version, ": field ", loss.field, " ", loss.reason));
+}
+
+[[gnu::cold, gnu::noinline]] inline absl::Status VersionStatus(VersionRange ours, int16_t version) {
+  return absl::UnimplementedError(
+      absl::StrCat("expected version ", ours.min, " to ", ours.max, ", came ", version));
+}
+
+}  // namespace protocol_internal
+
 // Appends `m` to *out as `version`, which must be one of M's. Always writes a well-formed message:
 // what the version cannot carry is left out, and a null where it has none becomes the empty value.
 // That is right for answering an old client; who asks something of an old peer uses EncodeChecked.
 // Strings must have at most 32767 bytes.
 template <class M>
 void Encode(const M& m, int16_t version, std::string* out) {
-  WEIR_CHECK(InfoOf<M>().versions.Contains(version));
   Writer writer(out);
-  protocol_internal::EncodeStruct(
-      protocol_internal::EncodeContext{writer, version, IsFlexible<M>(version)}, m);
-  writer.Finish();
+  protocol_internal::Write(InfoOf<M>(), &protocol_internal::EncodeMessageOf<M>, &m, version,
+                           writer);
 }
 
 // As Encode, but leaves out the payload of Records with external_bytes and appends to *gaps where
 // each belongs; positions count from the beginning of *out, gaps not included.
 template <class M>
 void EncodeWithGaps(const M& m, int16_t version, std::string* out, std::vector<Gap>* gaps) {
-  WEIR_CHECK(InfoOf<M>().versions.Contains(version));
   Writer writer(out, gaps);
-  protocol_internal::EncodeStruct(
-      protocol_internal::EncodeContext{writer, version, IsFlexible<M>(version)}, m);
-  writer.Finish();
+  protocol_internal::Write(InfoOf<M>(), &protocol_internal::EncodeMessageOf<M>, &m, version,
+                           writer);
 }
 
 // OK when `version` can carry all that `m` says: no field is set that the version lacks (unless
 // losing it is harmless, which the protocol calls ignorable), and nothing is null that may not be.
 template <class M>
 absl::Status CheckEncodable(const M& m, int16_t version) {
-  const MessageInfo info = InfoOf<M>();
-  if (!info.versions.Contains(version)) {
-    return absl::UnimplementedError(absl::StrCat("expected version ", info.versions.min, " to ",
-                                                 info.versions.max, ", came ", version));
-  }
+  constexpr VersionRange kVersions = InfoOf<M>().versions;
+  if (!kVersions.Contains(version)) return protocol_internal::VersionStatus(kVersions, version);
   protocol_internal::Loss loss;
   protocol_internal::FindLoss(m, version, loss);
   if (loss.field == nullptr) return absl::OkStatus();
-  return absl::UnimplementedError(
-      absl::StrCat("version ", version, ": field ", loss.field, " ", loss.reason));
+  return protocol_internal::LossStatus(loss, version);
 }
 
 // Encode if CheckEncodable, else its error and nothing written. As Kafka's own serialisation.
@@ -85,10 +135,9 @@ absl::Status EncodeChecked(const M& m, int16_t version, std::string* out) {
 // Bytes that Encode would append, external payloads included.
 template <class M>
 size_t EncodedSize(const M& m, int16_t version) {
-  WEIR_CHECK(InfoOf<M>().versions.Contains(version));
   Writer counter;
-  protocol_internal::EncodeStruct(
-      protocol_internal::EncodeContext{counter, version, IsFlexible<M>(version)}, m);
+  protocol_internal::Write(InfoOf<M>(), &protocol_internal::EncodeMessageOf<M>, &m, version,
+                           counter);
   return counter.size();
 }
 
@@ -96,31 +145,28 @@ size_t EncodedSize(const M& m, int16_t version) {
 // fields of the result point into *bytes.
 template <class M>
 absl::StatusOr<M> DecodePrefix(absl::string_view* bytes, int16_t version) {
-  const MessageInfo info = InfoOf<M>();
-  if (!info.versions.Contains(version)) {
-    return absl::UnimplementedError(absl::StrCat("id ", info.id, ": expected version ",
-                                                 info.versions.min, " to ", info.versions.max,
-                                                 ", came ", version));
-  }
-  Reader reader(*bytes);
   absl::StatusOr<M> m;
   m.emplace();
-  protocol_internal::DecodeStruct(
-      protocol_internal::DecodeContext{reader, version, IsFlexible<M>(version)}, *m);
-  if (!reader.ok()) return reader.status();
-  *bytes = reader.rest();
+  absl::Status status = protocol_internal::Read(InfoOf<M>(), &protocol_internal::DecodeMessageOf<M>,
+                                                &*m, version, bytes);
+  if (!status.ok()) m = std::move(status);
   return m;
+}
+
+// As Decode, into *m, which has its defaults; after an error it has what was read before that.
+template <class M>
+absl::Status DecodeInto(absl::string_view bytes, int16_t version, M* m) {
+  return protocol_internal::ReadAll(InfoOf<M>(), &protocol_internal::DecodeMessageOf<M>, m, version,
+                                    bytes);
 }
 
 // Reads one message that takes all of `bytes`: refuses trailing ones.
 template <class M>
 absl::StatusOr<M> Decode(absl::string_view bytes, int16_t version) {
-  const size_t size = bytes.size();
-  absl::StatusOr<M> m = DecodePrefix<M>(&bytes, version);
-  if (m.ok() && !bytes.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("malformed message: expected ", size - bytes.size(), " bytes, came ", size));
-  }
+  absl::StatusOr<M> m;
+  m.emplace();
+  absl::Status status = DecodeInto(bytes, version, &*m);
+  if (!status.ok()) m = std::move(status);
   return m;
 }
 
