@@ -86,7 +86,7 @@ class Controller {
       abort.reason = "Controller failover";
       records.push_back(std::move(abort));
     }
-    if (static_cast<const MetadataState&>(*pending_) == MetadataState()) Bootstrap(&records);
+    if (pending_->IsEmpty()) Bootstrap(&records);
     Append(std::move(records));
   }
 
@@ -164,7 +164,7 @@ class Controller {
       record.broker_id = e.broker.value();
       record.broker_epoch = e.broker_epoch;
       record.next_producer_id = first + kProducerIdBlockSize;
-      Append({std::move(record)});
+      AppendOne(std::move(record));
     }
     Answer(e.token, block);
   }
@@ -190,7 +190,7 @@ class Controller {
     registration.broker_epoch = response.broker_epoch = next_offset_.value();
     registration.fenced = true;
     registration.in_controlled_shutdown = false;
-    Append({std::move(registration)});
+    AppendOne(std::move(registration));
     AppendInParts(std::move(changes));
     Answer(e.token, std::move(response));
   }
@@ -204,7 +204,7 @@ class Controller {
       change.broker_id = e.broker.value();
       change.broker_epoch = e.broker_epoch;
       change.fenced = e.fenced ? 1 : -1;
-      Append({std::move(change)});
+      AppendOne(std::move(change));
       std::vector<MetadataRecord> changes;
       if (e.fenced) {
         metadata_internal::PlanBrokerLoss(*pending_, e.broker, &changes);
@@ -220,8 +220,7 @@ class Controller {
     BeginTransactionRecord begin;
     begin.name = "Bootstrap records";
     records->push_back(std::move(begin));
-    records->insert(records->end(), config_.bootstrap_records.begin(),
-                    config_.bootstrap_records.end());
+    for (const MetadataRecord& record : config_.bootstrap_records) records->push_back(record);
     if (config_.bootstrap_records.empty()) {
       FeatureLevelRecord version;
       version.name = std::string(kMetadataVersionFeature);
@@ -254,6 +253,12 @@ class Controller {
     if (broker == nullptr) return protocol::ErrorCode::kBrokerIdNotRegistered;
     if (broker->epoch != epoch) return protocol::ErrorCode::kStaleBrokerEpoch;
     return protocol::ErrorCode::kNone;
+  }
+
+  void AppendOne(MetadataRecord record) {
+    std::vector<MetadataRecord> records;
+    records.push_back(std::move(record));
+    Append(std::move(records));
   }
 
   // One batch: all of it takes effect, or nothing.

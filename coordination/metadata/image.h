@@ -177,6 +177,14 @@ struct MetadataState {
     return level == nullptr ? int16_t{0} : *level;
   }
 
+  // Whether it is what an empty log says.
+  bool IsEmpty() const {
+    return topics.empty() && topic_ids.empty() && names_by_collision_key.empty() &&
+           brokers.empty() && controllers.empty() && configs.empty() && features.empty() &&
+           next_producer_id == 0 && quotas.empty() && scram_credentials.empty() &&
+           access_control_entries.empty() && delegation_tokens.empty();
+  }
+
   friend bool operator==(const MetadataState&, const MetadataState&) = default;
 };
 

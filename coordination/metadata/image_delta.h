@@ -43,7 +43,8 @@ struct ImageDelta {
   std::vector<ConfigResource> changed_configs;  // set, changed or cleared
   std::vector<BrokerId> changed_brokers;        // registered, changed or gone
   std::vector<std::string> changed_features;
-  bool changed_security = false;  // quotas, credentials, tokens or access control entries
+  // Quotas, credentials, tokens or access control entries; set again counts.
+  bool changed_security = false;
 
   bool empty() const {
     return deleted_topics.empty() && created_topics.empty() && changed_topics.empty() &&
@@ -101,10 +102,10 @@ inline ImageDelta Compare(MetadataImagePtr from, MetadataImagePtr to) {
   delta.changed_configs = ChangedKeys(from->configs, to->configs);
   delta.changed_brokers = ChangedKeys(from->brokers, to->brokers);
   delta.changed_features = ChangedKeys(from->features, to->features);
-  delta.changed_security = !(from->quotas == to->quotas) ||
-                           !(from->scram_credentials == to->scram_credentials) ||
-                           !(from->access_control_entries == to->access_control_entries) ||
-                           !(from->delegation_tokens == to->delegation_tokens);
+  delta.changed_security = !from->quotas.IsCopyOf(to->quotas) ||
+                           !from->scram_credentials.IsCopyOf(to->scram_credentials) ||
+                           !from->access_control_entries.IsCopyOf(to->access_control_entries) ||
+                           !from->delegation_tokens.IsCopyOf(to->delegation_tokens);
   delta.from = std::move(from);
   delta.to = std::move(to);
   return delta;

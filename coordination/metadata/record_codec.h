@@ -68,15 +68,23 @@ inline int16_t NewestVersion(const MetadataRecord& record) {
                     record);
 }
 
+namespace metadata_internal {
+
+inline void AppendFrame(int16_t type, int16_t version, std::string* out) {
+  char frame[3 * kVarint32BytesMax];
+  char* end = PutUvarint(frame, kRecordFrameVersion);
+  end = PutUvarint(end, static_cast<uint32_t>(type));
+  end = PutUvarint(end, static_cast<uint32_t>(version));
+  out->append(frame, static_cast<size_t>(end - frame));
+}
+
+}  // namespace metadata_internal
+
 // Appends the frame of `record` to *out; `version` must be one of the record's.
 inline void EncodeRecord(const MetadataRecord& record, int16_t version, std::string* out) {
   std::visit(
       [&](const auto& r) {
-        char header[3 * kVarint32BytesMax];
-        char* end = PutUvarint(header, kRecordFrameVersion);
-        end = PutUvarint(end, static_cast<uint32_t>(std::decay_t<decltype(r)>::kRecord.type));
-        end = PutUvarint(end, static_cast<uint32_t>(version));
-        out->append(header, static_cast<size_t>(end - header));
+        metadata_internal::AppendFrame(std::decay_t<decltype(r)>::kRecord.type, version, out);
         protocol::Encode(r, version, out);
       },
       record);
@@ -87,20 +95,11 @@ inline void EncodeRecord(const MetadataRecord& record, std::string* out) {
 
 namespace metadata_internal {
 
-template <class R>
-absl::Status DecodeBody(const RecordFrame& frame, MetadataRecord* out) {
-  if (!R::kRecord.versions.Contains(frame.version)) {
-    return absl::UnimplementedError(absl::StrCat(
-        "metadata record of type ", frame.type, ": expected version ", R::kRecord.versions.min,
-        " to ", R::kRecord.versions.max, ", came ", frame.version));
-  }
-  absl::StatusOr<R> record = protocol::Decode<R>(frame.body, frame.version);
-  if (!record.ok()) {
-    return absl::DataLossError(absl::StrCat("metadata record of type ", frame.type, " version ",
-                                            frame.version, ": ", record.status().message()));
-  }
-  *out = *std::move(record);
-  return absl::OkStatus();
+inline absl::Status BodyStatus(const RecordFrame& frame, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(absl::IsUnimplemented(status) ? status.code() : absl::StatusCode::kDataLoss,
+                      absl::StrCat("metadata record of type ", frame.type, " version ",
+                                   frame.version, ": ", status.message()));
 }
 
 template <size_t... I>
@@ -110,7 +109,8 @@ absl::StatusOr<MetadataRecord> DecodeAnyOf(const RecordFrame& frame, std::index_
       "metadata record: expected a type this release knows (0 to 28), came ", frame.type));
   const auto try_type = [&]<class R>(std::type_identity<R>) {
     if (frame.type != static_cast<uint32_t>(R::kRecord.type)) return false;
-    status = DecodeBody<R>(frame, &record);
+    status =
+        BodyStatus(frame, protocol::DecodeInto(frame.body, frame.version, &record.emplace<R>()));
     return true;
   };
   static_cast<void>(

@@ -6,7 +6,9 @@
 #ifndef WEIR_COORDINATION_METADATA_RECORDS_H_
 #define WEIR_COORDINATION_METADATA_RECORDS_H_
 
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "coordination/metadata/records/cluster.h"
 #include "coordination/metadata/records/security.h"
@@ -22,6 +24,11 @@ using MetadataRecord = std::variant<
     RemoveAccessControlEntryRecord, ZkMigrationStateRecord, RemoveUserScramCredentialRecord,
     BeginTransactionRecord, EndTransactionRecord, AbortTransactionRecord,
     RemoveDelegationTokenRecord, RegisterControllerRecord, ClearElrRecord>;
+
+// Appends all of *from to *to. (Inserting a range would compile assignments of all types as well.)
+inline void MoveRecords(std::vector<MetadataRecord>* from, std::vector<MetadataRecord>* to) {
+  for (MetadataRecord& record : *from) to->push_back(std::move(record));
+}
 
 }  // namespace weir::metadata
 

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -55,8 +54,7 @@ class ConfigPlanner {
         error = PlanResource(change, request.replace, &own);
       }
       if (error.ok() && !request.validate_only) {
-        records->insert(records->end(), std::make_move_iterator(own.begin()),
-                        std::make_move_iterator(own.end()));
+        MoveRecords(&own, records);
       }
       response.results.push_back({error.code, std::move(error.message)});
     }

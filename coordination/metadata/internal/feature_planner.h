@@ -7,7 +7,6 @@
 #define WEIR_COORDINATION_METADATA_INTERNAL_FEATURE_PLANNER_H_
 
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,8 +92,7 @@ inline FeaturesUpdated PlanFeatures(const MetadataImage& image, const UpdateFeat
     own.push_back(std::move(record));
   }
   if (!request.validate_only) {
-    records->insert(records->end(), std::make_move_iterator(own.begin()),
-                    std::make_move_iterator(own.end()));
+    MoveRecords(&own, records);
   }
   return {};
 }

@@ -7,7 +7,6 @@
 #define WEIR_COORDINATION_METADATA_INTERNAL_PARTITION_PLANNER_H_
 
 #include <cstdint>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,8 +51,7 @@ class PartitionCreator {
       }
       count = 0;
       if (error.ok() && !request.validate_only) {
-        records->insert(records->end(), std::make_move_iterator(own.begin()),
-                        std::make_move_iterator(own.end()));
+        MoveRecords(&own, records);
       }
       Response::CreatePartitionsTopicResult result;
       result.name = topic.name;

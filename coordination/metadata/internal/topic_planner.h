@@ -61,8 +61,7 @@ class TopicCreator {
         std::vector<MetadataRecord> own;
         error = PlanTopic(topic, request.validate_only, &own, &result);
         if (error.ok() && !request.validate_only) {
-          records->insert(records->end(), std::make_move_iterator(own.begin()),
-                          std::make_move_iterator(own.end()));
+          MoveRecords(&own, records);
         }
       }
       count = 0;
