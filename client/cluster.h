@@ -47,6 +47,7 @@
 #include "protocol/api/metadata.h"
 #include "protocol/describe.h"
 #include "protocol/error_code.h"
+#include "protocol/message.h"
 
 namespace weir::client {
 
@@ -204,17 +205,13 @@ class Cluster {
   template <class Request, class Source = Request>
   absl::StatusOr<ResponseOf<Request>> Call(int32_t node, Source source, MonotonicNs deadline,
                                            int16_t version_max = protocol::kNoVersion) {
-    // Shared with the handler, which may outlive this call when a caller gives up.
-    auto result = std::make_shared<std::optional<absl::StatusOr<ResponseOf<Request>>>>();
     CallOptions options;
     options.deadline = deadline;
     options.version_max = version_max;
-    Send<Request>(
-        node, std::move(source),
-        [result](absl::StatusOr<ResponseOf<Request>> response) { *result = std::move(response); },
-        options);
-    while (!result->has_value()) Poll(deadline);
-    return **std::move(result);
+    const absl::StatusOr<Body> body =
+        CallForBody(node, MakeRequest<Request>(std::move(source), options));
+    if (!body.ok()) return body.status();
+    return protocol::Decode<ResponseOf<Request>>(body->bytes, body->version);
   }
 
   // Calls any node, another one when it cannot be reached, until the deadline.
@@ -249,6 +246,28 @@ class Cluster {
       const HostPort& server = servers[static_cast<size_t>(i)];
       network_.SetNode(BootstrapNode(i), server.host, server.port);
     }
+  }
+
+  // What came back, not decoded: waiting for it is then the same for all APIs.
+  struct Body {
+    std::string bytes;
+    int16_t version = 0;
+  };
+
+  absl::StatusOr<Body> CallForBody(int32_t node, OutgoingRequest request) {
+    const MonotonicNs deadline = request.deadline;
+    // Shared with the handler, which may outlive this call when a caller gives up.
+    auto result = std::make_shared<std::optional<absl::StatusOr<Body>>>();
+    request.done = [result](const absl::StatusOr<absl::string_view>& bytes, int16_t version) {
+      if (bytes.ok()) {
+        result->emplace(Body{std::string(*bytes), version});
+      } else {
+        result->emplace(bytes.status());
+      }
+    };
+    network_.Send(node, std::move(request));
+    while (!result->has_value()) Poll(deadline);
+    return **std::move(result);
   }
 
   // Ids that no broker has.

@@ -61,12 +61,11 @@ struct ConnectionOptions {
 struct OutgoingRequest {
   int16_t api_key = -1;
   protocol::VersionRange versions;  // what we can send
-  // Appends header and body.
-  absl::AnyInvocable<absl::Status(int16_t version, int32_t correlation_id,
-                                  const std::string& client_id, std::string* out)>
-      encode;
-  // The response behind its length, header included; it lives only during the call.
-  absl::AnyInvocable<void(absl::StatusOr<absl::string_view> frame, int16_t version)> done;
+  int16_t flexible_since = protocol::kNoVersion;
+  // Appends the body.
+  absl::AnyInvocable<absl::Status(int16_t version, std::string* out)> encode;
+  // The response behind its header; it lives only during the call.
+  absl::AnyInvocable<void(absl::StatusOr<absl::string_view> body, int16_t version)> done;
   MonotonicNs deadline{std::numeric_limits<int64_t>::max()};
   bool expects_response = true;  // acks=0 has none: `done` gets an empty frame once it is encoded
 };
@@ -77,38 +76,41 @@ struct CallOptions {
   bool expects_response = true;
 };
 
-// Makes a typed call. `request` is a Request, or a function from the version to one, for APIs whose
-// fields depend on it. `done` takes absl::StatusOr<Response>; records in it live only during the
-// call. Nothing that the version cannot carry is dropped in silence.
-template <class Request, class Source, class Done>
-OutgoingRequest MakeCall(Source source, Done done, const CallOptions& options = {}) {
-  using Response = ResponseOf<Request>;
+// Makes a request, but for `done`. `source` is a Request, or a function from the version to one,
+// for APIs whose fields depend on it. Nothing that the version cannot carry is dropped in silence.
+template <class Request, class Source>
+OutgoingRequest MakeRequest(Source source, const CallOptions& options = {}) {
   OutgoingRequest out;
   out.api_key = Request::kApi.key;
+  out.flexible_since = Request::kApi.flexible_since;
   out.versions = Request::kApi.versions;
   out.versions.max = std::min(out.versions.max, options.version_max);
   out.deadline = options.deadline;
   out.expects_response = options.expects_response;
-  out.encode = [source = std::move(source)](int16_t version, int32_t correlation_id,
-                                            const std::string& client_id,
-                                            std::string* bytes) mutable -> absl::Status {
-    protocol::EncodeRequestHeader({Request::kApi.key, version, correlation_id, client_id},
-                                  protocol::RequestHeaderVersionOf<Request>(version), bytes);
+  out.encode = [source = std::move(source)](int16_t version, std::string* bytes) mutable {
     if constexpr (std::is_invocable_v<Source&, int16_t>) {
       return protocol::EncodeChecked<Request>(source(version), version, bytes);
     } else {
       return protocol::EncodeChecked<Request>(source, version, bytes);
     }
   };
+  return out;
+}
+
+// Makes a typed call of such a request. `done` takes absl::StatusOr<Response>; records in it live
+// only during the call.
+template <class Request, class Source, class Done>
+OutgoingRequest MakeCall(Source source, Done done, const CallOptions& options = {}) {
+  using Response = ResponseOf<Request>;
+  OutgoingRequest out = MakeRequest<Request>(std::move(source), options);
   out.done = [done = std::move(done), expects = options.expects_response](
-                 absl::StatusOr<absl::string_view> frame, int16_t version) mutable {
-    if (!frame.ok()) return done(absl::StatusOr<Response>(frame.status()));
-    if (!expects) return done(absl::StatusOr<Response>(Response()));
-    absl::string_view bytes = *frame;
-    const absl::StatusOr<protocol::ResponseHeader> header = protocol::DecodeResponseHeader(
-        &bytes, protocol::ResponseHeaderVersionOf<Response>(version));
-    if (!header.ok()) return done(absl::StatusOr<Response>(header.status()));
-    done(protocol::Decode<Response>(bytes, version));
+                 absl::StatusOr<absl::string_view> body, int16_t version) mutable {
+    absl::StatusOr<Response> response;
+    response.emplace();
+    absl::Status status = body.status();
+    if (status.ok() && expects) status = protocol::DecodeInto(*body, version, &*response);
+    if (!status.ok()) response = std::move(status);
+    done(std::move(response));
   };
   return out;
 }
@@ -217,6 +219,7 @@ class Connection {
   struct InFlight {
     int16_t api_key;
     int16_t version;
+    int16_t header_version;  // of the response
     int32_t correlation_id;
     MonotonicNs deadline;
     absl::AnyInvocable<void(absl::StatusOr<absl::string_view>, int16_t)> done;
@@ -228,28 +231,24 @@ class Connection {
     request.client_software_version = options_.software_version;
     OutgoingRequest out;
     out.api_key = request.kApi.key;
+    out.flexible_since = request.kApi.flexible_since;
     out.deadline = negotiation_deadline_;
-    out.encode = [request = std::move(request)](int16_t v, int32_t id, const std::string& client_id,
-                                                std::string* bytes) {
-      using Request = protocol::ApiVersionsRequest;
-      protocol::EncodeRequestHeader({Request::kApi.key, v, id, client_id},
-                                    protocol::RequestHeaderVersionOf<Request>(v), bytes);
+    out.encode = [request = std::move(request)](int16_t v, std::string* bytes) {
       return protocol::EncodeChecked(request, v, bytes);
     };
-    out.done = [this](absl::StatusOr<absl::string_view> frame, int16_t v) {
-      if (frame.ok()) OnVersions(*frame, v);
+    out.done = [this](absl::StatusOr<absl::string_view> body, int16_t v) {
+      if (body.ok()) OnVersions(*body, v);
     };
     Encode(std::move(out), version);
   }
 
-  void OnVersions(absl::string_view frame, int16_t version) {
+  void OnVersions(absl::string_view body, int16_t version) {
     using Response = protocol::ApiVersionsResponse;
-    frame.remove_prefix(sizeof(int32_t));  // the header is version 0 whatever the body is
     // A broker that does not know our version answers in version 0, with its own range.
     const bool refused =
-        frame.size() >= 2 && static_cast<int16_t>(LoadBig16(frame.data())) ==
-                                 static_cast<int16_t>(protocol::ErrorCode::kUnsupportedVersion);
-    absl::StatusOr<Response> response = protocol::Decode<Response>(frame, refused ? 0 : version);
+        body.size() >= 2 && static_cast<int16_t>(LoadBig16(body.data())) ==
+                                static_cast<int16_t>(protocol::ErrorCode::kUnsupportedVersion);
+    absl::StatusOr<Response> response = protocol::Decode<Response>(body, refused ? 0 : version);
     if (!response.ok()) {
       fault_ = response.status();
       return;
@@ -301,7 +300,10 @@ class Connection {
     const int32_t id = next_correlation_id_;
     next_correlation_id_ = id == std::numeric_limits<int32_t>::max() ? 0 : id + 1;
     output_.append(protocol::kFrameLengthBytes, '\0');
-    const absl::Status status = request.encode(version, id, options_.client_id, &output_);
+    const bool flexible = version >= request.flexible_since;
+    protocol::EncodeRequestHeader({request.api_key, version, id, options_.client_id},
+                                  protocol::RequestHeaderVersion(flexible), &output_);
+    const absl::Status status = request.encode(version, &output_);
     if (!status.ok()) {
       output_.resize(at);
       return request.done(status, version);
@@ -309,7 +311,9 @@ class Connection {
     StoreBig32(output_.data() + at,
                static_cast<uint32_t>(output_.size() - at - protocol::kFrameLengthBytes));
     if (!request.expects_response) return request.done(absl::string_view(), version);
-    in_flight_.push_back({request.api_key, version, id, request.deadline, std::move(request.done)});
+    in_flight_.push_back({request.api_key, version,
+                          protocol::ResponseHeaderVersion(request.api_key, flexible), id,
+                          request.deadline, std::move(request.done)});
   }
 
   absl::Status OnFrame(absl::string_view frame) {
@@ -321,7 +325,12 @@ class Connection {
     }
     InFlight call = std::move(in_flight_.front());
     in_flight_.pop_front();
-    call.done(frame, call.version);
+    const auto header = protocol::DecodeResponseHeader(&frame, call.header_version);
+    if (header.ok()) {
+      call.done(frame, call.version);
+    } else {
+      call.done(header.status(), call.version);
+    }
     return fault_;
   }
 
