@@ -15,7 +15,7 @@
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "log/file.h"
-#include "log/segment.h"
+#include "log/segment_config.h"
 #include "protocol/record_batch.h"
 
 namespace weir::log {

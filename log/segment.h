@@ -35,17 +35,11 @@
 #include "log/file.h"
 #include "log/internal/batch_reader.h"
 #include "log/offset_index.h"
+#include "log/segment_config.h"
 #include "log/time_index.h"
 #include "protocol/record_batch.h"
 
 namespace weir::log {
-
-struct SegmentConfig {
-  int64_t segment_bytes = int64_t{1} << 30;
-  int64_t segment_ms = int64_t{7} * 24 * 3600 * 1000;
-  int64_t segment_index_bytes = int64_t{10} << 20;
-  int64_t index_interval_bytes = 4096;
-};
 
 // Where a batch is.
 struct BatchSpot {
