@@ -7,9 +7,7 @@
 #ifndef WEIR_SERVER_BROKER_CONFIG_H_
 #define WEIR_SERVER_BROKER_CONFIG_H_
 
-#include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,29 +15,13 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "server/config_def.h"
-#include "server/config_table_effective.h"
-#include "server/config_table_no_effect.h"
-#include "server/config_table_not_yet.h"
 #include "server/listener.h"
 #include "server/properties.h"
 
 namespace weir::server {
 
 // All broker keys, by name.
-inline const std::vector<ConfigDef>& BrokerConfigTable() {
-  static const std::vector<ConfigDef>* const table = [] {
-    auto* rows = new std::vector<ConfigDef>;
-    rows->insert(rows->end(), std::begin(kEffectiveBrokerConfigs),
-                 std::end(kEffectiveBrokerConfigs));
-    rows->insert(rows->end(), std::begin(kNotYetBrokerConfigs), std::end(kNotYetBrokerConfigs));
-    rows->insert(rows->end(), std::begin(kNoEffectBrokerConfigs), std::end(kNoEffectBrokerConfigs));
-    std::sort(rows->begin(), rows->end(), [](const ConfigDef& a, const ConfigDef& b) {
-      return absl::string_view(a.name) < absl::string_view(b.name);
-    });
-    return rows;
-  }();
-  return *table;
-}
+const std::vector<ConfigDef>& BrokerConfigTable();
 
 enum class FlushPolicy : int8_t { kAck, kOs };  // weir.flush.policy; ARCHITECTURE: durability
 enum class PollerChoice : int8_t { kAuto, kEpoll, kIoUring };

@@ -14,6 +14,7 @@
 #include "server/broker_config.h"
 #include "server/config_def.h"
 #include "server/topic_config.h"
+#include "server/topic_config_table.h"
 
 namespace weir::server {
 

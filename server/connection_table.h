@@ -31,6 +31,7 @@ class ConnectionTable final : public ConnectionHandler, public ResponseSink {
  public:
   // All outlive the table.
   ConnectionTable(Shard& shard, Node& node, EventLoop& loop);
+  ~ConnectionTable() override;
 
   // Takes over a socket of this shard's poller. `listener` is the index of the listener that it
   // came through, `peer` its address for log lines.

@@ -26,6 +26,7 @@
 #include "log/log.h"
 #include "server/data_directory.h"
 #include "server/topic_config.h"
+#include "server/topic_config_table.h"
 
 namespace weir::server {
 namespace {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -31,15 +32,18 @@ struct NodeEndpoint {
 inline std::vector<NodeEndpoint> BrokerEndpoints(const metadata::MetadataImage& image,
                                                  const Node& node, size_t listener,
                                                  bool with_fenced) {
-  std::vector<NodeEndpoint> endpoints;
+  std::vector<std::pair<BrokerId, const metadata::BrokerImage*>> brokers;
   image.brokers.ForEach([&](BrokerId id, const metadata::BrokerImage& broker) {
-    if (broker.fenced && !with_fenced) return;
-    const metadata::EndpointImage* endpoint = broker.Endpoint(node.endpoints[listener].name);
-    if (endpoint == nullptr) return;
-    endpoints.push_back({id, endpoint->host, endpoint->port, broker.rack, broker.fenced});
+    if (with_fenced || !broker.fenced) brokers.emplace_back(id, &broker);
   });
-  std::sort(endpoints.begin(), endpoints.end(),
-            [](const NodeEndpoint& a, const NodeEndpoint& b) { return a.id < b.id; });
+  std::sort(brokers.begin(), brokers.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<NodeEndpoint> endpoints;
+  for (const auto& [id, broker] : brokers) {
+    const metadata::EndpointImage* endpoint = broker->Endpoint(node.endpoints[listener].name);
+    if (endpoint == nullptr) continue;
+    endpoints.push_back({id, endpoint->host, endpoint->port, broker->rack, broker->fenced});
+  }
   return endpoints;
 }
 

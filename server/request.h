@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,11 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/check.h"
-#include "base/endian.h"
-#include "protocol/api_key.h"
 #include "protocol/error_code.h"
 #include "protocol/headers.h"
 #include "protocol/message.h"
@@ -77,64 +72,45 @@ class Request {
   absl::StatusOr<Message> Decode() const {
     absl::string_view bytes = body_;
     absl::StatusOr<Message> message = protocol::DecodePrefix<Message>(&bytes, version());
-    if (message.ok()) return message;
-    const auto api = static_cast<protocol::ApiKey>(header_.api_key);
-    return absl::Status(message.status().code(),
-                        absl::StrCat(protocol::ApiName(api), " version ", version(), ": ",
-                                     message.status().message()));
+    if (!message.ok()) message = WithApi(message.status());
+    return message;
   }
 
+  template <class Message>
+  void Respond(const Message& message) {
+    RespondInVersion(message, version());
+  }
+  template <class Message>
+  void RespondInVersion(const Message& message, int16_t version) {
+    Send(&EncodeBody<Message>, &message, version,
+         protocol::ResponseHeaderVersionOf<Message>(version), nullptr);
+  }
   // `slices` are the payloads of the response's Records with external_bytes, in their order.
   template <class Message>
-  void Respond(const Message& message, std::vector<FileSlice> slices = {}) {
-    RespondInVersion(message, version(), std::move(slices));
-  }
-  template <class Message>
-  void RespondInVersion(const Message& message, int16_t version,
-                        std::vector<FileSlice> slices = {}) {
-    std::string bytes(kFrameLengthBytes, '\0');
-    std::vector<protocol::Gap> gaps;
-    protocol::EncodeResponseHeader({header_.correlation_id},
-                                   protocol::ResponseHeaderVersionOf<Message>(version), &bytes);
-    protocol::EncodeWithGaps(message, version, &bytes, &gaps);
-    Finish(Frame(std::move(bytes), gaps, std::move(slices)));
+  void RespondWithSlices(const Message& message, std::vector<FileSlice> slices) {
+    Send(&EncodeBody<Message>, &message, version(),
+         protocol::ResponseHeaderVersionOf<Message>(version()), &slices);
   }
   // For acks=0: the client expects no answer.
-  void RespondNothing() { Finish(Response{}); }
+  void RespondNothing();
 
   void CloseConnection(absl::string_view reason) { sink_.CloseConnection(connection_, reason); }
 
  private:
-  static constexpr size_t kFrameLengthBytes = 4;
+  // Appends a message whose type is forgotten, so that the rest is compiled once for all of them.
+  using Encoder = void (*)(const void* message, int16_t version, std::string* out,
+                           std::vector<protocol::Gap>* gaps);
+  template <class Message>
+  static void EncodeBody(const void* message, int16_t version, std::string* out,
+                         std::vector<protocol::Gap>* gaps) {
+    protocol::EncodeWithGaps(*static_cast<const Message*>(message), version, out, gaps);
+  }
 
-  // Fills in the frame's length and puts the slices into the gaps.
-  static Response Frame(std::string bytes, const std::vector<protocol::Gap>& gaps,
-                        std::vector<FileSlice> slices) {
-    WEIR_CHECK(gaps.size() == slices.size());
-    int64_t total = static_cast<int64_t>(bytes.size() - kFrameLengthBytes);
-    for (const protocol::Gap& gap : gaps) total += gap.bytes;
-    WEIR_CHECK(total <= std::numeric_limits<int32_t>::max());
-    StoreBig32(bytes.data(), static_cast<uint32_t>(total));
-    Response response;
-    if (gaps.empty()) {
-      response.pieces.push_back(std::move(bytes));
-      return response;
-    }
-    size_t from = 0;
-    for (size_t i = 0; i < gaps.size(); ++i) {
-      WEIR_CHECK(gaps[i].bytes == slices[i].size_bytes);
-      response.pieces.push_back(bytes.substr(from, gaps[i].position - from));
-      response.pieces.push_back(std::move(slices[i]));
-      from = gaps[i].position;
-    }
-    response.pieces.push_back(bytes.substr(from));
-    return response;
-  }
-  void Finish(Response response) {
-    WEIR_CHECK(!answered_);
-    answered_ = true;
-    sink_.Send(connection_, slot_, std::move(response));
-  }
+  // `slices` may be null; else they are taken.
+  void Send(Encoder encode, const void* message, int16_t version, int16_t header_version,
+            std::vector<FileSlice>* slices);
+  void Finish(Response response);
+  absl::Status WithApi(const absl::Status& status) const;
 
   Shard& shard_;
   ResponseSink& sink_;

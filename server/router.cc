@@ -1,8 +1,23 @@
+// The APIs that are served, and the way of their requests: from a frame to the handler
+// (server/connection_table.h) and back (server/request.h).
+
 #include "server/router.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "base/check.h"
+#include "base/endian.h"
 #include "protocol/api/alter_configs.h"
 #include "protocol/api/api_versions.h"
 #include "protocol/api/create_partitions.h"
@@ -35,9 +50,17 @@
 #include "protocol/api/sync_group.h"
 #include "protocol/api/update_features.h"
 #include "protocol/api_key.h"
+#include "protocol/describe.h"
+#include "protocol/headers.h"
+#include "server/connection_table.h"
 #include "server/handlers/handlers.h"
+#include "server/logger.h"
+#include "server/request.h"
 
 namespace weir::server {
+
+// --- Routes --------------------------------------------------------------------------------------
+
 namespace {
 
 template <class Message>
@@ -91,6 +114,160 @@ const Route* FindRoute(int16_t api_key) {
     if (static_cast<int16_t>(route.key) == api_key) return &route;
   }
   return nullptr;
+}
+
+// --- ConnectionTable -----------------------------------------------------------------------------
+
+namespace {
+
+// "192.0.2.1:40000" and "[2001:db8::1]:40000" as "/192.0.2.1" and "/2001:db8::1".
+std::string HostOf(absl::string_view peer) {
+  absl::string_view host = peer.substr(0, peer.rfind(':'));
+  if (host.size() >= 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  return absl::StrCat("/", host);
+}
+
+}  // namespace
+
+ConnectionTable::ConnectionTable(Shard& shard, Node& node, EventLoop& loop)
+    : shard_(shard),
+      node_(node),
+      loop_(loop),
+      closed_lines_(loop, *node.logger, "connections closed for what they sent") {
+  limits_.frame_bytes_max = node.config.request_bytes_max;
+  limits_.idle_ms_max = node.config.connections_idle_ms_max;
+}
+
+ConnectionTable::~ConnectionTable() = default;
+
+void ConnectionTable::Add(SocketId socket, size_t listener, std::string peer) {
+  const ConnectionId id(next_id_++);
+  Entry& entry = connections_[id];
+  entry.listener = listener;
+  entry.peer = std::move(peer);
+  entry.connection = std::make_unique<Connection>(loop_, socket, id, node_.frames, limits_, *this);
+}
+
+void ConnectionTable::Send(ConnectionId connection, ResponseSlot slot, Response response) {
+  const auto found = connections_.find(connection);
+  if (found != connections_.end()) found->second.connection->Complete(slot, std::move(response));
+}
+
+void ConnectionTable::CloseConnection(ConnectionId connection, absl::string_view reason) {
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return;
+  closed_lines_.Warning("closing the connection of ", found->second.peer, ": ", reason);
+  found->second.said_why = true;
+  found->second.connection->CloseSoon(std::string(reason));
+}
+
+void ConnectionTable::OnFrame(ConnectionId connection, ResponseSlot slot, FrameRef frame) {
+  const Entry& entry = connections_.at(connection);
+  const std::string fault = Route(entry, connection, slot, std::move(frame));
+  if (!fault.empty()) CloseConnection(connection, fault);
+}
+
+std::string ConnectionTable::Route(const Entry& entry, ConnectionId id, ResponseSlot slot,
+                                   FrameRef frame) {
+  absl::string_view bytes = frame.bytes();
+  const absl::StatusOr<protocol::RequestPrefix> prefix = protocol::PeekRequest(bytes);
+  if (!prefix.ok()) return absl::StrCat("not a request: ", prefix.status().message());
+  const server::Route* route = FindRoute(prefix->api_key);
+  if (route == nullptr) {
+    return absl::StrCat("expected an API that ApiVersions lists, came key ", prefix->api_key);
+  }
+  protocol::RequestHeader header{prefix->api_key, prefix->api_version, prefix->correlation_id, {}};
+  if (route->versions.Contains(prefix->api_version)) {
+    const int16_t header_version =
+        protocol::RequestHeaderVersion(prefix->api_version >= route->flexible_since);
+    absl::StatusOr<protocol::RequestHeader> decoded =
+        protocol::DecodeRequestHeader(&bytes, header_version);
+    if (!decoded.ok()) return absl::StrCat("request header: ", decoded.status().message());
+    header = *std::move(decoded);
+  } else if (route->key != protocol::ApiKey::kApiVersions ||
+             prefix->api_version <= route->versions.max) {
+    // ApiVersions of a version to come is answered all the same (KIP-511), its body unread.
+    return absl::StrCat(protocol::ApiName(route->key), ": expected version ", route->versions.min,
+                        " to ", route->versions.max, ", came ", prefix->api_version);
+  }
+  route->handle(std::make_shared<Request>(shard_, *this, id, slot, entry.listener,
+                                          HostOf(entry.peer), std::move(frame), std::move(header),
+                                          bytes));
+  return "";
+}
+
+void ConnectionTable::OnClosed(ConnectionId connection, absl::string_view reason) {
+  // Peers come and go; only what we refuse is worth a line, unless CloseConnection wrote it.
+  const auto found = connections_.find(connection);
+  if (!found->second.said_why && absl::StrContains(reason, "expected")) {
+    closed_lines_.Warning("closed the connection of ", found->second.peer, ": ", reason);
+  }
+  connections_.erase(found);
+  node_.connection_count.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void ConnectionTable::CloseAll() {
+  std::vector<ConnectionId> ids;
+  for (const auto& [id, entry] : connections_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  for (const ConnectionId id : ids) connections_.erase(id);
+}
+
+// --- Request -------------------------------------------------------------------------------------
+// How a request is answered.
+
+namespace {
+
+constexpr size_t kFrameLengthBytes = 4;
+
+// Fills in the frame's length and puts the slices into the gaps.
+Response FrameOf(std::string bytes, const std::vector<protocol::Gap>& gaps,
+                 std::vector<FileSlice>* slices) {
+  WEIR_CHECK(gaps.size() == (slices == nullptr ? 0 : slices->size()));
+  int64_t total = static_cast<int64_t>(bytes.size() - kFrameLengthBytes);
+  for (const protocol::Gap& gap : gaps) total += gap.bytes;
+  WEIR_CHECK(total <= std::numeric_limits<int32_t>::max());
+  StoreBig32(bytes.data(), static_cast<uint32_t>(total));
+  Response response;
+  if (gaps.empty()) {
+    response.pieces.push_back(std::move(bytes));
+    return response;
+  }
+  size_t from = 0;
+  for (size_t i = 0; i < gaps.size(); ++i) {
+    FileSlice& slice = (*slices)[i];
+    WEIR_CHECK(gaps[i].bytes == slice.size_bytes);
+    response.pieces.push_back(bytes.substr(from, gaps[i].position - from));
+    response.pieces.push_back(std::move(slice));
+    from = gaps[i].position;
+  }
+  response.pieces.push_back(bytes.substr(from));
+  return response;
+}
+
+}  // namespace
+
+void Request::Send(Encoder encode, const void* message, int16_t version, int16_t header_version,
+                   std::vector<FileSlice>* slices) {
+  std::string bytes(kFrameLengthBytes, '\0');
+  std::vector<protocol::Gap> gaps;
+  protocol::EncodeResponseHeader({header_.correlation_id}, header_version, &bytes);
+  encode(message, version, &bytes, &gaps);
+  Finish(FrameOf(std::move(bytes), gaps, slices));
+}
+
+void Request::RespondNothing() { Finish(Response{}); }
+
+void Request::Finish(Response response) {
+  WEIR_CHECK(!answered_);
+  answered_ = true;
+  sink_.Send(connection_, slot_, std::move(response));
+}
+
+absl::Status Request::WithApi(const absl::Status& status) const {
+  const auto api = static_cast<protocol::ApiKey>(header_.api_key);
+  return absl::Status(status.code(), absl::StrCat(protocol::ApiName(api), " version ", version(),
+                                                  ": ", status.message()));
 }
 
 }  // namespace weir::server

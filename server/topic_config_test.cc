@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "protocol/record_codec.h"
 #include "server/broker_config_reader.h"
+#include "server/topic_config_table.h"
 
 namespace weir::server {
 namespace {

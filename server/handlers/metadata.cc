@@ -1,11 +1,13 @@
-// Metadata: brokers and topics as the image has them; creates missing topics when both the broker
-// and the request allow it.
+// What clients learn of the cluster: its APIs, brokers, topics and partitions.
 
 #include "protocol/api/metadata.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,24 +15,124 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "base/uuid.h"
+#include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/topic_name.h"
+#include "protocol/api/api_versions.h"
 #include "protocol/api/create_topics.h"
+#include "protocol/api/describe_cluster.h"
+#include "protocol/api/describe_topic_partitions.h"
 #include "protocol/error_code.h"
 #include "server/authorized_operations.h"
 #include "server/controller_driver.h"
 #include "server/endpoints.h"
 #include "server/handlers/handlers.h"
 #include "server/request.h"
+#include "server/router.h"
 #include "server/shard.h"
 
 namespace weir::server {
+
+// --- ApiVersions ---------------------------------------------------------------------------------
+// ApiVersions: what the router serves, and the features of the cluster.
+
 namespace {
 
+using protocol::ApiVersionsRequest;
+using protocol::ApiVersionsResponse;
 using protocol::ErrorCode;
+
+bool IsAlphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// KIP-511: letters, digits, '-' and '.', the first and the last a letter or digit.
+bool IsValidSoftwareName(absl::string_view text) {
+  return !text.empty() && IsAlphanumeric(text.front()) && IsAlphanumeric(text.back()) &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return IsAlphanumeric(c) || c == '-' || c == '.'; });
+}
+
+void AddFeatures(const metadata::MetadataImage& image, ApiVersionsResponse* response) {
+  for (const metadata::SupportedFeature& feature : metadata::kSupportedFeatures) {
+    response->supported_features.push_back({std::string(feature.name), feature.min, feature.max});
+    const int16_t level = image.FeatureLevel(feature.name);
+    if (level > 0)
+      response->finalized_features.push_back({std::string(feature.name), level, level});
+  }
+  response->finalized_features_epoch = image.highest_offset.value();
+}
+
+}  // namespace
+
+void HandleApiVersions(const RequestRef& request) {
+  ApiVersionsResponse response;
+  if (request->version() > ApiVersionsRequest::kApi.versions.max) {
+    // KIP-511: the body may be anything; answer in version 0 with the versions of this API.
+    response.error_code = WireCode(ErrorCode::kUnsupportedVersion);
+    response.api_keys.push_back({ApiVersionsRequest::kApi.key,
+                                 ApiVersionsRequest::kApi.versions.min,
+                                 ApiVersionsRequest::kApi.versions.max});
+    return request->RespondInVersion(response, 0);
+  }
+  const absl::StatusOr<ApiVersionsRequest> asked = request->Decode<ApiVersionsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  if (request->version() >= 3 && !(IsValidSoftwareName(asked->client_software_name) &&
+                                   IsValidSoftwareName(asked->client_software_version))) {
+    response.error_code = WireCode(ErrorCode::kInvalidRequest);
+    return request->Respond(response);
+  }
+  for (const Route& route : Routes()) {
+    response.api_keys.push_back(
+        {static_cast<int16_t>(route.key), route.versions.min, route.versions.max});
+  }
+  AddFeatures(*request->shard().image(), &response);
+  request->Respond(response);
+}
+
+// --- DescribeCluster -----------------------------------------------------------------------------
+// DescribeCluster.
+
+void HandleDescribeCluster(const RequestRef& request) {
+  using protocol::DescribeClusterResponse;
+  const absl::StatusOr<protocol::DescribeClusterRequest> asked =
+      request->Decode<protocol::DescribeClusterRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  const Node& node = request->shard().node();
+
+  DescribeClusterResponse response;
+  if (asked->endpoint_type != protocol::kBrokerEndpoint) {
+    // Controllers are Weir's own business (docs/architecture.md); clients manage by way of brokers.
+    const bool known = asked->endpoint_type == protocol::kControllerEndpoint;
+    response.error_code =
+        WireCode(known ? ErrorCode::kMismatchedEndpointType : ErrorCode::kUnsupportedEndpointType);
+    response.error_message = absl::StrCat("expected endpoint type 1 (brokers), came ",
+                                          static_cast<int>(asked->endpoint_type));
+    return request->Respond(response);
+  }
+  response.cluster_id = node.cluster_id;
+  response.controller_id = node.config.node_id.value();
+  for (const NodeEndpoint& broker : BrokerEndpoints(
+           *request->shard().image(), node, request->listener(), asked->include_fenced_brokers)) {
+    response.brokers.push_back(
+        {broker.id.value(), broker.host, broker.port, broker.rack, broker.fenced});
+  }
+  if (asked->include_cluster_authorized_operations) {
+    response.cluster_authorized_operations = kClusterOperations;
+  }
+  request->Respond(response);
+}
+
+// --- Metadata ------------------------------------------------------------------------------------
+// Metadata: brokers and topics as the image has them; creates missing topics when both the broker
+// and the request allow it.
+
+namespace {
+
 using protocol::MetadataRequest;
 using protocol::MetadataResponse;
 
@@ -185,6 +287,113 @@ void HandleMetadata(const RequestRef& request) {
       [request, asked = *std::move(asked)](const protocol::CreateTopicsResponse& created) {
         Answer(request, asked, created);
       });
+}
+
+// --- DescribeTopicPartitions ---------------------------------------------------------------------
+// DescribeTopicPartitions: Metadata page by page.
+
+namespace {
+
+using protocol::DescribeTopicPartitionsRequest;
+using protocol::DescribeTopicPartitionsResponse;
+constexpr int32_t kPartitionsPerPageMax = 2000;  // Kafka's max.request.partition.size.limit
+
+DescribeTopicPartitionsResponse::Partition DescribePartition(
+    int32_t index, const metadata::PartitionImage& image, const metadata::MetadataImage& cluster) {
+  DescribeTopicPartitionsResponse::Partition partition;
+  partition.partition_index = index;
+  partition.leader_id = image.leader.value();
+  partition.leader_epoch = image.leader_epoch.value();
+  partition.replica_nodes = Numbers(image.replicas);
+  partition.isr_nodes = Numbers(image.isr);
+  partition.eligible_leader_replicas = Numbers(image.eligible_leader_replicas);
+  partition.last_known_elr = Numbers(image.last_known_elr);
+  for (const BrokerId replica : image.replicas) {
+    const metadata::BrokerImage* broker = cluster.FindBroker(replica);
+    if (broker == nullptr || !broker->is_active()) {
+      partition.offline_replicas.push_back(replica.value());
+    }
+  }
+  return partition;
+}
+
+// The names to describe, in order, from the cursor's on.
+std::vector<std::string> NamesFrom(const Shard& shard,
+                                   const DescribeTopicPartitionsRequest& asked) {
+  std::set<std::string> names;
+  if (asked.topics.empty()) {
+    for (const metadata::TopicImage* topic : shard.topics().SortedByName()) {
+      names.insert(topic->name);
+    }
+  }
+  for (const auto& topic : asked.topics) names.insert(topic.name);
+  if (asked.cursor.has_value()) {
+    names.erase(names.begin(), names.lower_bound(asked.cursor->topic_name));
+  }
+  return {names.begin(), names.end()};
+}
+
+bool IsCursorValid(const DescribeTopicPartitionsRequest& asked) {
+  if (!asked.cursor.has_value()) return true;
+  if (asked.cursor->partition_index < 0) return false;
+  const auto is_it = [&](const auto& topic) { return topic.name == asked.cursor->topic_name; };
+  return asked.topics.empty() || std::any_of(asked.topics.begin(), asked.topics.end(), is_it);
+}
+
+DescribeTopicPartitionsResponse::Topic UnknownTopic(const std::string& name, ErrorCode error) {
+  DescribeTopicPartitionsResponse::Topic topic;
+  topic.error_code = WireCode(error);
+  topic.name = name;
+  topic.is_internal = metadata::IsInternalTopic(name);
+  return topic;
+}
+
+}  // namespace
+
+void HandleDescribeTopicPartitions(const RequestRef& request) {
+  const absl::StatusOr<DescribeTopicPartitionsRequest> asked =
+      request->Decode<DescribeTopicPartitionsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  DescribeTopicPartitionsResponse response;
+  if (!IsCursorValid(*asked)) {
+    for (const auto& topic : asked->topics) {
+      response.topics.push_back(UnknownTopic(topic.name, ErrorCode::kInvalidRequest));
+    }
+    return request->Respond(response);
+  }
+  const Shard& shard = request->shard();
+  int64_t room = std::clamp(asked->response_partition_limit, 1, kPartitionsPerPageMax);
+  for (const std::string& name : NamesFrom(shard, *asked)) {
+    if (room == 0) {
+      response.next_cursor.emplace().topic_name = name;
+      break;
+    }
+    const metadata::TopicImage* image = shard.image()->FindTopic(name);
+    if (image == nullptr) {
+      const bool valid = metadata::ValidateTopicName(name).ok();
+      response.topics.push_back(UnknownTopic(
+          name, valid ? ErrorCode::kUnknownTopicOrPartition : ErrorCode::kInvalidTopicException));
+      response.topics.back().topic_authorized_operations = kTopicOperations;
+      continue;
+    }
+    DescribeTopicPartitionsResponse::Topic& topic = response.topics.emplace_back();
+    topic.name = name;
+    topic.topic_id = image->id;
+    topic.is_internal = metadata::IsInternalTopic(name);
+    topic.topic_authorized_operations = kTopicOperations;
+    const bool is_first = asked->cursor.has_value() && asked->cursor->topic_name == name;
+    int32_t index = is_first ? asked->cursor->partition_index : 0;
+    for (; index < image->partition_count() && room > 0; ++index, --room) {
+      topic.partitions.push_back(
+          DescribePartition(index, *image->Find(PartitionIndex(index)), *shard.image()));
+    }
+    if (index < image->partition_count()) {
+      response.next_cursor.emplace().topic_name = name;
+      response.next_cursor->partition_index = index;
+      break;
+    }
+  }
+  request->Respond(response);
 }
 
 }  // namespace weir::server

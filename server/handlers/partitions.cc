@@ -1,20 +1,27 @@
-// What clients ask of or about single partitions: DeleteRecords, OffsetForLeaderEpoch and
-// DescribeProducers. Each part goes to the shard that has the partition.
+// What clients ask of or about single partitions. Each part goes to the shard that has it.
 
+#include <unistd.h>
+
+#include <climits>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/api/delete_records.h"
+#include "protocol/api/describe_log_dirs.h"
 #include "protocol/api/describe_producers.h"
 #include "protocol/api/offset_for_leader_epoch.h"
 #include "protocol/error_code.h"
+#include "server/data_directory.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
 #include "server/partition_table.h"
@@ -22,6 +29,9 @@
 #include "server/shard.h"
 
 namespace weir::server {
+
+// --- DeleteRecords, OffsetForLeaderEpoch, DescribeProducers --------------------------------------
+
 namespace {
 
 using protocol::ErrorCode;
@@ -195,6 +205,70 @@ void HandleDescribeProducers(const RequestRef& request) {
             gather->Set(part, std::move(result));
           });
     }
+  }
+}
+
+// --- DescribeLogDirs -----------------------------------------------------------------------------
+// DescribeLogDirs: sizes from all shards, space from the file system.
+
+namespace {
+
+using protocol::DescribeLogDirsResponse;
+
+// As it is where the working directory cannot be told.
+std::string AbsolutePath(const std::string& path) {
+  char folder[PATH_MAX];
+  if (path.front() == '/' || getcwd(folder, sizeof(folder)) == nullptr) return path;
+  return absl::StrCat(folder, "/", path);
+}
+
+}  // namespace
+
+void HandleDescribeLogDirs(const RequestRef& request) {
+  absl::StatusOr<protocol::DescribeLogDirsRequest> asked =
+      request->Decode<protocol::DescribeLogDirsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  Shard& shard = request->shard();
+  const size_t shards = shard.node().shards.size();
+  auto gather = Gather<std::vector<PartitionSize>>::Create(
+      shards, [request, asked = *std::move(asked)](std::vector<std::vector<PartitionSize>> parts) {
+        std::set<std::pair<std::string, int32_t>> wanted;
+        if (asked.topics.has_value()) {
+          for (const auto& topic : *asked.topics) {
+            for (const int32_t partition : topic.partitions) wanted.emplace(topic.topic, partition);
+          }
+        }
+        std::map<std::string, std::map<int32_t, int64_t>> topics;
+        for (const std::vector<PartitionSize>& part : parts) {
+          for (const PartitionSize& size : part) {
+            if (asked.topics.has_value() && wanted.count({size.topic, size.partition}) == 0) {
+              continue;
+            }
+            topics[size.topic][size.partition] = size.bytes;
+          }
+        }
+        DescribeLogDirsResponse response;
+        DescribeLogDirsResponse::DescribeLogDirsResult& folder = response.results.emplace_back();
+        const std::string& path = request->shard().node().directory->path();
+        folder.log_dir = AbsolutePath(path);
+        const absl::StatusOr<int64_t> free = request->shard().partitions().FreeBytes();
+        if (free.ok()) folder.usable_bytes = *free;
+        for (const auto& [name, sizes] : topics) {
+          auto& topic = folder.topics.emplace_back();
+          topic.name = name;
+          for (const auto& [partition, bytes] : sizes) {
+            topic.partitions.push_back({partition, bytes, 0, false});
+          }
+        }
+        request->Respond(response);
+      });
+  for (size_t i = 0; i < shards; ++i) {
+    shard.Call<std::vector<PartitionSize>>(
+        ShardId(static_cast<uint32_t>(i)),
+        [](Shard& owner, Reply<std::vector<PartitionSize>> reply) {
+          reply(owner.partitions().Sizes());
+        },
+        [gather, i](std::vector<PartitionSize> sizes) { gather->Set(i, std::move(sizes)); });
   }
 }
 

@@ -1,5 +1,4 @@
-// Produce: every partition's batch is validated on the connection's shard, appended on the shard
-// that owns the partition, and answered when its acks are satisfied.
+// Produce, and the ids that idempotent producers need for it.
 
 #include "protocol/api/produce.h"
 
@@ -16,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "protocol/api/init_producer_id.h"
 #include "protocol/compression.h"
 #include "protocol/error_code.h"
 #include "protocol/record_batch.h"
@@ -24,11 +24,17 @@
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
 #include "server/partition_table.h"
+#include "server/producer_ids.h"
 #include "server/request.h"
 #include "server/shard.h"
 #include "server/topic_table.h"
 
 namespace weir::server {
+
+// --- Produce -------------------------------------------------------------------------------------
+// Produce: every partition's batch is validated on the connection's shard, appended on the shard
+// that owns the partition, and answered when its acks are satisfied.
+
 namespace {
 
 using protocol::ErrorCode;
@@ -219,6 +225,41 @@ void HandleProduce(const RequestRef& request) {
           });
     }
   }
+}
+
+// --- InitProducerId ------------------------------------------------------------------------------
+// InitProducerId: ids for idempotent producers, from a block that this shard holds.
+
+void HandleInitProducerId(const RequestRef& request) {
+  const absl::StatusOr<protocol::InitProducerIdRequest> asked =
+      request->Decode<protocol::InitProducerIdRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+
+  protocol::InitProducerIdResponse refused;
+  refused.producer_epoch = -1;
+  const bool has_id = asked->producer_id != -1;
+  const bool has_epoch = asked->producer_epoch != -1;
+  if (asked->transactional_id.has_value() || has_id != has_epoch) {
+    // A transactional id needs a transaction coordinator, which FindCoordinator denies as well.
+    refused.error_code =
+        WireCode(asked->transactional_id.has_value() && !asked->transactional_id->empty()
+                     ? ErrorCode::kCoordinatorNotAvailable
+                     : ErrorCode::kInvalidRequest);
+    return request->Respond(refused);
+  }
+  // An id that the client already has makes no difference without a transactional id: it gets a
+  // fresh one, whose sequences begin anew (KIP-360).
+  request->shard().producer_ids().Allocate(
+      [request, refused](const absl::StatusOr<ProducerId>& id) mutable {
+        if (!id.ok()) {
+          refused.error_code = WireCode(ErrorCode::kCoordinatorNotAvailable);
+          return request->Respond(refused);
+        }
+        protocol::InitProducerIdResponse response;
+        response.producer_id = id->value();
+        response.producer_epoch = 0;
+        request->Respond(response);
+      });
 }
 
 }  // namespace weir::server

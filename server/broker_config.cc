@@ -1,0 +1,560 @@
+// The configuration of brokers and of topics.
+#include "server/broker_config.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "base/check.h"
+#include "base/ids.h"
+#include "protocol/record_codec.h"
+#include "server/broker_config_reader.h"
+#include "server/config_def.h"
+#include "server/config_table_effective.h"
+#include "server/config_table_no_effect.h"
+#include "server/config_table_not_yet.h"
+#include "server/listener.h"
+#include "server/properties.h"
+#include "server/topic_config.h"
+#include "server/topic_config_table.h"
+
+namespace weir::server {
+
+// --- broker_config.h -----------------------------------------------------------------------------
+
+const std::vector<ConfigDef>& BrokerConfigTable() {
+  static const std::vector<ConfigDef>* const table = [] {
+    auto* rows = new std::vector<ConfigDef>;
+    rows->insert(rows->end(), std::begin(kEffectiveBrokerConfigs),
+                 std::end(kEffectiveBrokerConfigs));
+    rows->insert(rows->end(), std::begin(kNotYetBrokerConfigs), std::end(kNotYetBrokerConfigs));
+    rows->insert(rows->end(), std::begin(kNoEffectBrokerConfigs), std::end(kNoEffectBrokerConfigs));
+    std::sort(rows->begin(), rows->end(), [](const ConfigDef& a, const ConfigDef& b) {
+      return absl::string_view(a.name) < absl::string_view(b.name);
+    });
+    return rows;
+  }();
+  return *table;
+}
+
+// --- broker_config_reader.h ----------------------------------------------------------------------
+
+namespace {
+
+// Collects one message for each thing that is wrong.
+class Problems {
+ public:
+  void Add(absl::string_view message) { messages_.emplace_back(message); }
+  void Add(const Properties& settings, absl::string_view key, absl::string_view message) {
+    const Property* set = settings.Find(key);
+    messages_.push_back(absl::StrCat(set != nullptr ? set->origin : std::string("default"), ": ",
+                                     key, ": ", message));
+  }
+  absl::Status status() const {
+    if (messages_.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrJoin(messages_, "\n"));
+  }
+
+ private:
+  std::vector<std::string> messages_;
+};
+
+std::string UnknownKeyMessage(absl::string_view key) {
+  if (absl::StartsWith(key, "listener.name.")) {
+    return absl::StrCat("key '", key, "': settings of one listener are not available in Weir yet");
+  }
+  const ConfigDef* nearest = NearestConfig(BrokerConfigTable(), key);
+  if (nearest == nullptr) {
+    return absl::StrCat("unknown key '", key, "': docs/CONFIGURATION.md lists the keys");
+  }
+  return absl::StrCat("unknown key '", key, "': did you mean '", nearest->name, "'?");
+}
+
+// Checks each setting by itself; those that are fine end up in `accepted`.
+void CheckSettings(const Properties& properties, Properties* accepted, Problems* problems,
+                   std::vector<std::string>* notices) {
+  for (const Property& property : properties.entries()) {
+    Property setting = property;
+    setting.value = std::string(absl::StripAsciiWhitespace(property.value));
+    const ConfigDef* def = FindConfig(BrokerConfigTable(), property.key);
+    if (def == nullptr) {
+      problems->Add(absl::StrCat(property.origin, ": ", UnknownKeyMessage(property.key)));
+      continue;
+    }
+    if (const absl::Status status = CheckConfigSetting(*def, setting.value); !status.ok()) {
+      problems->Add(absl::StrCat(property.origin, ": ", status.message()));
+      continue;
+    }
+    if (def->effect == ConfigEffect::kNoEffect && notices != nullptr) {
+      notices->push_back(
+          absl::StrCat(property.origin, ": ", property.key, " has no effect: ", def->doc));
+    }
+    accepted->Set(std::move(setting));
+  }
+}
+
+int64_t Number(const BrokerConfig& config, absl::string_view key) {
+  int64_t number = 0;
+  const std::optional<std::string> text = config.Value(key);
+  WEIR_CHECK(text.has_value() && absl::SimpleAtoi(*text, &number));
+  return number;
+}
+int32_t Int(const BrokerConfig& config, absl::string_view key) {
+  return static_cast<int32_t>(Number(config, key));
+}
+bool Bool(const BrokerConfig& config, absl::string_view key) {
+  return absl::EqualsIgnoreCase(*config.Value(key), "true");
+}
+std::string Text(const BrokerConfig& config, absl::string_view key) {
+  return config.Value(key).value_or("");
+}
+
+void ReadGroupScalars(BrokerConfig* config) {
+  config->group_initial_rebalance_delay_ms = Int(*config, "group.initial.rebalance.delay.ms");
+  config->group_session_timeout_min_ms = Int(*config, "group.min.session.timeout.ms");
+  config->group_session_timeout_max_ms = Int(*config, "group.max.session.timeout.ms");
+  config->group_members_max = Int(*config, "group.max.size");
+  config->offset_metadata_bytes_max = Int(*config, "offset.metadata.max.bytes");
+  config->offsets_commit_timeout_ms = Int(*config, "offsets.commit.timeout.ms");
+  config->offsets_retention_minutes = Int(*config, "offsets.retention.minutes");
+  config->offsets_retention_check_interval_ms =
+      Number(*config, "offsets.retention.check.interval.ms");
+  config->offsets_topic_partitions = Int(*config, "offsets.topic.num.partitions");
+  config->offsets_topic_replication_factor =
+      static_cast<int16_t>(Number(*config, "offsets.topic.replication.factor"));
+  config->offsets_topic_segment_bytes = Int(*config, "offsets.topic.segment.bytes");
+}
+
+void ReadScalars(BrokerConfig* config) {
+  config->rack = config->Value("broker.rack");
+  config->num_partitions = Int(*config, "num.partitions");
+  config->default_replication_factor = Int(*config, "default.replication.factor");
+  config->auto_create_topics = Bool(*config, "auto.create.topics.enable");
+  config->delete_topics_enabled = Bool(*config, "delete.topic.enable");
+  config->request_bytes_max = Int(*config, "socket.request.max.bytes");
+  config->socket_send_buffer_bytes = Int(*config, "socket.send.buffer.bytes");
+  config->socket_receive_buffer_bytes = Int(*config, "socket.receive.buffer.bytes");
+  config->listen_backlog = Int(*config, "socket.listen.backlog.size");
+  config->connections_idle_ms_max = Number(*config, "connections.max.idle.ms");
+  config->connections_max = Int(*config, "max.connections");
+  config->fetch_bytes_max = Int(*config, "fetch.max.bytes");
+  config->fetch_session_slots = Int(*config, "max.incremental.fetch.session.cache.slots");
+  config->producer_id_expiration_ms = Int(*config, "producer.id.expiration.ms");
+  config->retention_check_interval_ms = Number(*config, "log.retention.check.interval.ms");
+  config->recovery_point_interval_ms = Int(*config, "log.flush.offset.checkpoint.interval.ms");
+  config->recovery_threads = Int(*config, "num.recovery.threads.per.data.dir");
+  ReadGroupScalars(config);
+  config->flush_policy =
+      Text(*config, "weir.flush.policy") == "os" ? FlushPolicy::kOs : FlushPolicy::kAck;
+  config->full_batch_validation = Text(*config, "weir.batch.validation") == "full";
+  config->reactors = Int(*config, "weir.reactors");
+  const std::string poller = Text(*config, "weir.poller");
+  config->poller = poller == "epoll"      ? PollerChoice::kEpoll
+                   : poller == "io_uring" ? PollerChoice::kIoUring
+                                          : PollerChoice::kAuto;
+  config->internal_listener_name =
+      absl::AsciiStrToUpper(Text(*config, "weir.internal.listener.name"));
+}
+
+void ReadNode(BrokerConfig* config, Problems* problems) {
+  const Properties& settings = config->settings;
+  const Property* broker_id = settings.Find("broker.id");
+  const Property* node_id = settings.Find("node.id");
+  config->node_id =
+      BrokerId(Int(*config, node_id != nullptr || broker_id == nullptr ? "node.id" : "broker.id"));
+  if (config->node_id.value() < 0) problems->Add(settings, "broker.id", "expected at least 0");
+  if (broker_id != nullptr && node_id != nullptr &&
+      Int(*config, "broker.id") != Int(*config, "node.id")) {
+    problems->Add(settings, "broker.id",
+                  absl::StrCat("is ", broker_id->value, ", but node.id is ", node_id->value,
+                               ": expected them to agree; one is enough"));
+  }
+  std::vector<std::string> roles = SplitConfigList(Text(*config, "process.roles"));
+  std::sort(roles.begin(), roles.end());
+  if (roles != std::vector<std::string>{"broker", "controller"}) {
+    problems->Add(settings, "process.roles",
+                  absl::StrCat("is '", Text(*config, "process.roles"),
+                               "': expected broker,controller; nodes of one role become available "
+                               "with clusters of several nodes"));
+  }
+  const char* key = settings.Find("log.dirs") != nullptr ? "log.dirs" : "log.dir";
+  const std::vector<std::string> directories = SplitConfigList(Text(*config, key));
+  if (settings.Find(key) == nullptr) return;
+  if (directories.size() != 1 || directories.front().empty()) {
+    problems->Add(settings, key,
+                  absl::StrCat("names ", directories.size(),
+                               " directories: expected exactly one; "
+                               "several are not available in Weir yet"));
+    return;
+  }
+  config->data_directory = directories.front();
+}
+
+// 0 would delete everything at once, which nobody means.
+void CheckRetention(const BrokerConfig& config, Problems* problems) {
+  for (const char* key : {"log.retention.ms", "log.retention.minutes", "log.retention.hours"}) {
+    if (config.settings.Find(key) != nullptr && Number(config, key) == 0) {
+      problems->Add(config.settings, key, "is 0: expected -1 (never) or at least 1");
+    }
+  }
+}
+
+std::vector<Listener> ReadListeners(const BrokerConfig& config, absl::string_view key,
+                                    Problems* problems) {
+  absl::StatusOr<std::vector<Listener>> parsed = ParseListeners(Text(config, key));
+  if (parsed.ok()) return *std::move(parsed);
+  problems->Add(config.settings, key, parsed.status().message());
+  return {};
+}
+
+// The protocol that listener.security.protocol.map gives to a name; empty where it says nothing.
+// A controller listener is PLAINTEXT where no map is set, as in Kafka.
+std::string ProtocolOf(const BrokerConfig& config, absl::string_view name, bool of_controller) {
+  constexpr absl::string_view kKey = "listener.security.protocol.map";
+  for (const std::string& entry : SplitConfigList(Text(config, kKey))) {
+    const size_t colon = entry.find(':');
+    if (colon != std::string::npos &&
+        absl::EqualsIgnoreCase(absl::string_view(entry).substr(0, colon), name)) {
+      return absl::AsciiStrToUpper(absl::string_view(entry).substr(colon + 1));
+    }
+  }
+  return of_controller && config.settings.Find(kKey) == nullptr ? "PLAINTEXT" : "";
+}
+
+void CheckProtocol(const BrokerConfig& config, absl::string_view name, bool of_controller,
+                   Problems* problems) {
+  const std::string protocol = ProtocolOf(config, name, of_controller);
+  if (protocol == "PLAINTEXT") return;
+  const bool known = protocol == "SSL" || protocol == "SASL_PLAINTEXT" || protocol == "SASL_SSL";
+  problems->Add(
+      config.settings, "listener.security.protocol.map",
+      absl::StrCat("gives listener ", name, " the protocol '", protocol, "': expected PLAINTEXT",
+                   known ? "; encryption and authentication are not available in Weir yet" : ""));
+}
+
+// Splits `listeners` into those of the broker and that of the controller.
+void ReadOpenListeners(BrokerConfig* config, Problems* problems) {
+  constexpr absl::string_view kControllerKey = "controller.listener.names";
+  std::vector<Listener> all = ReadListeners(*config, "listeners", problems);
+  const std::vector<std::string> names = SplitConfigList(Text(*config, kControllerKey));
+  for (const std::string& name : names) {
+    if (FindListener(all, absl::AsciiStrToUpper(name)) == nullptr) {
+      problems->Add(config->settings, kControllerKey,
+                    absl::StrCat("names '", name, "', which is not among the listeners"));
+    }
+  }
+  if (names.size() > 1) {
+    problems->Add(config->settings, kControllerKey, "expected one name");
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (all[i].address.port != 0 && all[i].address.port == all[j].address.port) {
+        problems->Add(config->settings, "listeners",
+                      absl::StrCat(all[j].ToString(), " and ", all[i].ToString(),
+                                   ": expected different ports"));
+      }
+    }
+    const bool of_controller = !names.empty() && absl::EqualsIgnoreCase(names[0], all[i].name);
+    CheckProtocol(*config, all[i].name, of_controller, problems);
+    if (of_controller) {
+      config->controller_listener = std::move(all[i]);
+    } else {
+      config->listeners.push_back(all[i]);
+    }
+  }
+  if (config->listeners.empty()) {
+    problems->Add(config->settings, "listeners",
+                  "expected a listener that is not the controller's");
+  }
+}
+
+void ReadAdvertisedListeners(BrokerConfig* config, Problems* problems) {
+  constexpr absl::string_view kKey = "advertised.listeners";
+  const Properties& settings = config->settings;
+  const bool explicitly = settings.Find(kKey) != nullptr;
+  const std::vector<Listener> advertised =
+      explicitly ? ReadListeners(*config, kKey, problems) : config->listeners;
+  for (const Listener& listener : advertised) {
+    const bool of_controller = config->controller_listener.has_value() &&
+                               config->controller_listener->name == listener.name;
+    if (!of_controller && FindListener(config->listeners, listener.name) == nullptr) {
+      problems->Add(settings, kKey,
+                    absl::StrCat(listener.ToString(),
+                                 ": its name is not among the "
+                                 "listeners"));
+      continue;
+    }
+    if (listener.address.host == "0.0.0.0" || listener.address.host == "::") {
+      problems->Add(
+          settings, explicitly ? kKey : "listeners",
+          absl::StrCat(listener.ToString(),
+                       ": clients cannot connect to a wildcard "
+                       "address: expected advertised.listeners with a host they can reach"));
+    }
+    if (explicitly && listener.address.port == 0) {
+      problems->Add(settings, kKey, absl::StrCat(listener.ToString(), ": expected a port"));
+    }
+    if (!of_controller) config->advertised_listeners.push_back(listener);
+  }
+
+  constexpr absl::string_view kInterBroker = "inter.broker.listener.name";
+  const bool named = settings.Find(kInterBroker) != nullptr;
+  const absl::string_view key = named ? kInterBroker : "security.inter.broker.protocol";
+  config->inter_broker_listener_name = absl::AsciiStrToUpper(Text(*config, key));
+  if (named && settings.Find("security.inter.broker.protocol") != nullptr) {
+    problems->Add(settings, kInterBroker,
+                  "expected either this or security.inter.broker.protocol, not both");
+  }
+  if (FindListener(config->advertised_listeners, config->inter_broker_listener_name) == nullptr) {
+    problems->Add(settings, key,
+                  absl::StrCat("names '", config->inter_broker_listener_name,
+                               "', which is not among the advertised listeners; set "
+                               "inter.broker.listener.name to one of them"));
+  }
+}
+
+// Whether the one entry of a quorum key is this node's controller listener; empty if it is.
+std::string QuorumProblem(const BrokerConfig& config, absl::string_view address) {
+  const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
+  if (!parsed.ok()) return std::string(parsed.status().message());
+  if (!config.controller_listener.has_value()) {
+    return absl::StrCat("names ", address,
+                        ", but controller.listener.names names no listener of this node");
+  }
+  const uint16_t port = config.controller_listener->address.port;
+  if (port == 0 || parsed->port == port) return "";
+  return absl::StrCat(
+      "names ", address, ": expected port ", port,
+      ", that of this node's controller listener; controllers on other nodes become "
+      "available with clusters of several nodes");
+}
+
+void CheckQuorum(const BrokerConfig& config, Problems* problems) {
+  for (const absl::string_view key :
+       {"controller.quorum.voters", "controller.quorum.bootstrap.servers"}) {
+    const std::vector<std::string> entries = SplitConfigList(Text(config, key));
+    if (entries.empty()) continue;
+    if (entries.size() > 1) {
+      problems->Add(config.settings, key,
+                    absl::StrCat("names ", entries.size(),
+                                 " controllers: expected just this node; "
+                                 "clusters of several nodes are not available in Weir yet"));
+      continue;
+    }
+    absl::string_view address = entries.front();
+    if (key == "controller.quorum.voters") {
+      int32_t id = -1;
+      const size_t at = address.find('@');
+      if (at == absl::string_view::npos || !absl::SimpleAtoi(address.substr(0, at), &id)) {
+        problems->Add(config.settings, key, absl::StrCat("'", address, "': expected id@host:port"));
+        continue;
+      }
+      if (id != config.node_id.value()) {
+        problems->Add(
+            config.settings, key,
+            absl::StrCat("names node ", id, ": expected this node, ", config.node_id.value()));
+      }
+      address = address.substr(at + 1);
+    }
+    const std::string problem = QuorumProblem(config, address);
+    if (!problem.empty()) problems->Add(config.settings, key, problem);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<BrokerConfig> ReadBrokerConfig(const Properties& properties,
+                                              std::vector<std::string>* notices) {
+  BrokerConfig config;
+  Problems problems;
+  CheckSettings(properties, &config.settings, &problems, notices);
+  ReadScalars(&config);
+  ReadNode(&config, &problems);
+  CheckRetention(config, &problems);
+  ReadOpenListeners(&config, &problems);
+  if (const absl::Status status = problems.status(); !status.ok()) return status;
+  ReadAdvertisedListeners(&config, &problems);
+  CheckQuorum(config, &problems);
+  if (const absl::Status status = problems.status(); !status.ok()) return status;
+  if (notices != nullptr && config.controller_listener.has_value()) {
+    notices->push_back(absl::StrCat("controller listener ", config.controller_listener->ToString(),
+                                    " is not opened: the only controller is this node"));
+  }
+  return config;
+}
+
+// --- topic_config.h ------------------------------------------------------------------------------
+
+const TopicConfigDef* FindTopicConfig(absl::string_view name) {
+  for (const TopicConfigDef& topic : kTopicConfigs) {
+    if (name == topic.def.name) return &topic;
+  }
+  return nullptr;
+}
+
+absl::Status ValidateTopicConfig(absl::string_view name, absl::string_view value) {
+  const TopicConfigDef* topic = FindTopicConfig(name);
+  if (topic != nullptr) return CheckConfigSetting(topic->def, absl::StripAsciiWhitespace(value));
+  std::vector<ConfigDef> known;
+  for (const TopicConfigDef& row : kTopicConfigs) known.push_back(row.def);
+  const ConfigDef* nearest = NearestConfig(known, name);
+  if (nearest == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("unknown topic config '", name.substr(0, 100), "'"));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown topic config '", name, "': did you mean '", nearest->name, "'?"));
+}
+
+namespace {
+
+// A broker key's value in the unit of the topic key: hours and minutes become milliseconds.
+std::string InTopicUnit(absl::string_view broker_key, const std::string& value) {
+  const int64_t factor = absl::EndsWith(broker_key, ".hours")     ? 3'600'000
+                         : absl::EndsWith(broker_key, ".minutes") ? 60'000
+                                                                  : 1;
+  int64_t number = 0;
+  if (factor == 1 || !absl::SimpleAtoi(value, &number)) return value;
+  return absl::StrCat(number < 0 ? -1 : number * factor);
+}
+
+// compression.type, where it is not "producer".
+std::optional<protocol::Codec> CodecOf(absl::string_view compression_type) {
+  using protocol::Codec;
+  if (compression_type == "uncompressed") return Codec::kNone;
+  for (const Codec codec : {Codec::kGzip, Codec::kSnappy, Codec::kLz4, Codec::kZstd}) {
+    if (compression_type == protocol::CodecName(codec)) return codec;
+  }
+  return std::nullopt;
+}
+
+std::vector<ConfigSynonym> TopicSynonyms(const TopicConfigDef& topic, const BrokerConfig& broker,
+                                         const TopicOverrides& overrides) {
+  std::vector<ConfigSynonym> synonyms;
+  if (const auto set = overrides.find(topic.def.name); set != overrides.end()) {
+    synonyms.push_back({topic.def.name, set->second, ConfigSource::kTopic});
+  }
+  for (const char* key : topic.broker_keys) {
+    if (key == nullptr) break;
+    if (const Property* set = broker.settings.Find(key); set != nullptr) {
+      synonyms.push_back({key, set->value, ConfigSource::kStaticBroker});
+    }
+  }
+  for (const char* key : topic.broker_keys) {
+    if (key == nullptr) break;
+    const ConfigDef* def = FindConfig(BrokerConfigTable(), key);
+    WEIR_CHECK(def != nullptr);
+    if (def->default_value != nullptr) {
+      synonyms.push_back({key, def->default_value, ConfigSource::kDefault});
+    }
+  }
+  return synonyms;
+}
+
+// The text of the effective value.
+std::string TopicValue(const TopicConfigDef& topic, const std::vector<ConfigSynonym>& synonyms) {
+  if (synonyms.empty()) return topic.def.default_value != nullptr ? topic.def.default_value : "";
+  const ConfigSynonym& first = synonyms.front();
+  return first.source == ConfigSource::kTopic ? *first.value
+                                              : InTopicUnit(first.name, *first.value);
+}
+
+}  // namespace
+
+TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverrides& overrides) {
+  const auto text = [&](absl::string_view name) {
+    const TopicConfigDef* topic = FindTopicConfig(name);
+    WEIR_CHECK(topic != nullptr);
+    return TopicValue(*topic, TopicSynonyms(*topic, broker, overrides));
+  };
+  const auto number = [&](absl::string_view name) {
+    int64_t value = 0;
+    if (absl::SimpleAtoi(text(name), &value)) return value;
+    WEIR_CHECK(absl::SimpleAtoi(FindTopicConfig(name)->def.default_value, &value));
+    return value;
+  };
+  TopicSettings settings;
+  settings.segment_bytes = number("segment.bytes");
+  settings.segment_ms = number("segment.ms");
+  settings.segment_index_bytes = number("segment.index.bytes");
+  settings.index_interval_bytes = number("index.interval.bytes");
+  const std::vector<std::string> policies = SplitConfigList(text("cleanup.policy"));
+  const bool deletes = std::find(policies.begin(), policies.end(), "delete") != policies.end();
+  settings.deletes = deletes;
+  settings.compacts = std::find(policies.begin(), policies.end(), "compact") != policies.end();
+  settings.retention_ms = deletes ? number("retention.ms") : -1;
+  settings.retention_bytes = deletes ? number("retention.bytes") : -1;
+  settings.file_delete_delay_ms = number("file.delete.delay.ms");
+  settings.flush_messages = number("flush.messages");
+  settings.flush_ms = number("flush.ms");
+  settings.max_message_bytes = number("max.message.bytes");
+  settings.min_insync_replicas = static_cast<int32_t>(number("min.insync.replicas"));
+  settings.log_append_time = text("message.timestamp.type") == "LogAppendTime";
+  settings.timestamp_before_max_ms = number("message.timestamp.before.max.ms");
+  settings.timestamp_after_max_ms = number("message.timestamp.after.max.ms");
+  settings.codec = CodecOf(text("compression.type"));
+  if (settings.codec == protocol::Codec::kGzip || settings.codec == protocol::Codec::kLz4 ||
+      settings.codec == protocol::Codec::kZstd) {
+    settings.codec_level = static_cast<int>(
+        number(absl::StrCat("compression.", protocol::CodecName(*settings.codec), ".level")));
+  }
+  return settings;
+}
+
+std::vector<ConfigEntry> DescribeTopicConfigs(const BrokerConfig& broker,
+                                              const TopicOverrides& overrides) {
+  std::vector<ConfigEntry> entries;
+  for (const TopicConfigDef& topic : kTopicConfigs) {
+    ConfigEntry entry;
+    entry.name = topic.def.name;
+    entry.synonyms = TopicSynonyms(topic, broker, overrides);
+    entry.value = TopicValue(topic, entry.synonyms);
+    if (!entry.synonyms.empty()) entry.source = entry.synonyms.front().source;
+    entry.type = topic.def.type;
+    entry.doc = topic.def.doc;
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker) {
+  std::vector<ConfigEntry> entries;
+  for (const ConfigDef& def : BrokerConfigTable()) {
+    ConfigEntry entry;
+    entry.name = def.name;
+    entry.type = def.type;
+    entry.doc = def.doc;
+    entry.read_only = true;
+    entry.sensitive = def.type == ConfigType::kPassword;
+    if (const Property* set = broker.settings.Find(def.name); set != nullptr) {
+      entry.synonyms.push_back({def.name, set->value, ConfigSource::kStaticBroker});
+    }
+    if (def.default_value != nullptr) {
+      entry.synonyms.push_back({def.name, def.default_value, ConfigSource::kDefault});
+    }
+    for (ConfigSynonym& synonym : entry.synonyms) {
+      if (entry.sensitive) synonym.value = std::nullopt;
+    }
+    if (!entry.synonyms.empty()) {
+      entry.source = entry.synonyms.front().source;
+      entry.value = entry.synonyms.front().value;
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace weir::server
