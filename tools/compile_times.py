@@ -147,7 +147,7 @@ def main():
 Written by `tools/compile_times.py`: CPU seconds of the compiler for each translation unit of ours, {compiler}.
 The figures belong to the machine that they were measured on; their ratios travel.
 
-{summary}- The {len(binary)} units of `{BROKER}` with `-c opt`: {total:.0f} s; at most {BROKER_BUDGET_SECONDS} s are allowed.
+{summary}- The {len(binary)} units of `{BROKER}` with `-c opt`: {total:.0f} s of at most {BROKER_BUDGET_SECONDS} s.
   The broker itself, {len(broker)} of them: {broker_total:.0f} s; the command line: {total - broker_total:.0f} s.
 
 {dearest}
