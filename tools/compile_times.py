@@ -145,8 +145,8 @@ def main():
     page = f"""# What compiling costs
 
 Written by `tools/compile_times.py`: CPU seconds of the compiler for each translation unit of ours, {compiler}.
-The figures belong to the machine that they were measured on; their ratios travel. Beside other work they come out larger: the
-load was {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores in the end.
+The figures belong to the machine that they were measured on; their ratios travel.
+Beside other work they come out larger: the load was {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores in the end.
 
 {summary}- The {len(binary)} units of `{BROKER}` with `-c opt`: {total:.0f} s of at most {BROKER_BUDGET_SECONDS} s.
   The broker itself, {len(broker)} of them: {broker_total:.0f} s; the command line: {total - broker_total:.0f} s.
