@@ -7,6 +7,7 @@
 #define WEIR_SERVER_EPOLL_POLLER_H_
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -27,7 +28,9 @@
 #include "base/clock.h"
 #include "log/file.h"
 #include "log/thread_syncer.h"
+#include "log/worker_threads.h"
 #include "server/fd_poller.h"
+#include "server/page_cache.h"
 #include "server/poller.h"
 
 namespace weir::server {
@@ -37,7 +40,8 @@ class EpollPoller final : public FdPoller {
   explicit EpollPoller(size_t sync_threads_max = 4)
       : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        syncer_(std::make_unique<log::ThreadSyncer>(sync_threads_max, [this] { Wake(); })) {
+        syncer_(std::make_unique<log::ThreadSyncer>(sync_threads_max, [this] { Wake(); })),
+        readers_(std::make_unique<Readers>(kReadThreadsMax, Read, [this] { Wake(); })) {
     WEIR_CHECK(epoll_ >= 0 && wake_ >= 0);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;  // a wake-up is one edge: nothing to read, one call less
@@ -46,6 +50,7 @@ class EpollPoller final : public FdPoller {
   }
   ~EpollPoller() override {
     syncer_.reset();  // its threads call Wake until they are joined
+    readers_.reset();
     ::close(epoll_);
     ::close(wake_);
   }
@@ -57,12 +62,12 @@ class EpollPoller final : public FdPoller {
     if (at.readable == readable && at.writable == writable) return;
     at.readable = readable;
     at.writable = writable;
-    epoll_event event = EventOf(socket, readable, writable);
-    WEIR_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, Fd(socket), &event) == 0);
+    OnInterest(socket);
   }
 
   void Wait(std::optional<int64_t> timeout_ns, std::vector<PollEvent>* events) override {
     events->clear();
+    FinishDiskReads();
     epoll_event ready[kEventsMax];
     const int count = EpollWait(absl::MakeSpan(ready), timeout_ns);
     for (int i = 0; i < count; ++i) {
@@ -89,6 +94,15 @@ class EpollPoller final : public FdPoller {
  private:
   static constexpr uint64_t kWakeId = ~uint64_t{0};
   static constexpr int kEventsMax = 256;
+  static constexpr size_t kReadThreadsMax = 4;
+
+  struct ReadJob {
+    SocketId socket;
+    int file;  // the job's own
+    int64_t position;
+    size_t bytes;
+  };
+  using Readers = log::WorkerThreads<ReadJob, SocketId>;
   static constexpr int64_t kNsPerSecond = 1'000'000'000;
 
   static epoll_event EventOf(SocketId socket, bool readable, bool writable) {
@@ -105,6 +119,29 @@ class EpollPoller final : public FdPoller {
   void OnRemove(int fd, SocketId) override {
     // Needed before a detach, where the descriptor lives on.
     WEIR_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr) == 0);
+  }
+
+  void OnInterest(SocketId id) override {
+    const Socket& at = At(id);
+    epoll_event event = EventOf(id, at.readable, at.wants_writable());
+    WEIR_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, Fd(id), &event) == 0);
+  }
+
+  void StartDiskRead(SocketId id, int file, int64_t position, size_t bytes) override {
+    // A descriptor of its own: whoever sends may close the file before its turn comes.
+    const int own = ::fcntl(file, F_DUPFD_CLOEXEC, 0);
+    if (own < 0) return DiskRead(id);  // sendfile waits for the disk then
+    readers_->Start({id, own, position, bytes});
+  }
+  static SocketId Read(const ReadJob& job) {
+    ReadIntoCache(job.file, job.position, job.bytes);
+    ::close(job.file);
+    return job.socket;
+  }
+  void FinishDiskReads() {
+    readers_->Drain(&read_);
+    for (const SocketId id : read_) DiskRead(id);
+    read_.clear();
   }
 
   // How many are ready; 0 after a signal too.
@@ -134,6 +171,8 @@ class EpollPoller final : public FdPoller {
   bool has_pwait2_ = true;
   std::atomic<bool> woken_{false};
   std::unique_ptr<log::ThreadSyncer> syncer_;
+  std::unique_ptr<Readers> readers_;
+  std::vector<SocketId> read_;
 };
 
 }  // namespace weir::server

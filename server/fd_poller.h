@@ -34,6 +34,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "log/file.h"
+#include "server/page_cache.h"
 #include "server/poller.h"
 #include "server/tcp_listen.h"
 
@@ -121,10 +122,14 @@ class FdPoller : public Poller {
                     size_t bytes) override {
     WEIR_CHECK(bytes > 0);
     if (file.NativeHandle() < 0) return SendCopied(socket, file, position, bytes);
+    const size_t window = std::min(bytes, kWindowBytes);
+    if (!HasArrived(socket, file.NativeHandle(), position, window)) {
+      return {IoKind::kWouldBlock, 0, {}};
+    }
     off_t offset = position;
     ssize_t n;
     do {
-      n = ::sendfile(Fd(socket), file.NativeHandle(), &offset, bytes);
+      n = ::sendfile(Fd(socket), file.NativeHandle(), &offset, window);
     } while (n < 0 && errno == EINTR);
     if (n > 0) return {IoKind::kDone, static_cast<size_t>(n), {}};
     if (n == 0) return FileTooShort(position, bytes);
@@ -151,11 +156,28 @@ class FdPoller : public Poller {
     uint64_t generation = 0;  // 0: this descriptor is not ours
     bool readable = false;    // what Watch asked for
     bool writable = false;
+    bool awaits_disk = false;   // what is to be sent is being read
+    bool has_arrived = false;   // it was, and has not been sent
+    uint8_t strict_checks = 0;  // how many pieces to come are looked at closely
+
+    bool wants_writable() const { return writable && !awaits_disk; }
   };
 
   // How a subclass learns of sockets that come and go. OnRemove runs before the descriptor closes.
   virtual void OnAdd(int fd, SocketId id) = 0;
   virtual void OnRemove(int fd, SocketId id) = 0;
+  // wants_writable() of a socket has changed, and not by Watch.
+  virtual void OnInterest(SocketId id) = 0;
+  // Reads a piece of a file into the page cache without blocking; DiskRead tells when it is there.
+  virtual void StartDiskRead(SocketId id, int file, int64_t position, size_t bytes) = 0;
+
+  void DiskRead(SocketId id) {
+    if (!Holds(id)) return;  // closed meanwhile
+    Socket& at = At(id);
+    at.awaits_disk = false;
+    at.has_arrived = true;
+    OnInterest(id);
+  }
 
   int Fd(SocketId id) const {
     const int fd = static_cast<int>(id.value() & kFdMask);
@@ -189,12 +211,31 @@ class FdPoller : public Poller {
   static constexpr uint64_t kFdMask = (uint64_t{1} << kFdBits) - 1;
   static constexpr size_t kPiecesMax = 64;
   static constexpr size_t kCopyBytesMax = 256 << 10;
+  static constexpr size_t kWindowBytes = size_t{1} << 20;  // of a file, looked at and sent at once
+  static constexpr uint8_t kStrictChecks = 64;  // after a cold piece its neighbours are likely so
+
+  // Whether this piece of a file can be sent without waiting for the disk. Who waited once sends
+  // then, whatever the cache says: memory may be short.
+  bool HasArrived(SocketId socket, int file, int64_t position, size_t bytes) {
+    Socket& at = At(socket);
+    if (at.awaits_disk) return false;
+    if (std::exchange(at.has_arrived, false)) return true;
+    const bool strict = at.strict_checks > 0;
+    if (strict) --at.strict_checks;
+    if (IsCached(file, position, bytes, strict)) return true;
+    at.strict_checks = kStrictChecks;
+    at.awaits_disk = true;
+    OnInterest(socket);
+    StartDiskRead(socket, file, position, bytes);
+    return false;
+  }
 
   SocketId Register(int fd) {
     WEIR_CHECK(fd >= 0 && static_cast<uint64_t>(fd) <= kFdMask);
     if (static_cast<size_t>(fd) >= sockets_.size()) sockets_.resize(fd + 1);
     WEIR_CHECK(sockets_[fd].generation == 0);
-    sockets_[fd] = Socket{++generation_, false, false};
+    sockets_[fd] = Socket{};
+    sockets_[fd].generation = ++generation_;
     OnAdd(fd, IdOf(fd));
     return IdOf(fd);
   }

@@ -121,8 +121,10 @@ class Poller {
   // The pieces, in order, with one system call (at most 64 of them, the rest is not looked at).
   // `more` says that more is sent right after, so that a short packet may wait for it.
   virtual IoResult Send(SocketId socket, absl::Span<const absl::string_view> pieces, bool more) = 0;
-  // `bytes` of the file from `position` (bytes > 0), without a copy where the file has a
-  // descriptor. kError too when the file ends before one byte: what was announced cannot be sent.
+  // Up to `bytes` of the file from `position` (bytes > 0), without a copy where the file has a
+  // descriptor. kWouldBlock too when they must be read from the disk first, which this starts: Wait
+  // does not report the socket writable before they are there. kError too when the file ends before
+  // one byte: what was announced cannot be sent.
   virtual IoResult SendFile(SocketId socket, const log::File& file, int64_t position,
                             size_t bytes) = 0;
 

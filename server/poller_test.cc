@@ -27,6 +27,7 @@
 #include "gtest/gtest.h"
 #include "log/file.h"
 #include "server/broker_config.h"
+#include "server/page_cache.h"
 #include "server/poller_factory.h"
 
 namespace weir::server {
@@ -348,10 +349,69 @@ TEST_P(PollerTest, SendsSlicesOfFilesWithAndWithoutDescriptors) {
     reader.join();
     EXPECT_EQ(sent, size);
     EXPECT_TRUE(received == content.substr(1000, size)) << with_descriptor;
-    const IoResult beyond = poller_->SendFile(socket, file, content.size(), 1);
+    IoResult beyond = poller_->SendFile(socket, file, content.size(), 1);
+    while (beyond.kind == IoKind::kWouldBlock) {  // looked for on the disk
+      WaitFor(socket);
+      beyond = poller_->SendFile(socket, file, content.size(), 1);
+    }
     EXPECT_EQ(beyond.kind, IoKind::kError);
     EXPECT_NE(beyond.error.find("ends before"), std::string::npos);
     poller_->Close(socket);
+  }
+}
+
+// Drops a file's pages. False where the file system keeps them.
+bool MakeCold(const TempFile& file) {
+  ::fsync(file.fd());
+  ::posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
+  return !IsCached(file.fd(), 0, static_cast<size_t>(file.size_bytes()), /*strict=*/false);
+}
+
+TEST_P(PollerTest, WhatIsOnDiskOnlyIsReadBeforeItIsSent) {
+  const std::string content = Pattern(3 << 20);
+  Client client(port_);
+  const SocketId socket = AcceptOne();
+  const TempFile file(content, true);
+  if (!MakeCold(file)) GTEST_SKIP() << "this file system keeps its pages";
+  std::string received;
+  std::thread reader([&] { received = client.ReceiveAll(content.size()); });
+  size_t sent = 0;
+  int read = 0;
+  while (sent < content.size()) {
+    IoResult result =
+        poller_->SendFile(socket, file, static_cast<int64_t>(sent), content.size() - sent);
+    if (result.kind == IoKind::kWouldBlock) {
+      read += !IsCached(file.fd(), static_cast<int64_t>(sent), 1, false);
+      poller_->Watch(socket, false, true);
+      EXPECT_TRUE(WaitFor(socket).writable);
+      poller_->Watch(socket, false, false);
+      continue;
+    }
+    ASSERT_EQ(result.kind, IoKind::kDone) << result.error;
+    sent += result.bytes;
+  }
+  reader.join();
+  EXPECT_TRUE(received == content);
+  EXPECT_TRUE(IsCached(file.fd(), 0, content.size(), /*strict=*/true));
+}
+
+TEST_P(PollerTest, ASocketAndItsFileMayCloseWhileTheDiskIsRead) {
+  Client client(port_);
+  for (int round = 0; round < 20; ++round) {
+    Client other(port_);
+    const SocketId socket = AcceptOne();
+    const TempFile file(Pattern(1 << 20), true);
+    if (!MakeCold(file)) GTEST_SKIP() << "this file system keeps its pages";
+    EXPECT_EQ(poller_->SendFile(socket, file, 0, 1 << 20).kind, IoKind::kWouldBlock);
+    EXPECT_EQ(poller_->SendFile(socket, file, 0, 1 << 20).kind, IoKind::kWouldBlock);
+    if (round % 2 == 0) {
+      poller_->Close(socket);
+    } else {
+      const SocketId adopted = poller_->Adopt(poller_->Detach(socket));
+      std::vector<PollEvent> events;
+      poller_->Wait(0, &events);
+      poller_->Close(adopted);
+    }
   }
 }
 

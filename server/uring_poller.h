@@ -49,7 +49,7 @@ class UringPoller final : public FdPoller {
     // Polls hold their sockets open, and what Close promises must hold for a listener's port too.
     for (Arm& arm : arms_) Disarm(&arm);
     Submit();
-    while (syncer_.syncs.in_flight() > 0) {
+    while (syncer_.syncs.in_flight() > 0 || reads_in_flight_ > 0) {
       Enter(std::nullopt);
       Reap(&early_);
     }
@@ -107,12 +107,15 @@ class UringPoller final : public FdPoller {
   };
 
   static constexpr int64_t kNsPerSecond = 1'000'000'000;
+  static constexpr size_t kScratchBytes = size_t{1} << 20;
 
   // user_data: a kind in the top two bits; below it a poll's number and descriptor, or a sync's
   // index. Numbers tell a late completion from its successor's.
   static constexpr uint64_t kPoll = uint64_t{0} << 62;
   static constexpr uint64_t kWake = uint64_t{1} << 62;
   static constexpr uint64_t kSync = uint64_t{2} << 62;
+  // A wake-up has nothing below its kind; a read from the disk has the id of the socket it is for.
+  static constexpr uint64_t kRead = kWake;
   static constexpr uint64_t kNobody = uint64_t{3} << 62;
   static constexpr uint64_t kKindMask = uint64_t{3} << 62;
   static constexpr int kDescriptorBits = 24;
@@ -124,7 +127,7 @@ class UringPoller final : public FdPoller {
   }
 
   static uint32_t MaskOf(const Socket& socket) {
-    return (socket.readable ? POLLIN : 0u) | (socket.writable ? POLLOUT : 0u);
+    return (socket.readable ? POLLIN : 0u) | (socket.wants_writable() ? POLLOUT : 0u);
   }
 
   Arm& ArmOf(int fd) {
@@ -144,6 +147,23 @@ class UringPoller final : public FdPoller {
       Submit();  // now: the poll would hold the socket open beyond its close
     }
     arm = Arm{};
+  }
+
+  void OnInterest(SocketId id) override {
+    if ((MaskOf(At(id)) & ~ArmOf(Fd(id)).mask) != 0) ArmLater(id);
+  }
+
+  void StartDiskRead(SocketId id, int file, int64_t position, size_t bytes) override {
+    // What is read into is looked at by nobody: one buffer serves all reads under way.
+    if (scratch_ == nullptr) scratch_.reset(new char[kScratchBytes]);
+    io_uring_sqe* const sqe = NextSqe();
+    io_uring_prep_read(sqe, file, scratch_.get(),
+                       static_cast<unsigned>(std::min(bytes, kScratchBytes)),
+                       static_cast<uint64_t>(position));
+    io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);  // copied by a worker, not by this thread
+    io_uring_sqe_set_data64(sqe, kRead | id.value());
+    ++reads_in_flight_;
+    Submit();  // now: whoever sends may close the file, and its number may come again
   }
 
   void ArmLater(SocketId id) {
@@ -241,7 +261,12 @@ class UringPoller final : public FdPoller {
           PollCompleted(user_data, cqe->res, events);
           break;
         case kWake:
-          WakeCompleted((cqe->flags & IORING_CQE_F_MORE) != 0);
+          if ((user_data & ~kKindMask) == 0) {
+            WakeCompleted((cqe->flags & IORING_CQE_F_MORE) != 0);
+          } else {
+            --reads_in_flight_;
+            DiskRead(SocketId(user_data & ~kKindMask));
+          }
           break;
         case kSync:
           syncer_.syncs.Completed(user_data & ~kKindMask, cqe->res);
@@ -264,7 +289,7 @@ class UringPoller final : public FdPoller {
     if (result < 0) return;  // cancelled, as when the thread that armed it ended
     const Socket& socket = At(id);
     const PollEvent event{id, socket.readable && (result & POLLIN) != 0,
-                          socket.writable && (result & POLLOUT) != 0,
+                          socket.wants_writable() && (result & POLLOUT) != 0,
                           (result & (POLLHUP | POLLERR)) != 0};
     if (event.readable || event.writable || event.hangup) events->push_back(event);
   }
@@ -288,6 +313,8 @@ class UringPoller final : public FdPoller {
   std::vector<SocketId> to_arm_;
   std::vector<PollEvent> early_;  // taken between two Waits, for the next
   uint64_t polls_ = 0;
+  std::unique_ptr<char[]> scratch_;
+  size_t reads_in_flight_ = 0;
   RingSyncer syncer_;
 };
 

@@ -103,6 +103,7 @@ class NodeRun {
     network_.options().late_one_in = random_.OneIn(2) ? 4 : 0;
     network_.options().chunk_bytes_max = random_.OneIn(2) ? 64 : 1 << 20;
     network_.options().reset_one_in = random_.OneIn(3) ? 300 : 0;
+    network_.options().cold_one_in = random_.OneIn(2) ? 5 : 0;
   }
 
   void AddClients() {

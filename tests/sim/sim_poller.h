@@ -40,6 +40,7 @@ class SimNetwork {
     size_t window_bytes = 256 << 10;   // what one direction holds before its sender must wait
     uint64_t late_one_in = 0;          // Wait keeps one in so many events back; 0: none
     uint64_t reset_one_in = 0;         // one in so many calls that move bytes resets; 0: none
+    uint64_t cold_one_in = 0;          // one in so many pieces of files is on disk; 0: none
   };
 
   explicit SimNetwork(Random& random) : random_(random) {}
@@ -193,6 +194,7 @@ class SimPoller final : public server::Poller {
   IoResult SendFile(SocketId socket, const log::File& file, int64_t position,
                     size_t bytes) override {
     WEIR_CHECK(bytes > 0);
+    if (!HasArrived(At(socket))) return {IoKind::kWouldBlock, 0, {}};
     std::string buffer(std::min(bytes, network_.options_.window_bytes), '\0');
     const absl::StatusOr<size_t> read = file.ReadAt(position, absl::MakeSpan(buffer));
     if (!read.ok()) return {IoKind::kError, 0, std::string(read.status().message())};
@@ -235,6 +237,11 @@ class SimPoller final : public server::Poller {
   void Wait(std::optional<int64_t>, std::vector<server::PollEvent>* events) override {
     events->clear();
     woken_ = false;
+    for (auto& [id, socket] : sockets_) {
+      if (!socket.awaits_disk || !network_.random_.OneIn(2)) continue;
+      socket.awaits_disk = false;
+      socket.has_arrived = true;
+    }
     for (const auto& [id, socket] : sockets_) {
       const server::PollEvent event = EventOf(id, socket);
       if (!event.readable && !event.writable && !event.hangup) continue;
@@ -248,7 +255,7 @@ class SimPoller final : public server::Poller {
     if (woken_ || !syncer_.done.empty()) return true;
     return std::any_of(sockets_.begin(), sockets_.end(), [this](const auto& entry) {
       const server::PollEvent event = EventOf(entry.first, entry.second);
-      return event.readable || event.writable || event.hangup;
+      return event.readable || event.writable || event.hangup || entry.second.awaits_disk;
     });
   }
 
@@ -262,6 +269,8 @@ class SimPoller final : public server::Poller {
     int port = 0;
     bool readable = false;
     bool writable = false;
+    bool awaits_disk = false;  // what is to be sent is being read
+    bool has_arrived = false;  // it was, and has not been sent
   };
   struct InstantSyncer final : log::Syncer {
     void Start(int, log::SyncToken token) override { done.push_back({token, absl::OkStatus()}); }
@@ -285,6 +294,14 @@ class SimPoller final : public server::Poller {
   SimNetwork::Connection& ConnectionOf(SocketId id) {
     WEIR_CHECK(At(id).handle > 0);
     return network_.connections_.at(At(id).handle);
+  }
+
+  bool HasArrived(Socket& socket) {
+    if (socket.awaits_disk) return false;
+    if (std::exchange(socket.has_arrived, false)) return true;
+    const uint64_t cold = network_.options_.cold_one_in;
+    socket.awaits_disk = cold > 0 && network_.random_.OneIn(cold);
+    return !socket.awaits_disk;
   }
 
   bool Breaks(SimNetwork::Connection& connection) {
@@ -315,7 +332,8 @@ class SimPoller final : public server::Poller {
         !connection.to_server.empty() || connection.client_done || connection.reset;
     const bool has_room =
         connection.to_client.size() < network_.options_.window_bytes || connection.reset;
-    return {id, socket.readable && has_input, socket.writable && has_room, connection.reset};
+    return {id, socket.readable && has_input, socket.writable && has_room && !socket.awaits_disk,
+            connection.reset};
   }
 
   SimNetwork& network_;
