@@ -51,6 +51,11 @@ class File {
 
   virtual int64_t size_bytes() const = 0;
 
+  // Takes room on the disk for a file of this size, which stays as long as it is: what is appended
+  // later cannot find the disk full. Truncate gives back what was not used. Nothing happens where
+  // that cannot be done.
+  virtual absl::Status Preallocate(int64_t /*size_bytes*/) { return absl::OkStatus(); }
+
   // Makes what was appended before this call durable: fdatasync. Blocks.
   virtual absl::Status Sync() = 0;
 

@@ -2,7 +2,7 @@
 // File: log/log.h
 // -----------------------------------------------------------------------------
 // The log of one partition: segments in a directory, the producers and leader epochs they imply,
-// durability, retention and recovery.
+// durability, transactions, retention and recovery.
 // Format: docs/formats/segment.md.
 // Threading: one thread; a LogSlice may be read on any. StartFlush returns at once; Open, Flush,
 // Close, TruncateTo, DeleteOldSegments, rolling a segment and the first append of a leader epoch
@@ -22,16 +22,21 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "log/file.h"
+#include "log/internal/batch_reader.h"
 #include "log/leader_epoch_cache.h"
 #include "log/log_types.h"
 #include "log/producer_state.h"
 #include "log/segment.h"
+#include "log/transaction_index.h"
+#include "log/transaction_marker.h"
+#include "protocol/record_batch.h"
 
 namespace weir::log {
 
@@ -54,7 +59,8 @@ class Log {
 
   // Appends batches in order, each at the log's end, as the leader of `epoch`. Results go into the
   // batches; one that is refused does not stop those behind it, except by an error of the disk.
-  // Sequences of idempotent producers are checked. One write for all that go into one segment.
+  // Sequences of idempotent producers and the state of transactions are checked. One write for all
+  // that go into one segment.
   void Append(absl::Span<BatchToAppend> batches, LeaderEpoch epoch, TimestampMs now_ms);
 
   // Makes what was appended until now durable, asynchronously. One flush runs at a time; another
@@ -79,9 +85,13 @@ class Log {
   // Applies retention to what is before `upper_bound` (the high watermark). Returns how many
   // segments went. Their files are renamed, and removed by Tick after file_delete_delay_ms.
   absl::StatusOr<int> DeleteOldSegments(TimestampMs now_ms, Offset upper_bound);
-  // Housekeeping, about once a minute: removes files whose time has come, forgets expired
-  // producers, frees indexes that nobody used.
+  // Housekeeping, every few minutes: the two below, and frees indexes that nobody used.
   void Tick(TimestampMs now_ms);
+  // Of retired segments, those whose time has come.
+  void RemoveRetiredFiles(TimestampMs now_ms);
+  void ExpireProducers(TimestampMs now_ms) {
+    producers_.Expire(now_ms, config_.producer_id_expiration_ms);
+  }
 
   // Flushes, and leaves everything such that Open with `clean` reads next to nothing. Nothing but
   // destruction may follow.
@@ -106,6 +116,18 @@ class Log {
                                                              DecodeRecords decode);
   // The first record with the latest timestamp of all.
   absl::StatusOr<std::optional<FoundRecord>> MaxTimestamp(DecodeRecords decode);
+
+  // --- transactions (KIP-98) ----------------------------------------------------------------
+
+  // Everything before it is replicated: transactions whose markers are there are over for good.
+  void OnHighWatermark(Offset high_watermark) { producers_.ForgetEndedBefore(high_watermark); }
+  // Where the oldest transaction begins that is open, or whose end is not below the high watermark;
+  // kNoOffset when there is none. Cleaning ends there, and what read_committed shows.
+  Offset FirstUnstableOffset() const;
+  Offset LastStableOffset(Offset high_watermark) const;
+  // The aborted transactions that have an offset in [from, to), of what is stable: what a reader of
+  // committed records leaves out between the two, and the cleaner drops. By their markers.
+  absl::StatusOr<std::vector<AbortedTransaction>> AbortedTransactions(Offset from, Offset to);
 
   // Where `epoch` ends (KIP-101); see LeaderEpochCache::EndOffsetFor.
   EpochEnd EpochEndOffset(LeaderEpoch epoch) const {
@@ -144,6 +166,7 @@ class Log {
     int64_t bytes = 0;
     std::vector<absl::string_view> pieces;
     std::vector<std::pair<ProducerId, std::optional<ProducerEntry>>> producers_before;
+    std::vector<AbortedTransaction> aborted;
   };
 
   struct DelayedDelete {
@@ -158,21 +181,34 @@ class Log {
   absl::Status OpenSegments(const RecoveryHint& hint, TimestampMs now_ms);
   absl::StatusOr<std::vector<Offset>> CleanDirectory();
   absl::Status RecoverSegments(const RecoveryHint& hint);
+  absl::StatusOr<log_internal::ScanEnd> RecoverSegment(Segment& segment, ProducerState& producers);
   absl::Status FinishRecovery(size_t first_scanned);
   absl::Status DropSegmentsFrom(size_t index);
   absl::Status LoadProducers(TimestampMs now_ms);
+  absl::Status ProducersAt(Offset end, ProducerState* producers);
+  absl::Status VisitProducers(Segment& segment, Offset from, Offset end,
+                              absl::FunctionRef<void(const protocol::RecordBatchHeader&,
+                                                     const std::optional<TransactionMarker>&)>
+                                  visit);
   static Offset MustReach(const RecoveryHint& hint);
   absl::Status CheckReached(Offset recovery_point) const;
 
   // internal/log_append.h
   void AppendOne(BatchToAppend* batch, size_t index, absl::Span<BatchToAppend> all,
                  LeaderEpoch epoch, TimestampMs now_ms, absl::Status* refused);
-  bool CheckProducer(const protocol::RecordBatchHeader& header, BatchToAppend* batch) const;
+  bool CheckProducer(const protocol::RecordBatchHeader& header,
+                     const std::optional<TransactionMarker>& marker, BatchToAppend* batch) const;
+  void NoteProducer(const protocol::RecordBatchHeader& header,
+                    const std::optional<TransactionMarker>& marker);
   absl::Status WriteRun(absl::Span<BatchToAppend> all, size_t end);
   absl::Status Roll(TimestampMs now_ms);
   absl::Status AssignEpoch(LeaderEpoch epoch);
   // Notes that the log failed, unless the disk is merely full.
   absl::Status Failed(absl::Status status);
+
+  // internal/log_transactions.h
+  absl::Status LoadTransactions(Segment& segment);
+  absl::Status RebuildTransactions(Segment& segment);
 
   // internal/log_flush.h
   void BeginFlush();
@@ -212,10 +248,11 @@ class Log {
 
 }  // namespace weir::log
 
-#include "log/internal/log_append.h"     // IWYU pragma: export
-#include "log/internal/log_flush.h"      // IWYU pragma: export
-#include "log/internal/log_open.h"       // IWYU pragma: export
-#include "log/internal/log_read.h"       // IWYU pragma: export
-#include "log/internal/log_retention.h"  // IWYU pragma: export
+#include "log/internal/log_append.h"        // IWYU pragma: export
+#include "log/internal/log_flush.h"         // IWYU pragma: export
+#include "log/internal/log_open.h"          // IWYU pragma: export
+#include "log/internal/log_read.h"          // IWYU pragma: export
+#include "log/internal/log_retention.h"     // IWYU pragma: export
+#include "log/internal/log_transactions.h"  // IWYU pragma: export
 
 #endif  // WEIR_LOG_LOG_H_

@@ -38,6 +38,7 @@ class LogReaderTest : public ::testing::Test {
 
   void Append(std::string bytes) {
     BatchToAppend batch{absl::MakeSpan(bytes)};
+    batch.terms.origin = AppendOrigin::kController;  // control batches of any kind
     log_->Append(absl::MakeSpan(&batch, 1), LeaderEpoch(1), 1000);
     ASSERT_TRUE(batch.status.ok()) << batch.status;
   }

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "log/append_terms.h"
 #include "log/file.h"
 #include "log/segment_config.h"
 #include "protocol/record_batch.h"
@@ -54,13 +55,17 @@ enum class AppendOutcome {
   kDuplicate,             // of an idempotent producer's earlier batch, whose offsets are answered
   kOutOfOrderSequence,    // Kafka's error 45
   kInvalidProducerEpoch,  // Kafka's error 47
-  kRefused,               // not one of these: see `status`
+  kInvalidTransactionState,  // Kafka's error 48: see log/producer_state.h
+  kCoordinatorFenced,        // Kafka's error 52: a marker of a coordinator that was replaced
+  kInvalidRecord,            // Kafka's error 87: a control batch that the terms do not allow
+  kRefused,                  // not one of these: see `status`
 };
 
 struct BatchToAppend {
   // One whole v2 batch, validated; base offset, leader epoch and, with log_append_time, timestamps
   // are patched in place. Must live until Append returns.
   absl::Span<char> bytes;
+  AppendTerms terms{};
 
   // Results.
   AppendOutcome outcome = AppendOutcome::kRefused;

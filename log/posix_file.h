@@ -137,6 +137,14 @@ class PosixFile final : public File {
 
   int64_t size_bytes() const override { return size_; }
 
+  absl::Status Preallocate(int64_t size_bytes) override {
+    WEIR_CHECK(writable_);
+    if (::fallocate(handle_->fd, FALLOC_FL_KEEP_SIZE, 0, size_bytes) == 0 || errno == EOPNOTSUPP) {
+      return absl::OkStatus();
+    }
+    return PosixError("fallocate", handle_->path, errno);
+  }
+
   absl::Status Sync() override {
     WEIR_RETURN_IF_ERROR(handle_->poisoned);
     if (::fdatasync(handle_->fd) != 0) {

@@ -1,11 +1,14 @@
 // -----------------------------------------------------------------------------
 // File: log/producer_state.h
 // -----------------------------------------------------------------------------
-// What a log knows of idempotent producers (KIP-98, KIP-360): per producer id its epoch and its
-// last five batches, by which a retried batch is recognized and a lost one noticed. A pure table;
-// log/log.h feeds it and stores its snapshots (`.snapshot`; format: docs/formats/segment.md).
-// Transactions: the first offset of an open one is kept; markers end it. The coordinator epoch is
-// carried through snapshots unchanged.
+// What a log knows of its producers (KIP-98, KIP-360): per producer id its epoch and its last five
+// batches, by which a retried batch is recognized and a lost one noticed, and its transaction. A
+// pure table; log/log.h feeds it and stores its snapshots (`.snapshot`; format:
+// docs/formats/segment.md).
+//
+// A transaction is open from its first batch until its marker, COMMIT or ABORT. Once it has ended
+// it still counts as unstable until its marker is below the high watermark: until then a truncation
+// can take the marker back. Of those that ended, a snapshot says nothing.
 // Errors: kDataLoss from Decode. Limits: about 250 bytes a producer; Expire bounds them by time.
 #ifndef WEIR_LOG_PRODUCER_STATE_H_
 #define WEIR_LOG_PRODUCER_STATE_H_
@@ -14,7 +17,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +32,9 @@
 #include "base/crc32c.h"
 #include "base/endian.h"
 #include "base/ids.h"
+#include "log/append_terms.h"
+#include "log/transaction_index.h"
+#include "log/transaction_marker.h"
 #include "protocol/record_batch.h"
 
 namespace weir::log {
@@ -66,57 +74,68 @@ struct ProducerEntry {
   friend bool operator==(const ProducerEntry&, const ProducerEntry&) = default;
 };
 
-enum class ProducerVerdict { kAccept, kDuplicate, kOutOfOrderSequence, kInvalidProducerEpoch };
+// A transaction that its marker ended.
+struct EndedTransaction {
+  ProducerId producer_id = kNoProducerId;
+  Offset first_offset = kNoOffset;
+  Offset last_offset = kNoOffset;  // of the marker
+  bool aborted = false;
+};
+
+enum class ProducerVerdict {
+  kAccept,
+  kDuplicate,
+  kOutOfOrderSequence,
+  kInvalidProducerEpoch,
+  kInvalidTransactionState,  // the batch is of no open transaction, or of none while one is open
+  kCoordinatorFenced,        // the marker is of a coordinator that was replaced
+};
 
 class ProducerState {
  public:
-  // What to answer to a client's batch. For kDuplicate *original is the batch that it repeats.
-  ProducerVerdict Check(const protocol::RecordBatchHeader& batch, ProducerBatch* original) const {
+  // What to answer to a batch, which has `marker` if it is a control batch. For kDuplicate
+  // *original is the batch that it repeats.
+  ProducerVerdict Check(const protocol::RecordBatchHeader& batch,
+                        const std::optional<TransactionMarker>& marker, const AppendTerms& terms,
+                        ProducerBatch* original) const {
+    static const ProducerEntry kUnknown;
     const auto found = entries_.find(batch.producer_id());
-    if (found == entries_.end()) return ProducerVerdict::kAccept;
-    const ProducerEntry& entry = found->second;
-    const ProducerEpoch epoch = batch.producer_epoch();
-    if (epoch < entry.epoch) return ProducerVerdict::kInvalidProducerEpoch;
-    if (batch.is_control()) return ProducerVerdict::kAccept;
-    if (epoch != entry.epoch) {
-      return batch.base_sequence() == 0 || entry.epoch == kNoProducerEpoch
-                 ? ProducerVerdict::kAccept
-                 : ProducerVerdict::kOutOfOrderSequence;
+    const ProducerEntry& entry = found == entries_.end() ? kUnknown : found->second;
+    if (marker.has_value()) return CheckMarker(batch, *marker, terms, entry);
+    const bool checks_sequence = terms.origin == AppendOrigin::kClient && entry.epoch.value() >= 0;
+    if (checks_sequence && Repeats(batch, entry, original)) return ProducerVerdict::kDuplicate;
+    if (batch.producer_epoch() < entry.epoch) return ProducerVerdict::kInvalidProducerEpoch;
+    const bool is_open = entry.transaction_first_offset != kNoOffset;
+    if (is_open ? !batch.is_transactional()
+                : batch.is_transactional() && !terms.transaction_verified) {
+      return ProducerVerdict::kInvalidTransactionState;
     }
-    for (int i = 0; i < entry.batch_count; ++i) {
-      const ProducerBatch& known = entry.batches[static_cast<size_t>(i)];
-      if (known.last_sequence == batch.last_sequence() &&
-          known.first_sequence() == batch.base_sequence()) {
-        *original = known;
-        return ProducerVerdict::kDuplicate;
-      }
-    }
-    // After a marker of this epoch, or in a snapshot of an empty producer, no sequence is known.
-    const int32_t expected = entry.batch_count == 0
-                                 ? 0
-                                 : protocol::AdvanceSequence(entry.last_batch()->last_sequence, 1);
-    return batch.base_sequence() == expected ? ProducerVerdict::kAccept
-                                             : ProducerVerdict::kOutOfOrderSequence;
+    return checks_sequence ? CheckSequence(batch, entry) : ProducerVerdict::kAccept;
   }
 
-  // Takes note of a batch that is in the log; its header has the offsets it got.
-  void Update(const protocol::RecordBatchHeader& batch) {
-    if (!batch.has_producer_id()) return;
-    ProducerEntry& entry = entries_[batch.producer_id()];
+  // Takes note of a batch that is in the log; its header has the offsets it got. The transaction
+  // that it ended, if it did.
+  std::optional<EndedTransaction> Update(const protocol::RecordBatchHeader& batch,
+                                         const std::optional<TransactionMarker>& marker) {
+    if (!batch.has_producer_id()) return std::nullopt;
+    if (batch.is_control() && !marker.has_value()) return std::nullopt;
+    const ProducerId id = batch.producer_id();
+    ProducerEntry& entry = entries_[id];
     if (batch.producer_epoch() > entry.epoch) {
       entry.epoch = batch.producer_epoch();
       entry.batch_count = 0;
     }
     entry.last_timestamp = batch.max_timestamp();
-    if (batch.is_control()) {
-      entry.transaction_first_offset = kNoOffset;
-      return;
-    }
+    if (marker.has_value()) return End(id, *marker, batch.base_offset(), &entry);
     entry.Add({batch.last_sequence(), batch.last_offset_delta(), batch.last_offset(),
                batch.max_timestamp()});
-    if (batch.is_transactional() && entry.transaction_first_offset == kNoOffset) {
+    // Compaction leaves batches without records, of transactions that are over.
+    if (batch.is_transactional() && entry.transaction_first_offset == kNoOffset &&
+        batch.record_count() > 0) {
       entry.transaction_first_offset = batch.base_offset();
+      open_.emplace(batch.base_offset(), id);
     }
+    return std::nullopt;
   }
 
   const ProducerEntry* Find(ProducerId id) const {
@@ -125,12 +144,45 @@ class ProducerState {
   }
   // Puts back what Find answered before an Update that came to nothing.
   void Restore(ProducerId id, const std::optional<ProducerEntry>& entry) {
+    const auto found = entries_.find(id);
+    if (found != entries_.end()) open_.erase({found->second.transaction_first_offset, id});
     if (entry.has_value()) {
       entries_[id] = *entry;
+      NoteOpen(id, *entry);
     } else {
       entries_.erase(id);
     }
   }
+  // Of transactions whose markers, at `offset` or behind, came to nothing.
+  void ForgetEndedFrom(Offset offset) {
+    std::erase_if(ended_, [offset](const auto& ended) { return ended.second >= offset; });
+  }
+
+  // The high watermark is at `offset`: what ended before it is stable.
+  void ForgetEndedBefore(Offset offset) {
+    std::erase_if(ended_, [offset](const auto& ended) { return ended.second < offset; });
+  }
+  // Takes over what `before`, of the same log, knows of transactions that ended before `end`.
+  void KeepEndedOf(const ProducerState& before, Offset end) {
+    for (const auto& [first, last] : before.ended_) {
+      if (last < end) ended_.emplace(first, last);
+    }
+  }
+
+  // The index entry of a transaction that Update has just told to be aborted.
+  AbortedTransaction IndexEntry(const EndedTransaction& ended) const {
+    const Offset next = open_.empty() ? ended.last_offset + 1 : FirstOpenOffset();
+    return {ended.producer_id, ended.first_offset, ended.last_offset, next};
+  }
+
+  // The first offset of the oldest transaction that is open or not yet stable, or kNoOffset.
+  Offset FirstUnstableOffset() const {
+    if (ended_.empty()) return FirstOpenOffset();
+    const Offset ended = ended_.begin()->first;
+    return open_.empty() ? ended : std::min(ended, FirstOpenOffset());
+  }
+  // Of the oldest open transaction, or kNoOffset.
+  Offset FirstOpenOffset() const { return open_.empty() ? kNoOffset : open_.begin()->first; }
 
   // Forgets producers whose last batch is older than `expiration_ms` and who have no open
   // transaction.
@@ -146,16 +198,6 @@ class ProducerState {
     }
   }
 
-  // The first offset of the oldest open transaction, or kNoOffset.
-  Offset FirstUnstableOffset() const {
-    Offset first = kNoOffset;
-    for (const auto& [id, entry] : entries_) {
-      const Offset offset = entry.transaction_first_offset;
-      if (offset != kNoOffset && (first == kNoOffset || offset < first)) first = offset;
-    }
-    return first;
-  }
-
   // Every producer, in ascending order of their ids.
   std::vector<std::pair<ProducerId, ProducerEntry>> Sorted() const {
     std::vector<std::pair<ProducerId, ProducerEntry>> all(entries_.begin(), entries_.end());
@@ -164,7 +206,11 @@ class ProducerState {
     return all;
   }
 
-  void Clear() { entries_.clear(); }
+  void Clear() {
+    entries_.clear();
+    open_.clear();
+    ended_.clear();
+  }
   size_t size() const { return entries_.size(); }
 
   // Kafka's snapshot, schema version 1, producers in ascending order of their ids. Of each
@@ -205,11 +251,66 @@ class ProducerState {
     for (uint64_t i = 0; i < count; ++i) {
       DecodeEntry(bytes.data() + kHeaderBytes + i * kEntryBytes, &state.entries_);
     }
+    for (const auto& [id, entry] : state.entries_) state.NoteOpen(id, entry);
     return state;
   }
 
  private:
   using Entries = absl::flat_hash_map<ProducerId, ProducerEntry>;
+
+  // A batch that the producer had appended: the same epoch, first and last sequence.
+  static bool Repeats(const protocol::RecordBatchHeader& batch, const ProducerEntry& entry,
+                      ProducerBatch* original) {
+    if (batch.producer_epoch() != entry.epoch) return false;
+    for (int i = 0; i < entry.batch_count; ++i) {
+      const ProducerBatch& known = entry.batches[static_cast<size_t>(i)];
+      if (known.last_sequence == batch.last_sequence() &&
+          known.first_sequence() == batch.base_sequence()) {
+        *original = known;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  static ProducerVerdict CheckSequence(const protocol::RecordBatchHeader& batch,
+                                       const ProducerEntry& entry) {
+    // After a marker of this epoch, or in a snapshot of an empty producer, no sequence is known.
+    const bool knows_last = batch.producer_epoch() == entry.epoch && entry.batch_count > 0;
+    const int32_t expected =
+        knows_last ? protocol::AdvanceSequence(entry.last_batch()->last_sequence, 1) : 0;
+    return batch.base_sequence() == expected ? ProducerVerdict::kAccept
+                                             : ProducerVerdict::kOutOfOrderSequence;
+  }
+
+  static ProducerVerdict CheckMarker(const protocol::RecordBatchHeader& batch,
+                                     const TransactionMarker& marker, const AppendTerms& terms,
+                                     const ProducerEntry& entry) {
+    const ProducerEpoch epoch = batch.producer_epoch();
+    // With an epoch for each transaction, the present one's marker can only be repeated.
+    const bool is_late = terms.transaction_version >= 2 && epoch == entry.epoch &&
+                         entry.transaction_first_offset != kNoOffset;
+    if (epoch < entry.epoch || is_late) return ProducerVerdict::kInvalidProducerEpoch;
+    return marker.coordinator_epoch < entry.coordinator_epoch ? ProducerVerdict::kCoordinatorFenced
+                                                              : ProducerVerdict::kAccept;
+  }
+
+  std::optional<EndedTransaction> End(ProducerId id, const TransactionMarker& marker, Offset at,
+                                      ProducerEntry* entry) {
+    if (marker.coordinator_epoch >= 0) entry->coordinator_epoch = marker.coordinator_epoch;
+    const Offset first = entry->transaction_first_offset;
+    if (first == kNoOffset) return std::nullopt;  // it had no batch here
+    entry->transaction_first_offset = kNoOffset;
+    open_.erase({first, id});
+    ended_[first] = at;
+    return EndedTransaction{id, first, at, marker.aborts};
+  }
+
+  void NoteOpen(ProducerId id, const ProducerEntry& entry) {
+    if (entry.transaction_first_offset != kNoOffset) {
+      open_.emplace(entry.transaction_first_offset, id);
+    }
+  }
 
   static constexpr uint16_t kVersion = 1;
   static constexpr size_t kCrcAt = 2;
@@ -246,6 +347,10 @@ class ProducerState {
   }
 
   Entries entries_;
+  std::set<std::pair<Offset, ProducerId>> open_;  // transactions, by their first offsets
+  // First offsets of transactions that ended, and their markers', which are not yet known to be
+  // below the high watermark.
+  std::map<Offset, Offset> ended_;
 };
 
 }  // namespace weir::log

@@ -1,10 +1,12 @@
 // -----------------------------------------------------------------------------
 // File: log/segment.h
 // -----------------------------------------------------------------------------
-// One append-only file of record batches and its two sparse indexes.
+// One append-only file of record batches, its two sparse indexes and its index of aborted
+// transactions.
 // Format: docs/formats/segment.md. The indexes of the segment that is appended to live in memory;
-// Seal writes them. Those of a sealed segment are read when first needed, rebuilt from the batches
-// when missing or wrong, and dropped again by ReleaseIndexes.
+// Seal writes them. Those of a sealed segment are read when first needed and dropped again by
+// ReleaseIndexes. The sparse ones are rebuilt from the batches when missing or wrong; to rebuild
+// the other takes knowledge of the producers, which the log has.
 // Threading: one thread. Errors: kDataLoss names the file, the position, what was expected and what
 // came; a failed append leaves the segment as it was.
 // Limits: 2 GiB a segment, 2^31-1 offsets from the first to the last.
@@ -12,6 +14,7 @@
 #define WEIR_LOG_SEGMENT_H_
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -25,10 +28,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "log/checkpoint_file.h"
@@ -36,39 +39,22 @@
 #include "log/internal/batch_reader.h"
 #include "log/offset_index.h"
 #include "log/segment_config.h"
+#include "log/segment_types.h"  // IWYU pragma: export
 #include "log/time_index.h"
+#include "log/transaction_index.h"
 #include "protocol/record_batch.h"
 
 namespace weir::log {
-
-// Where a batch is.
-struct BatchSpot {
-  int64_t position = 0;
-  int64_t size_bytes = 0;
-  Offset base_offset;
-  Offset next_offset;
-  TimestampMs max_timestamp = kNoTimestamp;
-  LeaderEpoch leader_epoch = kNoLeaderEpoch;
-
-  Offset last_offset() const { return next_offset - 1; }
-};
-
-// A place between two batches.
-struct SegmentCut {
-  int64_t position = 0;
-  Offset next_offset;  // of the batch that starts there, or would
-};
-
-// "00000000000000000042.log" for offset 42.
-inline std::string SegmentFileName(Offset base, absl::string_view suffix) {
-  return absl::StrFormat("%020d%s", base.value(), suffix);
-}
 
 class Segment {
  public:
   static constexpr char kLogSuffix[] = ".log";
   static constexpr char kIndexSuffix[] = ".index";
   static constexpr char kTimeIndexSuffix[] = ".timeindex";
+  static constexpr char kTransactionIndexSuffix[] = ".txnindex";
+  // Of every file that is the segment's alone; the last two may be missing.
+  static constexpr std::array<const char*, 4> kFileSuffixes = {
+      kLogSuffix, kIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix};
 
   // A new, empty segment; a file that is there is emptied.
   static absl::StatusOr<std::unique_ptr<Segment>> Create(FileSystem* fs,
@@ -78,7 +64,11 @@ class Segment {
     auto segment = std::make_unique<Segment>(Private(), fs, directory, base, config, now_ms);
     WEIR_ASSIGN_OR_RETURN(segment->file_, fs->Open(segment->Path(kLogSuffix), OpenMode::kCreate));
     if (segment->size_bytes() > 0) WEIR_RETURN_IF_ERROR(segment->file_->Truncate(0));
+    if (config.preallocate) {
+      WEIR_RETURN_IF_ERROR(segment->file_->Preallocate(config.segment_bytes));
+    }
     segment->Reset();
+    segment->transactions_.emplace();
     segment->sealed_ = false;
     return segment;
   }
@@ -97,29 +87,24 @@ class Segment {
   }
 
   // Makes a sealed segment the one to append to: loads its indexes and walks the headers behind
-  // their last entries. kDataLoss when the file does not end with a whole batch.
+  // their last entries. kDataLoss when the file does not end with a whole batch. The transactions
+  // are loaded already.
   absl::Status Unseal() {
+    WEIR_CHECK(transactions_.has_value());
     WEIR_RETURN_IF_ERROR(LoadIndexes());
     sealed_ = false;
     return LearnTail(/*times_complete=*/true);
   }
 
-  // Reads and checks everything; rebuilds the indexes from what is valid, which it does not write.
-  // The segment is not sealed afterwards, and ends behind the last valid batch though the file may
-  // be longer: see TruncateToValid.
+  // Reads and checks everything; rebuilds the indexes from what is valid, which it does not write:
+  // that of transactions from what `visit` gives to NoteAborted. The segment is not sealed
+  // afterwards, and ends behind the last valid batch though the file may be longer: see
+  // TruncateToValid.
   absl::StatusOr<log_internal::ScanEnd> Recover(
       absl::FunctionRef<void(const protocol::RecordBatchView&)> visit) {
     sealed_ = false;
-    Reset();
-    WEIR_ASSIGN_OR_RETURN(
-        log_internal::ScanEnd end,
-        log_internal::ScanBatches(*file_, base_,
-                                  [&](const protocol::RecordBatchView& batch, int64_t position) {
-                                    Note(batch, position);
-                                    visit(batch);
-                                  }));
-    end.stopped = Named(end.stopped);
-    return end;
+    transactions_.emplace();
+    return Scan(visit);
   }
   absl::Status TruncateToValid(const log_internal::ScanEnd& end) {
     return file_->Truncate(end.valid_bytes);
@@ -135,7 +120,7 @@ class Segment {
         __builtin_sub_overflow(max_timestamp, rolling_timestamp_, &waited)) {
       waited = max_timestamp > rolling_timestamp_ ? std::numeric_limits<int64_t>::max() : 0;
     }
-    return size_after + batch.size_bytes() > config_.segment_bytes || waited > config_.segment_ms ||
+    return size_after + batch.size_bytes() > config_.segment_bytes || waited > rolls_after_ms_ ||
            IndexesFull();
   }
 
@@ -190,43 +175,97 @@ class Segment {
     return max_;
   }
 
-  // Visits the headers of all batches from the one that holds `from` on.
-  absl::Status VisitHeaders(Offset from,
-                            absl::FunctionRef<void(const protocol::RecordBatchHeader&)> visit) {
+  // Visits the headers of all batches from the one that holds `from` on, until `visit` says false.
+  absl::Status VisitHeaders(
+      Offset from,
+      absl::FunctionRef<bool(const protocol::RecordBatchHeader&, int64_t position)> visit) {
     WEIR_RETURN_IF_ERROR(LoadIndexes());
     return WalkHeaders(indexes_->offsets.Lookup(from).position,
-                       [&](const protocol::RecordBatchHeader& batch, int64_t) {
-                         if (batch.last_offset() >= from) visit(batch);
-                         return true;
+                       [&](const protocol::RecordBatchHeader& batch, int64_t position) {
+                         return batch.last_offset() < from || visit(batch, position);
                        });
   }
 
+  // The bytes of a batch that was visited.
+  absl::StatusOr<std::string> ReadBatch(int64_t position, int64_t size_bytes) const {
+    std::string bytes(static_cast<size_t>(size_bytes), '\0');
+    WEIR_ASSIGN_OR_RETURN(const size_t got,
+                          file_->ReadAt(position, absl::MakeSpan(&bytes[0], bytes.size())));
+    bytes.resize(got);
+    return bytes;
+  }
+
+  // The aborted transactions whose markers are here; null until they are known.
+  const TransactionIndex* transactions() const {
+    return transactions_.has_value() ? &*transactions_ : nullptr;
+  }
+  // Reads them from their file; none without one. kDataLoss when what is there is no index, an I/O
+  // error included: see SetTransactions.
+  absl::Status LoadTransactions() {
+    indexes_used_ = true;
+    if (transactions_.has_value()) return absl::OkStatus();
+    const auto bytes = ReadWholeFile(*fs_, Path(kTransactionIndexSuffix));
+    if (absl::IsNotFound(bytes.status())) {
+      transactions_.emplace();
+      return absl::OkStatus();
+    }
+    WEIR_RETURN_IF_ERROR(bytes.status());
+    auto index = TransactionIndex::Decode(base_, *bytes);
+    if (!index.ok()) {
+      return absl::DataLossError(
+          absl::StrCat(Path(kTransactionIndexSuffix), ": ", index.status().message()));
+    }
+    transactions_ = *std::move(index);
+    return absl::OkStatus();
+  }
+  // As they were found otherwise.
+  void SetTransactions(TransactionIndex index) { transactions_ = std::move(index); }
+  // One whose marker was appended last.
+  void NoteAborted(const AbortedTransaction& aborted) {
+    WEIR_CHECK(!sealed_);
+    transactions_->Append(aborted);
+  }
+
   // Drops the batch that holds `offset` and all behind it. The segment is not sealed afterwards.
+  // The transactions are loaded already.
   absl::Status TruncateTo(Offset offset) {
+    WEIR_CHECK(transactions_.has_value());
     WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> batch, Locate(offset));
     sealed_ = false;
     if (batch.has_value()) {
       WEIR_RETURN_IF_ERROR(file_->Truncate(batch->position));
       indexes_->offsets.TruncateTo(batch->base_offset);
       indexes_->times.TruncateTo(batch->base_offset);
+      transactions_->TruncateTo(batch->base_offset);
     }
     WEIR_RETURN_IF_ERROR(LoadIndexes());
     return LearnTail(/*times_complete=*/false);
   }
 
-  // Completes the indexes and writes their files, which the caller makes durable.
+  // Completes the indexes and writes their files, which the caller makes durable. Gives back what
+  // was preallocated.
   absl::Status Seal(std::vector<std::unique_ptr<File>>* to_sync) {
     WEIR_RETURN_IF_ERROR(LoadIndexes());
+    if (config_.preallocate) WEIR_RETURN_IF_ERROR(file_->Truncate(size_bytes()));
     if (max_.timestamp != kNoTimestamp) indexes_->times.MaybeAppend(max_.timestamp, max_.offset);
     WEIR_RETURN_IF_ERROR(WriteIndex(kIndexSuffix, indexes_->offsets.Encode(), to_sync));
     WEIR_RETURN_IF_ERROR(WriteIndex(kTimeIndexSuffix, indexes_->times.Encode(), to_sync));
+    if (!transactions_->empty()) {
+      WEIR_RETURN_IF_ERROR(WriteIndex(kTransactionIndexSuffix, transactions_->Encode(), to_sync));
+    } else if (fs_->Exists(Path(kTransactionIndexSuffix))) {  // from before a truncation
+      WEIR_RETURN_IF_ERROR(fs_->Remove(Path(kTransactionIndexSuffix)));
+    }
     sealed_ = true;
     return absl::OkStatus();
   }
 
   // Drops the indexes of a sealed segment unless they were used since the last call.
   void ReleaseIndexes() {
-    if (sealed_ && !indexes_used_) indexes_.reset();
+    if (sealed_ && !indexes_used_) {
+      indexes_.reset();
+      // To know of none takes no memory, and saves looking for the file.
+      if (transactions_.has_value() && !transactions_->empty()) transactions_.reset();
+    }
     indexes_used_ = false;
   }
   bool indexes_loaded() const { return indexes_.has_value(); }
@@ -254,10 +293,17 @@ class Segment {
         directory_(std::move(directory)),
         base_(base),
         config_(config),
+        rolls_after_ms_(config.segment_ms - Jitter(Path(kLogSuffix), config)),
         created_ms_(now_ms),
         next_offset_(base) {}
 
  private:
+  // Another one for each segment, and always the same for one.
+  static int64_t Jitter(const std::string& path, const SegmentConfig& config) {
+    const int64_t bound = std::min(config.segment_jitter_ms, config.segment_ms);
+    return bound <= 0 ? 0 : int64_t{Crc32c(path)} % bound;
+  }
+
   absl::Status Named(const absl::Status& status) const {
     if (status.ok()) return status;
     return absl::Status(status.code(), absl::StrCat(Path(kLogSuffix), ": ", status.message()));
@@ -276,6 +322,20 @@ class Segment {
     bytes_since_index_ = 0;
     rolling_timestamp_ = kNoTimestamp;
     next_offset_ = base_;
+  }
+
+  absl::StatusOr<log_internal::ScanEnd> Scan(
+      absl::FunctionRef<void(const protocol::RecordBatchView&)> visit) {
+    Reset();
+    WEIR_ASSIGN_OR_RETURN(
+        log_internal::ScanEnd end,
+        log_internal::ScanBatches(*file_, base_,
+                                  [&](const protocol::RecordBatchView& batch, int64_t position) {
+                                    Note(batch, position);
+                                    visit(batch);
+                                  }));
+    end.stopped = Named(end.stopped);
+    return end;
   }
 
   // Takes a batch at `position`, behind all before, into the indexes.
@@ -315,16 +375,14 @@ class Segment {
 
   absl::Status RebuildIndexes() {
     const Offset end = next_offset_;
-    const bool sealed = sealed_;
     const absl::StatusOr<log_internal::ScanEnd> scan =
-        Recover([](const protocol::RecordBatchView&) {});
-    sealed_ = sealed;
+        Scan([](const protocol::RecordBatchView&) {});
     if (const absl::Status read = scan.ok() ? scan->stopped : scan.status(); !read.ok()) {
       indexes_.reset();
       next_offset_ = end;  // the segment is as long as it was, though it cannot be read now
       return read;
     }
-    if (sealed) next_offset_ = std::max(end, next_offset_);
+    if (sealed_) next_offset_ = std::max(end, next_offset_);
     if (max_.timestamp != kNoTimestamp) indexes_->times.MaybeAppend(max_.timestamp, max_.offset);
     return absl::OkStatus();
   }
@@ -422,10 +480,12 @@ class Segment {
   const std::string directory_;
   const Offset base_;
   const SegmentConfig config_;
+  const int64_t rolls_after_ms_;
   const TimestampMs created_ms_;
   std::shared_ptr<File> file_;
   Offset next_offset_;
   std::optional<Indexes> indexes_;
+  std::optional<TransactionIndex> transactions_;
   TimestampOffset max_;
   TimestampMs rolling_timestamp_ = kNoTimestamp;  // the first batch's latest timestamp
   int64_t bytes_since_index_ = 0;

@@ -14,6 +14,10 @@ struct SegmentConfig {
   int64_t segment_ms = int64_t{7} * 24 * 3600 * 1000;
   int64_t segment_index_bytes = int64_t{10} << 20;
   int64_t index_interval_bytes = 4096;
+  // A segment ends earlier by up to this, each by another time: so that those of many partitions do
+  // not end together.
+  int64_t segment_jitter_ms = 0;
+  bool preallocate = false;  // takes segment_bytes of the disk when a segment begins
 };
 
 }  // namespace weir::log

@@ -72,6 +72,40 @@ inline std::string MakeBatch(const TestBatch& spec) {
   return bytes;
 }
 
+// A marker that ends a producer's transaction.
+struct TestMarker {
+  ProducerId producer{0};
+  int16_t epoch = 0;
+  bool aborts = false;
+  int32_t coordinator_epoch = 0;
+  TimestampMs timestamp = 1000;
+  Offset base_offset{0};
+};
+
+inline std::string MakeMarker(const TestMarker& spec) {
+  constexpr int16_t kAttributes =
+      protocol::record_batch_attribute::kTransactional | protocol::record_batch_attribute::kControl;
+  std::string bytes = MakeBatch({.records = 0,
+                                 .timestamp = spec.timestamp,
+                                 .producer = spec.producer,
+                                 .epoch = spec.epoch,
+                                 .attributes = kAttributes,
+                                 .base_offset = spec.base_offset});
+  // A length; attributes, deltas; a key of version and type; a value of version and epoch; headers.
+  std::string record(3, '\0');
+  record.append("\x08\0\0\0", 4).push_back(spec.aborts ? 0 : 1);
+  record.append("\x0c\0\0", 3).append(4, '\0').push_back('\0');
+  StoreBig32(&record[record.size() - 5], static_cast<uint32_t>(spec.coordinator_epoch));
+  bytes.push_back(static_cast<char>(2 * record.size()));
+  bytes.append(record);
+  namespace at = protocol::record_batch_at;
+  StoreBig32(&bytes[at::kLength], static_cast<uint32_t>(bytes.size() - 12));
+  StoreBig32(&bytes[at::kLastOffsetDelta], 0);
+  StoreBig32(&bytes[at::kRecordCount], 1);
+  protocol::SealCrc(bytes.data());
+  return bytes;
+}
+
 // The bytes of a slice.
 inline std::string SliceBytes(const LogSlice& slice) {
   if (slice.empty()) return "";

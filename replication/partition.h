@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -32,9 +31,11 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/status_macros.h"
 #include "log/log.h"
 #include "log/log_types.h"
 #include "protocol/error_code.h"
+#include "replication/internal/fetch_waiters.h"
 #include "replication/partition_events.h"
 
 namespace weir::replication {
@@ -82,17 +83,11 @@ class Partition {
         return answer;
       }
     }
-    absl::StatusOr<log::LogSlice> slice =
-        log_->Read(request.offset, request.bytes_max,
-                   request.read_committed ? last_stable_offset() : high_watermark_,
-                   request.at_least_one_batch);
-    if (slice.ok()) {
-      answer.slice = *std::move(slice);
-    } else {
-      answer.error = ErrorOf(slice.status());
-      if (!absl::IsOutOfRange(slice.status())) {
-        answer.message = std::string(slice.status().message());
-      }
+    const absl::Status read = ReadInto(request, &answer);
+    if (!read.ok()) {
+      answer.slice = log::LogSlice();
+      answer.error = ErrorOf(read);
+      if (!absl::IsOutOfRange(read)) answer.message = std::string(read.message());
     }
     return answer;
   }
@@ -102,7 +97,7 @@ class Partition {
     OffsetAnswer answer;
     answer.error = CheckEpoch(current_leader_epoch);
     if (answer.error != protocol::ErrorCode::kNone) return answer;
-    const Offset end = read_committed ? last_stable_offset() : high_watermark_;
+    const Offset end = ReadableEnd(read_committed);
     switch (timestamp) {
       case kEarliestTimestamp:
       case kEarliestLocalTimestamp:
@@ -164,7 +159,7 @@ class Partition {
       return answer;
     }
     const absl::Status moved = log_->AdvanceLogStart(start);
-    WakeReaders(effects, [this](const Waiter& w) { return w.offset < log_->log_start_offset(); });
+    readers_.Wake(effects, [this](const Waiter& w) { return w.offset < log_->log_start_offset(); });
     NoticeFailure(effects);
     if (moved.ok()) {
       answer.low_watermark = log_->log_start_offset();
@@ -178,7 +173,7 @@ class Partition {
   absl::StatusOr<int> ApplyRetention(TimestampMs wall_ms, Effects* effects) {
     absl::StatusOr<int> deleted = log_->DeleteOldSegments(wall_ms, high_watermark_);
     Progressed(effects);  // it flushes
-    WakeReaders(effects, [this](const Waiter& w) { return w.offset < log_->log_start_offset(); });
+    readers_.Wake(effects, [this](const Waiter& w) { return w.offset < log_->log_start_offset(); });
     NoticeFailure(effects);
     return deleted;
   }
@@ -190,7 +185,7 @@ class Partition {
   const std::vector<BrokerId>& replicas() const { return replicas_; }
   Offset high_watermark() const { return high_watermark_; }
   size_t reader_count() const { return readers_.size(); }
-  Offset last_stable_offset() const { return high_watermark_; }  // no transactions yet
+  Offset last_stable_offset() const { return log_->LastStableOffset(high_watermark_); }
   log::Log& log() { return *log_; }
   const log::Log& log() const { return *log_; }
   void set_config(const PartitionConfig& config) { config_ = config; }
@@ -202,15 +197,22 @@ class Partition {
     int16_t acks;
     MonotonicNs deadline;
   };
-  struct Waiter {
-    Offset offset;
-    int64_t bytes_missing;
-  };
-  // Appended and not yet readable.
-  struct HiddenBatch {
-    Offset end;
-    int64_t bytes;
-  };
+  using Waiter = replication_internal::FetchWaiter;
+
+  // Where readers stop.
+  Offset ReadableEnd(bool read_committed) const {
+    return read_committed ? last_stable_offset() : high_watermark_;
+  }
+
+  absl::Status ReadInto(const ReadRequest& request, ReadAnswer* answer) const {
+    WEIR_ASSIGN_OR_RETURN(
+        answer->slice, log_->Read(request.offset, request.bytes_max,
+                                  ReadableEnd(request.read_committed), request.at_least_one_batch));
+    if (!request.read_committed || answer->slice.empty()) return absl::OkStatus();
+    WEIR_ASSIGN_OR_RETURN(answer->aborted,
+                          log_->AbortedTransactions(request.offset, answer->slice.next_offset));
+    return absl::OkStatus();
+  }
 
   // --- events -------------------------------------------------------------------------------
 
@@ -250,7 +252,10 @@ class Partition {
     const std::vector<Append> appends = std::move(unwritten_);
     unwritten_.clear();
     std::vector<log::BatchToAppend> batches(appends.size());
-    for (size_t i = 0; i < appends.size(); ++i) batches[i].bytes = appends[i].batch;
+    for (size_t i = 0; i < appends.size(); ++i) {
+      batches[i].bytes = appends[i].batch;
+      batches[i].terms = appends[i].terms;
+    }
     log_->Append(absl::MakeSpan(batches), leader_epoch_, now.wall_ms);
     for (size_t i = 0; i < appends.size(); ++i) Note(appends[i], batches[i], effects);
     StartFlushIfDue(now);
@@ -271,20 +276,16 @@ class Partition {
   void On(const Now&, RegisterFetchWaiter& e, Effects* effects) {
     int64_t available = 0;
     bool ready = !leader_ || !log_->failed().ok();
-    if (!ready && e.offset != high_watermark_) {
-      const auto slice = log_->Read(e.offset, std::max<int64_t>(e.bytes_min, 1), high_watermark_,
-                                    /*at_least_one_batch=*/true);
-      ready = !slice.ok();  // out of range: the reader has to hear of it
-      if (slice.ok()) available = slice->size_bytes;
-    }
-    if (ready || available >= e.bytes_min) {
+    const Offset end = ReadableEnd(e.read_committed);
+    if (!ready && e.offset != end) ready = HasBytes(e.offset, e.bytes_min, end, &available);
+    if (ready || e.bytes_min <= 0) {
       effects->push_back(FetchReady{e.token});
       return;
     }
-    readers_[e.token] = Waiter{e.offset, e.bytes_min - available};
+    readers_.Add(e.token, {e.offset, e.bytes_min, e.bytes_min - available, e.read_committed});
   }
 
-  void On(const Now&, CancelFetchWaiter& e, Effects*) { readers_.erase(e.token); }
+  void On(const Now&, CancelFetchWaiter& e, Effects*) { readers_.Cancel(e.token); }
 
   void On(const Now& now, Tick&, Effects* effects) {
     std::erase_if(waiting_, [&](WaitingAppend& waiting) {
@@ -323,6 +324,12 @@ class Partition {
         return protocol::ErrorCode::kOutOfOrderSequenceNumber;
       case log::AppendOutcome::kInvalidProducerEpoch:
         return protocol::ErrorCode::kInvalidProducerEpoch;
+      case log::AppendOutcome::kInvalidTransactionState:
+        return protocol::ErrorCode::kInvalidTxnState;
+      case log::AppendOutcome::kCoordinatorFenced:
+        return protocol::ErrorCode::kTransactionCoordinatorFenced;
+      case log::AppendOutcome::kInvalidRecord:
+        return protocol::ErrorCode::kInvalidRecord;
       case log::AppendOutcome::kRefused:
         break;
     }
@@ -343,7 +350,7 @@ class Partition {
     done.log_append_time = batch.log_append_time;
     const Offset end = batch.last_offset + 1;
     if (batch.outcome == log::AppendOutcome::kAppended) {
-      hidden_.push_back({end, static_cast<int64_t>(batch.bytes.size())});
+      readers_.Hide(end, static_cast<int64_t>(batch.bytes.size()));
       unflushed_records_ += end - batch.base_offset;
     }
     if (append.acks == 0) {
@@ -406,15 +413,28 @@ class Partition {
     Offset safe = log_->log_end_offset();
     for (const BrokerId broker : isr_) safe = std::min(safe, SafeEndOf(broker));
     if (safe <= high_watermark_) return;
+    const Offset stable_before = last_stable_offset();
     high_watermark_ = safe;
+    log_->OnHighWatermark(safe);
     effects->push_back(HighWatermarkAdvanced{safe});
-    int64_t shown = 0;
-    while (!hidden_.empty() && hidden_.front().end <= safe) {
-      shown += hidden_.front().bytes;
-      hidden_.pop_front();
-    }
-    for (auto& [token, waiter] : readers_) waiter.bytes_missing -= shown;
-    WakeReaders(effects, [](const Waiter& w) { return w.bytes_missing <= 0; });
+    readers_.Show(safe);
+    const Offset stable = last_stable_offset();
+    readers_.Wake(effects, [&](const Waiter& w) {
+      if (!w.read_committed) return w.bytes_missing <= 0;
+      int64_t available = 0;
+      return stable > stable_before && w.offset < stable &&
+             (w.bytes_min <= 1 || HasBytes(w.offset, w.bytes_min, stable, &available));
+    });
+  }
+
+  // Whether a reader finds `bytes_min` bytes from `from` to `end`, or an error that it has to hear
+  // of; else *available is what there is.
+  bool HasBytes(Offset from, int64_t bytes_min, Offset end, int64_t* available) const {
+    const auto slice = log_->Read(from, std::max<int64_t>(bytes_min, 1), end,
+                                  /*at_least_one_batch=*/true);
+    if (!slice.ok()) return true;
+    *available = slice->size_bytes;
+    return *available >= bytes_min;
   }
 
   // --- refusals -----------------------------------------------------------------------------
@@ -429,19 +449,6 @@ class Partition {
     return protocol::ErrorCode::kNone;
   }
 
-  template <class Ready>
-  void WakeReaders(Effects* effects, Ready ready) {
-    std::vector<WaitToken> tokens;
-    for (const auto& [token, waiter] : readers_) {
-      if (ready(waiter)) tokens.push_back(token);
-    }
-    std::sort(tokens.begin(), tokens.end());  // the map's order differs from run to run
-    for (const WaitToken token : tokens) {
-      readers_.erase(token);
-      effects->push_back(FetchReady{token});
-    }
-  }
-
   void RefuseAll(protocol::ErrorCode error, Effects* effects) {
     for (const Append& append : unwritten_) effects->push_back(AppendDone{append.token, error});
     unwritten_.clear();
@@ -450,7 +457,7 @@ class Partition {
       effects->push_back(waiting.done);
     }
     waiting_.clear();
-    WakeReaders(effects, [](const Waiter&) { return true; });
+    readers_.Wake(effects, [](const Waiter&) { return true; });
   }
 
   void NoticeFailure(Effects* effects) {
@@ -481,8 +488,7 @@ class Partition {
 
   std::vector<Append> unwritten_;
   std::vector<WaitingAppend> waiting_;
-  std::deque<HiddenBatch> hidden_;
-  absl::flat_hash_map<WaitToken, Waiter> readers_;
+  replication_internal::FetchWaiters readers_;
   int64_t unflushed_records_ = 0;
   std::optional<MonotonicNs> flush_due_;
   bool failure_told_ = false;

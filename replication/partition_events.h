@@ -14,9 +14,11 @@
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "log/append_terms.h"
 #include "log/file.h"
 #include "log/leader_epoch_cache.h"
 #include "log/log_types.h"
+#include "log/transaction_index.h"
 #include "protocol/error_code.h"
 
 namespace weir::replication {
@@ -63,6 +65,7 @@ struct Append {
   int16_t acks = kAcksAll;
   MonotonicNs deadline;  // of the wait for acknowledgement
   WaitToken token = 0;
+  log::AppendTerms terms{};
 };
 // Writes every append since the last one in one go, and starts the flush that the policy asks for.
 struct EndOfTick {};
@@ -81,6 +84,7 @@ struct RegisterFetchWaiter {
   WaitToken token = 0;
   Offset offset;
   int64_t bytes_min = 1;
+  bool read_committed = false;  // readable: below the last stable offset
 };
 struct CancelFetchWaiter {
   WaitToken token = 0;
@@ -121,7 +125,7 @@ struct ReadRequest {
   bool at_least_one_batch = false;
   LeaderEpoch current_leader_epoch = kNoLeaderEpoch;  // what the client believes
   LeaderEpoch last_fetched_epoch = kNoLeaderEpoch;    // version 12 and later
-  bool read_committed = false;
+  bool read_committed = false;  // to the last stable offset, with the aborted transactions
 };
 struct ReadAnswer {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
@@ -130,6 +134,8 @@ struct ReadAnswer {
   Offset high_watermark = kNoOffset;
   Offset last_stable_offset = kNoOffset;
   Offset log_start_offset = kNoOffset;
+  // With read_committed: what the slice has of these is to be left out.
+  std::vector<log::AbortedTransaction> aborted;
   std::string message{};  // what the log said when it could not be read
 };
 

@@ -57,6 +57,24 @@ class PartitionTest : public ::testing::Test {
     std::string& bytes = buffers_.back();
     Do(Append{absl::MakeSpan(bytes.data(), bytes.size()), acks, MonotonicNs(deadline_ns), token});
   }
+  // In a transaction, and the marker that ends it.
+  void ProduceIn(int64_t producer, int32_t sequence, TimestampMs timestamp = 1000) {
+    Hand(log::MakeBatch({.timestamp = timestamp,
+                         .producer = ProducerId(producer),
+                         .sequence = sequence,
+                         .attributes = protocol::record_batch_attribute::kTransactional}),
+         {.transaction_verified = true});
+  }
+  void Mark(int64_t producer, bool aborts) {
+    Hand(log::MakeMarker({.producer = ProducerId(producer), .aborts = aborts}),
+         {log::AppendOrigin::kCoordinator});
+  }
+  void Hand(std::string batch, log::AppendTerms terms) {
+    buffers_.push_back(std::move(batch));
+    std::string& bytes = buffers_.back();
+    Do(Append{absl::MakeSpan(bytes.data(), bytes.size()), 1, MonotonicNs(kNever), 77, terms});
+    Do(EndOfTick{});
+  }
   // Completes syncs in any order.
   void CompleteSyncs(uint64_t seed = 1) {
     SeededRandom random(seed);
@@ -93,8 +111,12 @@ class PartitionTest : public ::testing::Test {
   ReadAnswer Read(int64_t offset, int32_t epoch = -1) {
     return partition_->Read({Offset(offset), 1 << 20, true, LeaderEpoch(epoch)});
   }
-  OffsetAnswer List(TimestampMs timestamp) {
-    return partition_->ListOffset(timestamp, kNoLeaderEpoch, false, NoDecoder);
+  ReadAnswer ReadCommitted(int64_t offset) {
+    return partition_->Read(
+        {Offset(offset), 1 << 20, true, kNoLeaderEpoch, kNoLeaderEpoch, /*read_committed=*/true});
+  }
+  OffsetAnswer List(TimestampMs timestamp, bool read_committed = false) {
+    return partition_->ListOffset(timestamp, kNoLeaderEpoch, read_committed, NoDecoder);
   }
 
   log::MemoryFileSystem fs_;
@@ -367,6 +389,102 @@ TEST_F(PartitionTest, ANewLeaderTellsOfOffsetsOnceItShowsAllOfTheEpochsBefore) {
   EXPECT_EQ(List(kLatestTimestamp).error, ErrorCode::kOffsetNotAvailable);
   CompleteSyncs();
   EXPECT_EQ(List(kLatestTimestamp).offset, Offset(1));
+}
+
+TEST_F(PartitionTest, CommittedReadersEndAtTheLastStableOffset) {
+  Produce(1, 1);
+  Do(EndOfTick{});        // 0
+  ProduceIn(7, 0, 2000);  // 1
+  ProduceIn(8, 0, 3000);  // 2
+  CompleteSyncs();
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(1));
+  EXPECT_EQ(ReadCommitted(0).slice.next_offset, Offset(1));
+  EXPECT_EQ(ReadCommitted(0).last_stable_offset, Offset(1));
+  EXPECT_EQ(Read(0).slice.next_offset, Offset(3));
+  EXPECT_TRUE(ReadCommitted(2).slice.empty());
+  EXPECT_EQ(ReadCommitted(2).error, ErrorCode::kNone);
+  EXPECT_EQ(List(kLatestTimestamp, true).offset, Offset(1));
+  EXPECT_EQ(List(kLatestTimestamp).offset, Offset(3));
+  EXPECT_EQ(List(1500, true).offset, kNoOffset) << "it is there, but not stable";
+  EXPECT_EQ(List(1500).offset, Offset(1));
+  EXPECT_EQ(List(kMaxTimestamp, true).offset, kNoOffset);
+
+  Mark(7, /*aborts=*/true);  // 3
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(1)) << "the marker can still be lost";
+  CompleteSyncs();
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(2));
+  const ReadAnswer answer = ReadCommitted(0);
+  EXPECT_EQ(answer.slice.next_offset, Offset(2));
+  ASSERT_EQ(answer.aborted.size(), 1u);
+  EXPECT_EQ(answer.aborted[0].producer_id, ProducerId(7));
+  EXPECT_EQ(answer.aborted[0].first_offset, Offset(1));
+  EXPECT_TRUE(Read(0).aborted.empty());
+  Mark(8, /*aborts=*/false);  // 4
+  CompleteSyncs();
+  EXPECT_EQ(ReadCommitted(0).slice.next_offset, Offset(5));
+  EXPECT_EQ(List(2500, true).offset, Offset(2));
+  // What the log held when it opened.
+  Open({});
+  Lead(6);
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(5));
+  EXPECT_EQ(ReadCommitted(0).aborted.size(), 1u);
+}
+
+TEST_F(PartitionTest, CommittedReadersWaitForTheLastStableOffset) {
+  const int64_t batch_bytes = static_cast<int64_t>(log::MakeBatch({}).size());
+  const auto wait = [&](WaitToken token, int64_t offset, int64_t bytes) {
+    Do(RegisterFetchWaiter{token, Offset(offset), bytes, /*read_committed=*/true});
+  };
+  wait(1, 0, 1);
+  wait(2, 0, 2 * batch_bytes);
+  ProduceIn(7, 0);
+  ProduceIn(8, 0);
+  CompleteSyncs();
+  wait(3, 1, 1);
+  EXPECT_FALSE(Woken(1));
+  Mark(7, false);
+  EXPECT_FALSE(Woken(1));
+  CompleteSyncs();
+  EXPECT_TRUE(Woken(1));
+  EXPECT_FALSE(Woken(2)) << "one batch is not enough";
+  EXPECT_FALSE(Woken(3));
+  wait(4, 0, 1);  // there is something already
+  EXPECT_TRUE(Woken(4));
+  Mark(8, true);
+  CompleteSyncs();
+  EXPECT_TRUE(Woken(2));
+  EXPECT_TRUE(Woken(3));
+  wait(5, 4, 1);
+  Produce(1, 1);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  EXPECT_TRUE(Woken(5));
+  EXPECT_EQ(partition_->reader_count(), 0u);
+}
+
+TEST_F(PartitionTest, WhatTransactionsRefuseHasKafkasErrors) {
+  const log::TestBatch transactional{
+      .producer = ProducerId(7),
+      .sequence = 0,
+      .attributes = protocol::record_batch_attribute::kTransactional};
+  Produce(1, 1, transactional);
+  Do(EndOfTick{});
+  EXPECT_EQ(Done(1)->error, ErrorCode::kInvalidTxnState);
+  ProduceIn(7, 0);
+  buffers_.push_back(log::MakeMarker({.producer = ProducerId(7)}));
+  Do(Append{absl::MakeSpan(buffers_.back().data(), buffers_.back().size()), 1, MonotonicNs(kNever),
+            2});
+  Do(EndOfTick{});
+  EXPECT_EQ(Done(2)->error, ErrorCode::kInvalidRecord);
+  Mark(7, false);
+  buffers_.push_back(log::MakeMarker({.producer = ProducerId(7), .coordinator_epoch = -1}));
+  Do(Append{absl::MakeSpan(buffers_.back().data(), buffers_.back().size()),
+            1,
+            MonotonicNs(kNever),
+            3,
+            {log::AppendOrigin::kCoordinator}});
+  Do(EndOfTick{});
+  EXPECT_EQ(Done(3)->error, ErrorCode::kTransactionCoordinatorFenced);
 }
 
 TEST_F(PartitionTest, WhatALogHeldWhenItOpenedIsReadable) {

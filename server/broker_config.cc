@@ -153,6 +153,9 @@ void ReadScalars(BrokerConfig* config) {
   config->fetch_bytes_max = Int(*config, "fetch.max.bytes");
   config->fetch_session_slots = Int(*config, "max.incremental.fetch.session.cache.slots");
   config->producer_id_expiration_ms = Int(*config, "producer.id.expiration.ms");
+  config->producer_id_expiration_check_interval_ms =
+      Int(*config, "producer.id.expiration.check.interval.ms");
+  config->initial_task_delay_ms = Number(*config, "log.initial.task.delay.ms");
   config->retention_check_interval_ms = Number(*config, "log.retention.check.interval.ms");
   config->recovery_point_interval_ms = Int(*config, "log.flush.offset.checkpoint.interval.ms");
   config->recovery_threads = Int(*config, "num.recovery.threads.per.data.dir");
@@ -489,7 +492,9 @@ TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverri
   TopicSettings settings;
   settings.segment_bytes = number("segment.bytes");
   settings.segment_ms = number("segment.ms");
+  settings.segment_jitter_ms = number("segment.jitter.ms");
   settings.segment_index_bytes = number("segment.index.bytes");
+  settings.preallocate = absl::EqualsIgnoreCase(text("preallocate"), "true");
   settings.index_interval_bytes = number("index.interval.bytes");
   const std::vector<std::string> policies = SplitConfigList(text("cleanup.policy"));
   const bool deletes = std::find(policies.begin(), policies.end(), "delete") != policies.end();

@@ -53,7 +53,9 @@ struct BrokerConfig {
   int32_t fetch_session_slots = 0;
 
   int32_t producer_id_expiration_ms = 0;
+  int32_t producer_id_expiration_check_interval_ms = 0;
   int64_t retention_check_interval_ms = 0;
+  int64_t initial_task_delay_ms = 0;
   int32_t recovery_point_interval_ms = 0;
   int32_t recovery_threads = 1;
 

@@ -2,6 +2,7 @@
 
 #include "server/broker_core.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -67,7 +68,7 @@ Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
       connections_(std::make_unique<ConnectionTable>(*this, node, environment.loop)) {
   loop().SetSyncHandler([this](const log::SyncDone& sync) { OnSyncDone(sync); });
   loop().SetTickEndHook([this] { OnTickEnd(); });
-  ScheduleHousekeeping();
+  ScheduleHousekeeping(node_.config.initial_task_delay_ms);
   ScheduleDirectoryCheck();
 }
 
@@ -166,11 +167,12 @@ void Shard::ArmTimer() {
   });
 }
 
-void Shard::ScheduleHousekeeping() {
-  const int64_t interval_ns = node_.config.retention_check_interval_ms * kNsPerMs;
-  loop().timers().Schedule(loop().now() + interval_ns, [this] {
+void Shard::ScheduleHousekeeping(int64_t delay_ms) {
+  constexpr int64_t kDelayMsMax = int64_t{1} << 40;
+  const int64_t delay_ns = std::min(delay_ms, kDelayMsMax) * kNsPerMs;
+  loop().timers().Schedule(loop().now() + delay_ns, [this] {
     partitions_->Housekeep();
-    ScheduleHousekeeping();
+    ScheduleHousekeeping(node_.config.retention_check_interval_ms);
   });
 }
 
@@ -178,6 +180,7 @@ void Shard::ScheduleDirectoryCheck() {
   loop().timers().Schedule(loop().now() + kDirectoryCheckNs, [this] {
     const absl::Status there = partitions_->CheckDirectories();
     if (!there.ok()) return node_.fail(there);
+    partitions_->Tidy();
     ScheduleDirectoryCheck();
   });
 }

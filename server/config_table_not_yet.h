@@ -12,7 +12,6 @@ namespace weir::server {
 
 namespace config_reasons {
 
-inline constexpr char kNoJitter[] = "Segments roll without jitter for now.";
 inline constexpr char kNoLimitYet[] = "This limit is not enforced by Weir yet.";
 inline constexpr char kNoPlugin[] = "Java plug-ins cannot be loaded.";
 inline constexpr char kNoSecurity[] =
@@ -44,10 +43,6 @@ inline constexpr ConfigDef kNotYetBrokerConfigs[] = {
      config_reasons::kNoSecurity, 1},
     {"delegation.token.secret.key", ConfigType::kPassword, nullptr, ConfigEffect::kNotYet,
      config_reasons::kNoSecurity},
-    {"log.roll.jitter.hours", ConfigType::kInt, "0", ConfigEffect::kNotYet,
-     config_reasons::kNoJitter, 0},
-    {"log.roll.jitter.ms", ConfigType::kLong, nullptr, ConfigEffect::kNotYet,
-     config_reasons::kNoJitter},
     {"max.connection.creation.rate", ConfigType::kInt, "2147483647", ConfigEffect::kNotYet,
      config_reasons::kNoLimitYet, 0},
     {"max.connections.per.ip", ConfigType::kInt, "2147483647", ConfigEffect::kNotYet,

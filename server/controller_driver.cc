@@ -323,6 +323,7 @@ absl::Status ControllerDriver::AppendBatch(absl::StatusOr<std::string> batch, Le
   WEIR_RETURN_IF_ERROR(batch.status());
   log::BatchToAppend to_append;
   to_append.bytes = absl::MakeSpan(batch->data(), batch->size());
+  to_append.terms.origin = log::AppendOrigin::kController;
   log_->Append(absl::MakeSpan(&to_append, 1), epoch, clock_.WallMs());
   return to_append.status;
 }

@@ -42,6 +42,8 @@ log::LogConfig PartitionTable::LogConfigOf(const TopicSettings& settings) const 
   log::LogConfig config;
   config.segment_bytes = settings.segment_bytes;
   config.segment_ms = settings.segment_ms;
+  config.segment_jitter_ms = settings.segment_jitter_ms;
+  config.preallocate = settings.preallocate;
   config.segment_index_bytes = settings.segment_index_bytes;
   config.index_interval_bytes = settings.index_interval_bytes;
   config.retention_ms = settings.retention_ms;
@@ -267,7 +269,7 @@ void PartitionTable::Append(const TopicPartition& id, AppendCall call,
   if (appended_set_.insert(id).second) appended_.push_back(id);
   const MonotonicNs deadline =
       clock_.Monotonic() + std::max<int64_t>(call.timeout_ms, 0) * kNsPerMs;
-  Step(hosted, replication::Append{call.batch, call.acks, deadline, token});
+  Step(hosted, replication::Append{call.batch, call.acks, deadline, token, call.terms});
 }
 
 ReadReply PartitionTable::Read(const ReadQuestion& question) {
@@ -383,7 +385,8 @@ void PartitionTable::Await(replication::WaitToken token, const std::vector<Await
   for (const AwaitedPlace& place : places) {
     Hosted* hosted = Find(place.partition);
     if (hosted == nullptr || hosted->partition == nullptr) continue;
-    Step(hosted, replication::RegisterFetchWaiter{token, place.offset, place.bytes_min});
+    Step(hosted, replication::RegisterFetchWaiter{token, place.offset, place.bytes_min,
+                                                  place.read_committed});
     if (!waits_.contains(token)) return;  // answered already
   }
 }
@@ -452,6 +455,21 @@ void PartitionTable::Housekeep() {
     }
     hosted->partition->log().Tick(now_ms);
     Carry(hosted, std::move(effects));
+  }
+}
+
+void PartitionTable::Tidy() {
+  const TimestampMs now_ms = clock_.WallMs();
+  const bool checks_producers = clock_.Monotonic() >= next_producer_check_;
+  if (checks_producers) {
+    next_producer_check_ =
+        clock_.Monotonic() +
+        int64_t{node_.config.producer_id_expiration_check_interval_ms} * kNsPerMs;
+  }
+  for (Hosted* hosted : Sorted()) {
+    if (hosted->partition == nullptr) continue;
+    hosted->partition->log().RemoveRetiredFiles(now_ms);
+    if (checks_producers) hosted->partition->log().ExpireProducers(now_ms);
   }
   std::erase_if(removals_, [&](const DelayedRemoval& removal) {
     if (removal.at_ms > now_ms) return false;

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "coordination/metadata/image.h"
+#include "log/append_terms.h"
 #include "log/file.h"
 #include "log/log_types.h"
 #include "log/producer_state.h"
@@ -54,6 +55,7 @@ struct AppendCall {
   int16_t acks = -1;
   int64_t timeout_ms = 0;
   std::shared_ptr<const void> keep_alive;  // whoever owns the bytes
+  log::AppendTerms terms{};
 };
 
 struct ReadQuestion {
@@ -92,6 +94,7 @@ struct AwaitedPlace {
   TopicPartition partition;
   Offset offset;
   int64_t bytes_min = 1;
+  bool read_committed = false;
 };
 struct Advanced {};
 
@@ -152,8 +155,10 @@ class PartitionTable {
   void OnTickEnd();
   bool needs_timer() const { return !appends_.empty() || has_delayed_flushes_; }
   void OnTimer();
-  // Retention and deleted files, every few minutes.
+  // Retention, every few minutes.
   void Housekeep();
+  // Files and producers whose time has come, every second or so.
+  void Tidy();
   // Whether the data folder and the directories of the partitions are still there, every second or
   // so: files that are open would take records for as long as nobody looks.
   absl::Status CheckDirectories();
@@ -223,6 +228,7 @@ class PartitionTable {
   replication::WaitToken next_append_ = 1;
   absl::flat_hash_map<replication::WaitToken, Wait> waits_;
   std::vector<DelayedRemoval> removals_;
+  MonotonicNs next_producer_check_;
   bool has_delayed_flushes_ = false;
 };
 

@@ -129,7 +129,7 @@ class Shard {
   void OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index);
   void Reconfigure(absl::string_view topic_name);
   void ArmTimer();
-  void ScheduleHousekeeping();
+  void ScheduleHousekeeping(int64_t delay_ms);
   void ScheduleDirectoryCheck();
 
   const ShardId id_;

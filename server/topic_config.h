@@ -34,6 +34,7 @@ using TopicOverrides = std::map<std::string, std::string>;
 struct TopicSettings {
   int64_t segment_bytes = 0;
   int64_t segment_ms = 0;
+  int64_t segment_jitter_ms = 0;
   int64_t segment_index_bytes = 0;
   int64_t index_interval_bytes = 0;
   int64_t retention_ms = 0;     // -1: no limit
@@ -43,6 +44,7 @@ struct TopicSettings {
   int64_t flush_ms = 0;
   int64_t max_message_bytes = 0;
   int32_t min_insync_replicas = 0;
+  bool preallocate = false;
   bool log_append_time = false;
   bool deletes = true;    // `delete` is among the cleanup policies
   bool compacts = false;  // `compact` is, as Apache Kafka may have set it

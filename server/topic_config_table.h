@@ -86,8 +86,10 @@ inline constexpr TopicConfigDef kTopicConfigs[] = {
     {{"min.insync.replicas", ConfigType::kInt, "1", ConfigEffect::kEffective,
       "How many replicas must be in sync for acks=all to be accepted.", 1},
      {"min.insync.replicas"}},
-    {{"preallocate", ConfigType::kBool, "false", ConfigEffect::kNotYet,
-      "Segments are not preallocated."},
+    {{"preallocate", ConfigType::kBool, "false", ConfigEffect::kEffective,
+      "Whether a new segment takes its room on the disk at once; what it does not use is given "
+      "back "
+      "when it ends."},
      {"log.preallocate"}},
     {{"remote.log.copy.disable", ConfigType::kBool, "false", ConfigEffect::kNotYet,
       "Tiered storage is not available in Weir."},
@@ -110,8 +112,8 @@ inline constexpr TopicConfigDef kTopicConfigs[] = {
     {{"segment.index.bytes", ConfigType::kInt, "10485760", ConfigEffect::kEffective,
       "A segment ends when its index has this size.", 4},
      {"log.index.size.max.bytes"}},
-    {{"segment.jitter.ms", ConfigType::kLong, "0", ConfigEffect::kNotYet,
-      "Segments roll without jitter for now.", 0},
+    {{"segment.jitter.ms", ConfigType::kLong, "0", ConfigEffect::kEffective,
+      "A segment ends earlier than segment.ms says, by up to this.", 0},
      {"log.roll.jitter.ms", "log.roll.jitter.hours"}},
     {{"segment.ms", ConfigType::kLong, "604800000", ConfigEffect::kEffective,
       "A segment ends when it is this old.", 1},

@@ -59,6 +59,20 @@ TEST(TopicConfig, RetentionTakesTheFinestUnitThatIsSet) {
   EXPECT_EQ(EffectiveTopicConfig(Broker("message.max.bytes=77"), {}).max_message_bytes, 77);
 }
 
+TEST(TopicConfig, JitterAndPreallocation) {
+  const TopicSettings plain = EffectiveTopicConfig(Broker(""), {});
+  EXPECT_EQ(plain.segment_jitter_ms, 0);
+  EXPECT_FALSE(plain.preallocate);
+  const TopicSettings set =
+      EffectiveTopicConfig(Broker("log.roll.jitter.hours=2\nlog.preallocate=true"), {});
+  EXPECT_EQ(set.segment_jitter_ms, 7'200'000);
+  EXPECT_TRUE(set.preallocate);
+  const BrokerConfig finer = Broker("log.roll.jitter.hours=2\nlog.roll.jitter.ms=7");
+  EXPECT_EQ(EffectiveTopicConfig(finer, {}).segment_jitter_ms, 7);
+  EXPECT_EQ(EffectiveTopicConfig(finer, {{"segment.jitter.ms", "9"}}).segment_jitter_ms, 9);
+  EXPECT_TRUE(EffectiveTopicConfig(finer, {{"preallocate", "True"}}).preallocate);
+}
+
 TEST(TopicConfig, WithoutDeleteNothingIsEverDeleted) {
   const TopicSettings settings = EffectiveTopicConfig(
       Broker(""), {{"cleanup.policy", "compact"}, {"retention.ms", "5"}, {"retention.bytes", "5"}});
@@ -103,7 +117,6 @@ TEST(TopicConfig, ASettingWithoutEffectIsRefused) {
   EXPECT_TRUE(absl::StrContains(ValidateTopicConfig("cleanup.policy", "compact").message(),
                                 "'compact' is not available in Weir yet"));
   EXPECT_FALSE(ValidateTopicConfig("unclean.leader.election.enable", "true").ok());
-  EXPECT_FALSE(ValidateTopicConfig("segment.jitter.ms", "5").ok());
   EXPECT_FALSE(ValidateTopicConfig("remote.storage.enable", "true").ok());
   EXPECT_FALSE(ValidateTopicConfig("leader.replication.throttled.replicas", "0:1").ok());
   EXPECT_TRUE(ValidateTopicConfig("unclean.leader.election.enable", "False").ok());

@@ -20,6 +20,9 @@
 #include "base/status_macros.h"
 #include "log/internal/producer_snapshots.h"
 #include "log/log.h"
+#include "log/producer_state.h"
+#include "log/transaction_index.h"
+#include "log/transaction_marker.h"
 #include "protocol/record_batch.h"
 
 namespace weir::log {
@@ -64,7 +67,19 @@ inline void Log::AppendOne(BatchToAppend* batch, size_t index, absl::Span<BatchT
         header.ok() ? "" : ", came ", header.ok() ? "" : header.status().message()));
     return;
   }
-  if (!CheckProducer(*header, batch)) return;
+  std::optional<TransactionMarker> marker;
+  if (header->is_control() && batch->terms.origin != AppendOrigin::kController) {
+    if (batch->terms.origin == AppendOrigin::kCoordinator) marker = MarkerOf(*header);
+    if (!marker.has_value() || header->record_count() != 1) {
+      batch->outcome = AppendOutcome::kInvalidRecord;
+      batch->status = absl::InvalidArgumentError(absl::StrCat(
+          "append to ", directory_,
+          ": expected records, or the marker of a transaction from its coordinator; came another ",
+          "control batch"));
+      return;
+    }
+  }
+  if (!CheckProducer(*header, marker, batch)) return;
 
   const Offset last = next_offset_ + header->last_offset_delta();
   const TimestampMs max_timestamp = config_.log_append_time ? now_ms : header->max_timestamp();
@@ -84,13 +99,7 @@ inline void Log::AppendOne(BatchToAppend* batch, size_t index, absl::Span<BatchT
     protocol::SetLogAppendTime(at, now_ms);
     batch->log_append_time = now_ms;
   }
-  if (header->has_producer_id()) {
-    const ProducerEntry* before = producers_.Find(header->producer_id());
-    run_.producers_before.emplace_back(
-        header->producer_id(),
-        before == nullptr ? std::nullopt : std::optional<ProducerEntry>(*before));
-    producers_.Update(*header);
-  }
+  if (header->has_producer_id()) NoteProducer(*header, marker);
   run_.pieces.push_back(bytes);
   run_.bytes += header->size_bytes();
   batch->outcome = AppendOutcome::kAppended;
@@ -100,12 +109,24 @@ inline void Log::AppendOne(BatchToAppend* batch, size_t index, absl::Span<BatchT
   next_offset_ = last + 1;
 }
 
-// Whether the batch's sequence lets it in; otherwise its results are set.
+// Takes in what a batch of the run says of its producer, until WriteRun undoes or completes it.
+inline void Log::NoteProducer(const protocol::RecordBatchHeader& header,
+                              const std::optional<TransactionMarker>& marker) {
+  const ProducerEntry* before = producers_.Find(header.producer_id());
+  run_.producers_before.emplace_back(
+      header.producer_id(),
+      before == nullptr ? std::nullopt : std::optional<ProducerEntry>(*before));
+  const std::optional<EndedTransaction> ended = producers_.Update(header, marker);
+  if (ended.has_value() && ended->aborted) run_.aborted.push_back(producers_.IndexEntry(*ended));
+}
+
+// Whether the batch's sequence and its transaction let it in; otherwise its results are set.
 inline bool Log::CheckProducer(const protocol::RecordBatchHeader& header,
+                               const std::optional<TransactionMarker>& marker,
                                BatchToAppend* batch) const {
   if (!header.has_producer_id()) return true;
   ProducerBatch original;
-  switch (producers_.Check(header, &original)) {
+  switch (producers_.Check(header, marker, batch->terms, &original)) {
     case ProducerVerdict::kAccept:
       return true;
     case ProducerVerdict::kDuplicate:
@@ -127,6 +148,20 @@ inline bool Log::CheckProducer(const protocol::RecordBatchHeader& header,
           absl::StrCat("producer ", header.producer_id().value(), ": epoch ",
                        header.producer_epoch().value(), " is older than the latest"));
       return false;
+    case ProducerVerdict::kInvalidTransactionState:
+      batch->outcome = AppendOutcome::kInvalidTransactionState;
+      batch->status = absl::FailedPreconditionError(absl::StrCat(
+          "producer ", header.producer_id().value(), " epoch ", header.producer_epoch().value(),
+          header.is_transactional() ? " has no open transaction in this partition"
+                                    : " has an open transaction, the batch is of none"));
+      return false;
+    case ProducerVerdict::kCoordinatorFenced:
+      batch->outcome = AppendOutcome::kCoordinatorFenced;
+      batch->status = absl::FailedPreconditionError(
+          absl::StrCat("producer ", header.producer_id().value(),
+                       ": the marker is of a coordinator epoch older than ",
+                       producers_.Find(header.producer_id())->coordinator_epoch));
+      return false;
   }
   return false;
 }
@@ -135,8 +170,11 @@ inline bool Log::CheckProducer(const protocol::RecordBatchHeader& header,
 inline absl::Status Log::WriteRun(absl::Span<BatchToAppend> all, size_t end) {
   absl::Status status;
   if (!run_.pieces.empty()) status = Failed(active().Append(run_.pieces));
-  if (!status.ok()) {
+  if (status.ok()) {
+    for (const AbortedTransaction& aborted : run_.aborted) active().NoteAborted(aborted);
+  } else {
     next_offset_ = run_.first_offset;
+    producers_.ForgetEndedFrom(run_.first_offset);
     for (auto it = run_.producers_before.rbegin(); it != run_.producers_before.rend(); ++it) {
       producers_.Restore(it->first, it->second);
     }
@@ -150,6 +188,7 @@ inline absl::Status Log::WriteRun(absl::Span<BatchToAppend> all, size_t end) {
   }
   run_.pieces.clear();
   run_.producers_before.clear();
+  run_.aborted.clear();
   run_.bytes = 0;
   return status;
 }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
@@ -24,6 +25,8 @@
 #include "log/internal/batch_reader.h"
 #include "log/internal/producer_snapshots.h"
 #include "log/log.h"
+#include "log/producer_state.h"
+#include "log/transaction_marker.h"
 #include "protocol/record_batch.h"
 
 namespace weir::log {
@@ -64,6 +67,7 @@ inline absl::StatusOr<std::unique_ptr<Log>> Log::Open(FileSystem& fs, std::strin
   WEIR_RETURN_IF_ERROR(log->epochs_.Load());
   WEIR_RETURN_IF_ERROR(log->OpenSegments(hint, now_ms));
   if (hint.clean) {
+    WEIR_RETURN_IF_ERROR(log->LoadTransactions(log->active()));
     WEIR_RETURN_IF_ERROR(log->active().Unseal());
   } else {
     WEIR_RETURN_IF_ERROR(log->RecoverSegments(hint));
@@ -95,6 +99,7 @@ inline absl::StatusOr<std::vector<Offset>> Log::CleanDirectory() {
   for (const std::string& name : names) {
     auto base = log_internal::OffsetOfFileName(name, Segment::kIndexSuffix);
     if (!base) base = log_internal::OffsetOfFileName(name, Segment::kTimeIndexSuffix);
+    if (!base) base = log_internal::OffsetOfFileName(name, Segment::kTransactionIndexSuffix);
     if (absl::EndsWith(name, log_internal::kDeletedSuffix) || (base && known.count(*base) == 0)) {
       WEIR_RETURN_IF_ERROR(fs_.Remove(absl::StrCat(directory_, "/", name)));
     }
@@ -135,6 +140,8 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
   // The segment that ends at the recovery point is read too: its indexes may not be durable.
   size_t first = segments_.size() - 1;
   while (first > 0 && segments_[first]->base_offset() >= hint.recovery_point) --first;
+  ProducerState producers;
+  WEIR_RETURN_IF_ERROR(ProducersAt(segments_[first]->base_offset(), &producers));
   for (size_t i = first; i < segments_.size(); ++i) {
     Segment& segment = *segments_[i];
     if (i > first && segment.base_offset() != segments_[i - 1]->next_offset() &&
@@ -145,10 +152,12 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
       WEIR_RETURN_IF_ERROR(DropSegmentsFrom(i));
       break;
     }
-    WEIR_ASSIGN_OR_RETURN(const log_internal::ScanEnd end,
-                          segment.Recover([this](const protocol::RecordBatchView& batch) {
-                            epochs_.AssignInMemory(batch.leader_epoch(), batch.base_offset());
-                          }));
+    if (const Offset base = segment.base_offset();
+        i > 0 && !fs_.Exists(log_internal::SnapshotPath(directory_, base))) {
+      WEIR_RETURN_IF_ERROR(
+          log_internal::WriteSnapshot(fs_, directory_, base, producers, /*sync=*/false));
+    }
+    WEIR_ASSIGN_OR_RETURN(const log_internal::ScanEnd end, RecoverSegment(segment, producers));
     ++report_.segments_scanned;
     report_.bytes_scanned += end.valid_bytes;
     if (end.stopped.ok()) continue;
@@ -166,6 +175,17 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
     break;
   }
   return FinishRecovery(first);
+}
+
+// Reads one segment and takes what its batches say into the epochs, into `producers`, which are
+// those of its start, and into its index of transactions.
+inline absl::StatusOr<log_internal::ScanEnd> Log::RecoverSegment(Segment& segment,
+                                                                 ProducerState& producers) {
+  return segment.Recover([&](const protocol::RecordBatchView& batch) {
+    epochs_.AssignInMemory(batch.leader_epoch(), batch.base_offset());
+    const std::optional<EndedTransaction> ended = producers.Update(batch, MarkerOf(batch));
+    if (ended.has_value() && ended->aborted) segment.NoteAborted(producers.IndexEntry(*ended));
+  });
 }
 
 // Removes segments behind a tail that is not valid.
@@ -203,18 +223,56 @@ inline absl::Status Log::LoadProducers(TimestampMs now_ms) {
         log_internal::RemoveSnapshotsBetween(fs_, directory_, next_offset_, snapshots.back() + 1));
     WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
   }
-  WEIR_ASSIGN_OR_RETURN(const Offset known,
-                        log_internal::LoadLatestSnapshot(fs_, directory_, &producers_));
-  const Offset from = std::max(known, segments_.front()->base_offset());
-  for (const std::unique_ptr<Segment>& segment : segments_) {
-    if (segment->next_offset() <= from) continue;
-    WEIR_RETURN_IF_ERROR(
-        segment->VisitHeaders(from, [this, from](const protocol::RecordBatchHeader& batch) {
-          if (batch.base_offset() >= from) producers_.Update(batch);
-        }));
-  }
+  const ProducerState before = std::move(producers_);
+  WEIR_RETURN_IF_ERROR(ProducersAt(next_offset_, &producers_));
+  producers_.KeepEndedOf(before, next_offset_);
   producers_.Expire(now_ms, config_.producer_id_expiration_ms);
   return absl::OkStatus();
+}
+
+// What is known of producers when the log ends at `end`: from the latest snapshot that is not
+// behind it, and the batches between the two. A snapshot from before the first segment, which a
+// crash may leave, says of transactions that they are open whose markers are deleted.
+inline absl::Status Log::ProducersAt(Offset end, ProducerState* producers) {
+  const Offset base = segments_.front()->base_offset();
+  WEIR_ASSIGN_OR_RETURN(const Offset known,
+                        log_internal::LoadLatestSnapshot(fs_, directory_, base, end, producers));
+  const Offset from = std::max(known, base);
+  for (const std::unique_ptr<Segment>& segment : segments_) {
+    if (segment->next_offset() <= from) continue;
+    if (segment->base_offset() >= end) break;
+    WEIR_RETURN_IF_ERROR(VisitProducers(
+        *segment, from, end,
+        [&](const protocol::RecordBatchHeader& batch,
+            const std::optional<TransactionMarker>& marker) { producers->Update(batch, marker); }));
+  }
+  return absl::OkStatus();
+}
+
+// Visits the batches of a segment that begin in [from, end), with the markers of those that have
+// one.
+inline absl::Status Log::VisitProducers(
+    Segment& segment, Offset from, Offset end,
+    absl::FunctionRef<void(const protocol::RecordBatchHeader&,
+                           const std::optional<TransactionMarker>&)>
+        visit) {
+  absl::Status read;
+  const auto visit_header = [&](const protocol::RecordBatchHeader& batch, int64_t position) {
+    if (batch.base_offset() >= end) return false;
+    if (batch.base_offset() < from) return true;
+    std::optional<TransactionMarker> marker;
+    if (batch.is_control() && batch.has_producer_id()) {
+      const absl::StatusOr<std::string> bytes = segment.ReadBatch(position, batch.size_bytes());
+      read = bytes.status();
+      if (!read.ok()) return false;
+      const auto view = protocol::RecordBatchView::Parse(*bytes);
+      if (view.ok()) marker = MarkerOf(*view);
+    }
+    visit(batch, marker);
+    return true;
+  };
+  WEIR_RETURN_IF_ERROR(segment.VisitHeaders(from, visit_header));
+  return read;
 }
 
 }  // namespace weir::log

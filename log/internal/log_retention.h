@@ -35,6 +35,7 @@ inline absl::Status Log::AdvanceLogStart(Offset offset) {
   if (offset <= log_start_offset_) return absl::OkStatus();
   WEIR_RETURN_IF_ERROR(failed_);
   log_start_offset_ = offset;
+  producers_.ForgetEndedBefore(offset);
   return Failed(epochs_.TruncateFromStart(offset));
 }
 
@@ -94,24 +95,23 @@ inline absl::Status Log::KeepProducers(Offset start) {
 
 inline absl::Status Log::RetireFirstSegment(TimestampMs now_ms) {
   const Segment& segment = *segments_.front();
-  for (const absl::string_view suffix :
-       {Segment::kLogSuffix, Segment::kIndexSuffix, Segment::kTimeIndexSuffix}) {
+  for (const absl::string_view suffix : Segment::kFileSuffixes) {
     const std::string path = segment.Path(suffix);
     const std::string deleted = absl::StrCat(path, log_internal::kDeletedSuffix);
     const absl::Status renamed = fs_.Rename(path, deleted);
     if (absl::IsNotFound(renamed)) continue;
     WEIR_RETURN_IF_ERROR(renamed);
     delayed_deletes_.push_back({deleted, now_ms + config_.file_delete_delay_ms});
+    // One by one, so that no crash leaves a gap between the segments that stay; and before the
+    // indexes go, so that none is left without its transactions. Indexes alone mean nothing.
+    if (suffix == Segment::kLogSuffix) WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
   }
-  // One by one, so that no crash leaves a gap between the segments that stay.
-  WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
   segments_.erase(segments_.begin());
   return absl::OkStatus();
 }
 
 inline absl::Status Log::RemoveFiles(const Segment& segment) {
-  for (const absl::string_view suffix :
-       {Segment::kLogSuffix, Segment::kIndexSuffix, Segment::kTimeIndexSuffix}) {
+  for (const char* const suffix : Segment::kFileSuffixes) {
     const absl::Status removed = fs_.Remove(segment.Path(suffix));
     if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
   }
@@ -127,6 +127,7 @@ inline absl::Status Log::TruncateTo(Offset offset) {
       WEIR_RETURN_IF_ERROR(RemoveFiles(active()));
       segments_.pop_back();
     }
+    WEIR_RETURN_IF_ERROR(LoadTransactions(active()));
     WEIR_RETURN_IF_ERROR(active().TruncateTo(offset));
     WEIR_RETURN_IF_ERROR(active().file()->Sync());
     next_offset_ = active().next_offset();
@@ -165,7 +166,7 @@ inline absl::Status Log::TruncateFullyAndStartAt(Offset offset, TimestampMs now_
   return Failed(restart());
 }
 
-inline void Log::Tick(TimestampMs now_ms) {
+inline void Log::RemoveRetiredFiles(TimestampMs now_ms) {
   const auto due = [&](const DelayedDelete& file) {
     if (file.at_ms > now_ms) return false;
     (void)fs_.Remove(file.path);  // what stays goes when the log is opened
@@ -173,7 +174,11 @@ inline void Log::Tick(TimestampMs now_ms) {
   };
   delayed_deletes_.erase(std::remove_if(delayed_deletes_.begin(), delayed_deletes_.end(), due),
                          delayed_deletes_.end());
-  producers_.Expire(now_ms, config_.producer_id_expiration_ms);
+}
+
+inline void Log::Tick(TimestampMs now_ms) {
+  RemoveRetiredFiles(now_ms);
+  ExpireProducers(now_ms);
   for (const std::unique_ptr<Segment>& segment : segments_) segment->ReleaseIndexes();
 }
 

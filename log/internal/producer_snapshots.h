@@ -78,13 +78,14 @@ inline absl::Status RemoveSnapshotsBetween(FileSystem& fs, const std::string& di
   return absl::OkStatus();
 }
 
-// Reads the latest good snapshot into *state; the offset behind which batches must be replayed, or
-// kNoOffset when there is no good one.
+// Reads the latest good snapshot in [from, end] into *state; the offset behind which batches must
+// be replayed, or kNoOffset when there is no good one.
 inline absl::StatusOr<Offset> LoadLatestSnapshot(FileSystem& fs, const std::string& directory,
-                                                 ProducerState* state) {
+                                                 Offset from, Offset end, ProducerState* state) {
   WEIR_ASSIGN_OR_RETURN(std::vector<Offset> offsets, ListSnapshots(fs, directory));
   std::reverse(offsets.begin(), offsets.end());
   for (const Offset offset : offsets) {
+    if (offset < from || offset > end) continue;
     const std::string path = SnapshotPath(directory, offset);
     absl::StatusOr<std::string> content = ReadWholeFile(fs, path);
     if (!content.ok()) return std::move(content).status();

@@ -27,7 +27,8 @@ namespace weir::server {
 
 // --- Fetch ---------------------------------------------------------------------------------------
 // Fetch: reads each partition on the shard that owns it and answers with slices of its files. While
-// there is less than min_bytes, waits for high watermarks to advance until max_wait_ms is over.
+// there is less than min_bytes, waits until max_wait_ms is over for high watermarks to advance, or
+// for last stable offsets where only committed records are wanted.
 // Sessions (KIP-227) live on the shard of the connection.
 
 namespace {
@@ -187,9 +188,10 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     for (size_t i = 0; i < questions.size(); ++i) {
       // Of several partitions, each may bring the byte that is missing; of one, it must bring all.
       const bool alone = context_.partitions.size() == 1;
-      places.push_back({questions[i].partition,
-                        alone ? questions[i].request.offset : replies[i].answer.high_watermark,
-                        alone ? bytes_min_ : 1});
+      const replication::ReadAnswer& answer = replies[i].answer;
+      const Offset end = read_committed_ ? answer.last_stable_offset : answer.high_watermark;
+      places.push_back({questions[i].partition, alone ? questions[i].request.offset : end,
+                        alone ? bytes_min_ : 1, read_committed_});
     }
     owner.partitions().Await(wait_, places,
                              Reply<Advanced>(&owner == &shard_ ? nullptr : &shard_.loop(),
@@ -305,6 +307,12 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     const bool unknown = answer.error == ErrorCode::kUnknownTopicOrPartition ||
                          answer.error == ErrorCode::kUnknownTopicId;
     if (!read_committed_ && !unknown) data.aborted_transactions = std::nullopt;
+    if (!answer.slice.empty()) {
+      for (const log::AbortedTransaction& aborted : answer.aborted) {
+        data.aborted_transactions->push_back(
+            {aborted.producer_id.value(), aborted.first_offset.value()});
+      }
+    }
     if (reply.diverges()) {
       data.diverging_epoch.epoch = answer.diverging.epoch.value();
       data.diverging_epoch.end_offset = answer.diverging.end_offset.value();
