@@ -24,8 +24,11 @@
 #include "base/status_macros.h"
 #include "log/checkpoint_file.h"
 #include "log/file.h"
+#include "log/leader_epoch_cache.h"
 #include "log/posix_file.h"
 #include "log/producer_state.h"
+#include "log/transaction_index.h"
+#include "log/transaction_marker.h"
 #include "protocol/compression.h"
 #include "protocol/compression_batch.h"
 #include "protocol/record.h"
@@ -41,7 +44,8 @@ namespace {
 
 constexpr FlagSpec kFlags[] = {
     {"files", FlagKind::kMany, "FILE[,...]",
-     "segments, indexes, snapshots: .log, .index, .timeindex, .txnindex, .snapshot, .checkpoint"},
+     "segments, indexes, snapshots: .log, .index, .timeindex, .txnindex, .snapshot, .checkpoint, "
+     "leader-epoch-checkpoint"},
     {"print-data-log", FlagKind::kSwitch, "", "print records with their keys and values"},
     {"deep-iteration", FlagKind::kSwitch, "", "print records without them"},
     {"cluster-metadata-decoder", FlagKind::kSwitch, "", "records are those of __cluster_metadata"},
@@ -178,6 +182,7 @@ class Dump {
     if (!context_.out().json()) context_.out().Line(absl::StrCat("Dumping ", path));
     const size_t slash = path.rfind('/');
     const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+    if (name == log::LeaderEpochCache::kFileName) return LeaderEpochs(path);
     const bool is_snapshot = absl::EndsWith(name, ".checkpoint");
     int64_t base = 0;
     if (!absl::SimpleAtoi(name.substr(0, name.find_first_of(".-")), &base) && !is_snapshot) {
@@ -185,11 +190,12 @@ class Dump {
     }
     if (absl::EndsWith(name, ".log") || is_snapshot) return Segment(path, name, base);
     if (absl::EndsWith(name, ".timeindex")) return TimeIndex(path, base);
-    if (absl::EndsWith(name, ".txnindex")) return TransactionIndex(path);
+    if (absl::EndsWith(name, ".txnindex")) return TransactionIndex(path, base);
     if (absl::EndsWith(name, ".index")) return OffsetIndex(path, base);
     if (absl::EndsWith(name, ".snapshot")) return ProducerSnapshot(path);
     return absl::InvalidArgumentError(
-        "expected .log, .index, .timeindex, .txnindex, .snapshot or .checkpoint");
+        "expected .log, .index, .timeindex, .txnindex, .snapshot, .checkpoint or "
+        "leader-epoch-checkpoint");
   }
 
  private:
@@ -368,18 +374,61 @@ class Dump {
     return absl::OkStatus();
   }
 
-  absl::Status TransactionIndex(const std::string& path) {
-    constexpr size_t kEntryBytes = 34;
+  // The producers whose ABORT markers are in the segment that an index belongs to, by the offsets
+  // of these; nothing when the segment is not beside it.
+  absl::StatusOr<std::optional<std::map<int64_t, int64_t>>> AbortMarkers(const std::string& index) {
+    const std::string path = absl::StrCat(index.substr(0, index.rfind('.')), ".log");
+    if (!files_.Exists(path)) {
+      context_.Note(absl::StrCat(path, " is not there: ", index, " is not compared with it"));
+      return std::optional<std::map<int64_t, int64_t>>();
+    }
+    std::map<int64_t, int64_t> markers;
+    WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<log::File> file,
+                          files_.Open(path, log::OpenMode::kRead));
+    Batches batches(*file);
+    while (true) {
+      const auto batch = batches.Next();
+      if (!batch.ok() || !batch->has_value()) return markers;
+      const std::optional<log::TransactionMarker> marker = log::MarkerOf(**batch);
+      if (!marker.has_value() || !marker->aborts) continue;
+      markers[(*batch)->base_offset().value()] = (*batch)->producer_id().value();
+    }
+  }
+
+  absl::Status TransactionIndex(const std::string& path, int64_t base) {
+    constexpr size_t kEntryBytes = log::TransactionIndex::kEntryBytes;
     WEIR_ASSIGN_OR_RETURN(const std::string bytes, Whole(path, kEntryBytes));
+    WEIR_ASSIGN_OR_RETURN(const auto markers, AbortMarkers(path));
     for (size_t at = 0; at < bytes.size(); at += kEntryBytes) {
       const char* from = bytes.data() + at;
       const auto number = [&](size_t i) {
         return static_cast<int64_t>(LoadBig64(from + 2 + 8 * i));
       };
-      Row row("transaction_index_entry", path);
-      row.Add("version", int32_t{LoadBig16(from)}).Add("producerId", number(0));
-      row.Add("firstOffset", number(1)).Add("lastOffset", number(2));
-      row.Add("lastStableOffset", number(3)).Print(context_.out());
+      if (!verify_only_) {
+        Row row("transaction_index_entry", path);
+        row.Add("version", int32_t{LoadBig16(from)}).Add("producerId", number(0));
+        row.Add("firstOffset", number(1)).Add("lastOffset", number(2));
+        row.Add("lastStableOffset", number(3)).Print(context_.out());
+      }
+      if (!markers.has_value()) continue;
+      const auto it = markers->find(number(2));
+      if (it == markers->end() || it->second != number(0)) {
+        context_.Fail(absl::DataLossError(absl::StrCat(
+            path, ": producer ", number(0), " has no ABORT marker at offset ", number(2))));
+      }
+    }
+    return log::TransactionIndex::Decode(Offset(base), bytes).status();
+  }
+
+  // Where leader epochs start; Kafka's tool has nothing like it.
+  absl::Status LeaderEpochs(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    log::LeaderEpochCache epochs(&files_, slash == std::string::npos ? "." : path.substr(0, slash));
+    WEIR_RETURN_IF_ERROR(epochs.Load());
+    for (const log::EpochEntry& entry : epochs.entries()) {
+      Row row("leader_epoch", path);
+      row.Add("epoch", entry.epoch.value()).Add("startOffset", entry.start_offset.value());
+      row.Print(context_.out());
     }
     return absl::OkStatus();
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +21,7 @@
 #include "log/partition_metadata.h"
 #include "log/producer_state.h"
 #include "log/time_index.h"
+#include "log/transaction_index.h"
 
 namespace weir::log {
 namespace {
@@ -72,6 +74,22 @@ void CheckTimeIndex(absl::string_view bytes) {
   }
   index->TruncateTo(last.offset);
   WEIR_CHECK(index->entries() == 0 || index->Last().offset < last.offset);
+}
+
+void CheckTransactions(absl::string_view bytes) {
+  const Offset base(100);
+  auto index = TransactionIndex::Decode(base, bytes);
+  if (!index.ok()) return CheckRefusal(index.status());
+  WEIR_CHECK(index->Encode() == bytes);
+  for (const int64_t target : kTargets) {
+    std::vector<AbortedTransaction> found;
+    (void)index->Collect(base, Offset(target), &found);
+    for (const AbortedTransaction& aborted : found) {
+      WEIR_CHECK(aborted.first_offset < Offset(target) && aborted.last_offset >= base);
+    }
+    index->TruncateTo(Offset(target));
+    WEIR_CHECK(index->empty() || index->entries().back().last_offset < Offset(target));
+  }
 }
 
 void CheckProducers(absl::string_view bytes) {
@@ -164,7 +182,7 @@ using Check = void (*)(absl::string_view);
 
 constexpr Check kChecks[] = {
     CheckOffsetIndex, CheckTimeIndex, CheckProducers,      CheckMendedProducers, CheckEpochs,
-    CheckOffsets,     CheckTopicId,   CheckMetaProperties, CheckQuorumState,
+    CheckOffsets,     CheckTopicId,   CheckMetaProperties, CheckQuorumState,     CheckTransactions,
 };
 
 }  // namespace
