@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "log/cleaning_plan.h"
 #include "log/file.h"
 #include "log/internal/batch_reader.h"
 #include "log/leader_epoch_cache.h"
@@ -74,8 +75,8 @@ class Log {
   absl::Status Flush();
 
   // Drops the batch that holds `offset` and everything behind it, durably. Before either
-  // truncation the owner durably lowers the recovery point to 0: a crash may leave any part of it
-  // done.
+  // truncation the owner durably lowers the recovery point to 0, and what it has of cleaned_to() to
+  // `offset`: a crash may leave any part of it done.
   absl::Status TruncateTo(Offset offset);
   // Drops everything; the log is empty and starts at `offset` then.
   absl::Status TruncateFullyAndStartAt(Offset offset, TimestampMs now_ms);
@@ -85,6 +86,21 @@ class Log {
   // Applies retention to what is before `upper_bound` (the high watermark). Returns how many
   // segments went. Their files are renamed, and removed by Tick after file_delete_delay_ms.
   absl::StatusOr<int> DeleteOldSegments(TimestampMs now_ms, Offset upper_bound);
+  // --- compaction (log/cleaner.h) -----------------------------------------------------------
+
+  // How much there is to clean before `upper_bound`, the last stable offset.
+  absl::StatusOr<Dirt> MeasureDirt(TimestampMs now_ms, Offset upper_bound);
+  // What a Cleaning of that needs to know. The log may be read and appended to meanwhile.
+  absl::StatusOr<CleaningPlan> PlanCleaning(TimestampMs now_ms, Offset upper_bound);
+  // Puts a cleaned segment, durably, in the place of its sources, whose files stay readable where a
+  // LogSlice has them. kAborted, with the cleaned files removed, when the sources are not there any
+  // more. After another error the log has failed.
+  absl::Status ReplaceSegments(const CleanedSegment& cleaned, TimestampMs now_ms);
+  // All of a plan of that generation is replaced. The owner persists cleaned_to().
+  void FinishCleaning(uint64_t generation, Offset cleaned_to);
+  // Everything before it has been cleaned.
+  Offset cleaned_to() const { return cleaned_to_; }
+
   // Housekeeping, every few minutes: the two below, and frees indexes that nobody used.
   void Tick(TimestampMs now_ms);
   // Of retired segments, those whose time has come.
@@ -191,6 +207,7 @@ class Log {
                                                      const std::optional<TransactionMarker>&)>
                                   visit);
   static Offset MustReach(const RecoveryHint& hint);
+  bool MayFollow(const Segment& before, const Segment& segment, const RecoveryHint& hint) const;
   absl::Status CheckReached(Offset recovery_point) const;
 
   // internal/log_append.h
@@ -218,8 +235,16 @@ class Log {
   // internal/log_retention.h
   bool ShouldDelete(Segment& segment, Offset end, int64_t bytes_over, TimestampMs now_ms) const;
   absl::Status KeepProducers(Offset start);
+  absl::Status SetAside(const Segment& segment, TimestampMs now_ms);
   absl::Status RetireFirstSegment(TimestampMs now_ms);
   absl::Status RemoveFiles(const Segment& segment);
+  absl::Status SyncRemoval();
+
+  // internal/log_clean.h
+  absl::StatusOr<size_t> FirstUncleanable(TimestampMs now_ms, Offset first_dirty,
+                                          Offset upper_bound);
+  std::optional<size_t> FindSources(const CleanedSegment& cleaned) const;
+  absl::Status Replace(const CleanedSegment& cleaned, size_t first, TimestampMs now_ms);
 
   // internal/log_read.h
   size_t SegmentIndexFor(Offset offset) const;
@@ -238,6 +263,8 @@ class Log {
   Offset log_start_offset_{0};
   Offset next_offset_{0};
   Offset flushed_offset_{0};
+  Offset cleaned_to_{0};
+  uint64_t truncations_ = 0;
   absl::Status failed_;
   FlushInFlight flush_;
   std::vector<std::unique_ptr<File>> unsynced_indexes_;  // of segments sealed since the last flush
@@ -249,6 +276,7 @@ class Log {
 }  // namespace weir::log
 
 #include "log/internal/log_append.h"        // IWYU pragma: export
+#include "log/internal/log_clean.h"         // IWYU pragma: export
 #include "log/internal/log_flush.h"         // IWYU pragma: export
 #include "log/internal/log_open.h"          // IWYU pragma: export
 #include "log/internal/log_read.h"          // IWYU pragma: export

@@ -6,6 +6,7 @@
 #define WEIR_LOG_LOG_TYPES_H_
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -28,7 +29,12 @@ struct LogConfig : SegmentConfig {
   int64_t file_delete_delay_ms = 60'000;
   int64_t producer_id_expiration_ms = int64_t{24} * 3600 * 1000;
   bool log_append_time = false;  // message.timestamp.type=LogAppendTime
-  bool compact = false;          // cleanup.policy has compact: offsets may be missing inside
+  // Compaction: see log/cleaner.h.
+  bool compact = false;  // cleanup.policy has compact: offsets may be missing inside
+  double min_cleanable_dirty_ratio = 0.5;
+  int64_t delete_retention_ms = int64_t{24} * 3600 * 1000;
+  int64_t min_compaction_lag_ms = 0;
+  int64_t max_compaction_lag_ms = std::numeric_limits<int64_t>::max();
 };
 
 // What the owner knows of a log that it opens; it persists these for all logs of a directory.
@@ -37,10 +43,12 @@ struct RecoveryHint {
   // A flushed_offset() of before, 0 since before a truncation. Data below it must be there.
   Offset recovery_point{0};
   Offset log_start_offset{0};  // set by AdvanceLogStart
+  Offset cleaned_to{0};        // a cleaned_to() of before, lowered before a truncation as well
 };
 
 // What Open had to do.
 struct RecoveryReport {
+  int64_t replacements_finished = 0;  // of segments by cleaned ones, which a crash had cut off
   int64_t segments_scanned = 0;
   int64_t bytes_scanned = 0;
   // A tail behind the recovery point that was not valid, and was dropped.

@@ -165,7 +165,7 @@ class Segment {
     WEIR_RETURN_IF_ERROR(LoadIndexes());
     const Offset from = std::max(indexes_->times.Lookup(target).offset, start);
     return Walk(indexes_->offsets.Lookup(from).position, [&](const BatchSpot& batch) {
-      return batch.last_offset() >= from && batch.max_timestamp >= target;
+      return batch.last_offset() >= from && batch.max_timestamp >= target && batch.record_count > 0;
     });
   }
 
@@ -275,7 +275,7 @@ class Segment {
   int64_t size_bytes() const { return file_->size_bytes(); }
   const std::shared_ptr<File>& file() const { return file_; }
   std::string Path(absl::string_view suffix) const {
-    return absl::StrCat(directory_, "/", SegmentFileName(base_, suffix));
+    return absl::StrCat(directory_, "/", SegmentFileName(base_, suffix), config_.file_ending);
   }
 
  private:
@@ -344,7 +344,7 @@ class Segment {
     if (batch.max_timestamp() > max_.timestamp) {
       max_ = {batch.max_timestamp(), batch.last_offset()};
     }
-    if (bytes_since_index_ > config_.index_interval_bytes) {
+    if (bytes_since_index_ > config_.index_interval_bytes && !IndexesFull()) {
       indexes_->offsets.Append(batch.last_offset(), position);
       if (max_.timestamp != kNoTimestamp) indexes_->times.MaybeAppend(max_.timestamp, max_.offset);
       bytes_since_index_ = 0;
@@ -460,7 +460,8 @@ class Segment {
                                batch.base_offset(),
                                batch.next_offset(),
                                batch.max_timestamp(),
-                               batch.leader_epoch()};
+                               batch.leader_epoch(),
+                               batch.record_count()};
           if (matches(spot)) found = spot;
           return !found.has_value();
         }));

@@ -17,7 +17,8 @@ struct SegmentConfig {
   // A segment ends earlier by up to this, each by another time: so that those of many partitions do
   // not end together.
   int64_t segment_jitter_ms = 0;
-  bool preallocate = false;  // takes segment_bytes of the disk when a segment begins
+  bool preallocate = false;      // takes segment_bytes of the disk when a segment begins
+  const char* file_ending = "";  // of the names of a segment that compaction is making
 };
 
 }  // namespace weir::log

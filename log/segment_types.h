@@ -22,6 +22,7 @@ struct BatchSpot {
   Offset next_offset;
   TimestampMs max_timestamp = kNoTimestamp;
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
+  int32_t record_count = 0;  // none: compaction left the header alone
 
   Offset last_offset() const { return next_offset - 1; }
 };
@@ -36,6 +37,11 @@ struct SegmentCut {
 inline std::string SegmentFileName(Offset base, absl::string_view suffix) {
   return absl::StrFormat("%020d%s", base.value(), suffix);
 }
+
+// Of the files of a segment that compaction is making, and of one that is to replace others
+// (docs/formats/compaction.md).
+inline constexpr char kCleanedEnding[] = ".cleaned";
+inline constexpr char kSwapEnding[] = ".swap";
 
 }  // namespace weir::log
 

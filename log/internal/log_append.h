@@ -195,6 +195,13 @@ inline absl::Status Log::WriteRun(absl::Span<BatchToAppend> all, size_t end) {
 
 // Seals the active segment and starts a new one at the log's end.
 inline absl::Status Log::Roll(TimestampMs now_ms) {
+  if (config_.compact) {
+    // Recovery takes gaps between the segments of a compacted log as they are, so none may come
+    // from a tail that was not durable.
+    const absl::Status durable = active().file()->Sync();
+    failed_.Update(durable);  // even for want of space: the pages may be gone
+    WEIR_RETURN_IF_ERROR(durable);
+  }
   WEIR_RETURN_IF_ERROR(Failed(active().Seal(&unsynced_indexes_)));
   auto segment = Segment::Create(&fs_, directory_, next_offset_, config_, now_ms);
   absl::Status status = segment.status();

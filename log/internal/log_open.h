@@ -24,6 +24,7 @@
 #include "base/status_macros.h"
 #include "log/internal/batch_reader.h"
 #include "log/internal/producer_snapshots.h"
+#include "log/internal/swap_recovery.h"
 #include "log/log.h"
 #include "log/producer_state.h"
 #include "log/transaction_marker.h"
@@ -82,11 +83,14 @@ inline absl::StatusOr<std::unique_ptr<Log>> Log::Open(FileSystem& fs, std::strin
     // Records were deleted up to there that had not been flushed when the log was cut off.
     WEIR_RETURN_IF_ERROR(log->TruncateFullyAndStartAt(log->log_start_offset_, now_ms));
   }
+  log->cleaned_to_ = std::min(hint.cleaned_to, log->next_offset_);
   return log;
 }
 
 // Removes what an earlier run left over; the base offsets of the segments, ascending.
 inline absl::StatusOr<std::vector<Offset>> Log::CleanDirectory() {
+  WEIR_ASSIGN_OR_RETURN(report_.replacements_finished,
+                        log_internal::FinishReplacements(fs_, directory_));
   WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_.List(directory_));
   std::vector<Offset> bases;
   std::set<Offset> known;
@@ -136,6 +140,15 @@ inline absl::Status Log::CheckReached(Offset recovery_point) const {
       segments_.back()->size_bytes()));
 }
 
+// Whether a segment may stand behind another that ends where it does. Where compaction was at work,
+// offsets may be missing between the two; elsewhere that is a tail that was not durable.
+inline bool Log::MayFollow(const Segment& before, const Segment& segment,
+                           const RecoveryHint& hint) const {
+  const Offset base = segment.base_offset();
+  if (base <= before.next_offset()) return base == before.next_offset();
+  return config_.compact || base <= hint.recovery_point || base <= hint.cleaned_to;
+}
+
 inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
   // The segment that ends at the recovery point is read too: its indexes may not be durable.
   size_t first = segments_.size() - 1;
@@ -144,8 +157,7 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
   WEIR_RETURN_IF_ERROR(ProducersAt(segments_[first]->base_offset(), &producers));
   for (size_t i = first; i < segments_.size(); ++i) {
     Segment& segment = *segments_[i];
-    if (i > first && segment.base_offset() != segments_[i - 1]->next_offset() &&
-        !(config_.compact && segment.base_offset() > segments_[i - 1]->next_offset())) {
+    if (i > first && !MayFollow(*segments_[i - 1], segment, hint)) {
       next_offset_ = segments_[i - 1]->next_offset();
       report_.truncated_reason = absl::StrCat("expected a segment at offset ", next_offset_.value(),
                                               ", came one at ", segment.base_offset().value());
@@ -171,6 +183,8 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
     report_.truncated_reason = std::string(end.stopped.message());
     next_offset_ = segment.next_offset();
     WEIR_RETURN_IF_ERROR(DropSegmentsFrom(i + 1));
+    // As long as this one is damaged, none behind it counts.
+    WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
     WEIR_RETURN_IF_ERROR(segment.TruncateToValid(end));
     break;
   }

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -54,6 +56,30 @@ inline std::optional<RecordTime> FindRecord(const protocol::RecordBatchHeader& b
     at = next;
   }
   return std::nullopt;
+}
+
+// The first of the batches with records that end at `start` or behind and are latest; `latest` is
+// the segment's MaxTimestamp.
+inline absl::StatusOr<std::optional<BatchSpot>> FindLatest(Segment& segment, TimestampMs latest,
+                                                           Offset start) {
+  WEIR_ASSIGN_OR_RETURN(std::optional<BatchSpot> found, segment.FindByTimestamp(latest, start));
+  if (found.has_value()) return found;
+  // Only a batch that compaction left without records is as late.
+  WEIR_RETURN_IF_ERROR(
+      segment.VisitHeaders(start, [&](const protocol::RecordBatchHeader& batch, int64_t position) {
+        if (batch.record_count() > 0 &&
+            (!found.has_value() || batch.max_timestamp() > found->max_timestamp)) {
+          found = {position,
+                   batch.size_bytes(),
+                   batch.base_offset(),
+                   batch.next_offset(),
+                   batch.max_timestamp(),
+                   batch.leader_epoch(),
+                   batch.record_count()};
+        }
+        return true;
+      }));
+  return found;
 }
 
 }  // namespace log_internal
@@ -110,9 +136,9 @@ inline absl::StatusOr<LogSlice> Log::Read(Offset from, int64_t max_bytes, Offset
     }
   }
   if (end.position <= first->position || end.next_offset <= from) {
-    return absl::DataLossError(absl::StrCat(
-        segment.Path(Segment::kLogSuffix), ": at position ", end.position,
-        ": expected an offset behind ", from.value(), ", came ", end.next_offset.value()));
+    return absl::DataLossError(absl::StrCat(segment.Path(Segment::kLogSuffix), ": at position ",
+                                            end.position, ": expected an offset behind ",
+                                            from.value(), ", came ", end.next_offset.value()));
   }
   slice.file = segment.file();
   slice.position = first->position;
@@ -168,19 +194,28 @@ inline absl::StatusOr<std::optional<FoundRecord>> Log::FindByTimestamp(Timestamp
 }
 
 inline absl::StatusOr<std::optional<FoundRecord>> Log::MaxTimestamp(DecodeRecords decode) {
-  Segment* best = nullptr;
-  TimestampMs latest = kNoTimestamp;
+  // From the latest on: what a segment has latest may be a batch without records.
+  std::vector<std::pair<TimestampMs, Segment*>> by_time;
   for (const std::unique_ptr<Segment>& segment : segments_) {
     WEIR_ASSIGN_OR_RETURN(const TimestampOffset last, segment->MaxTimestamp());
-    if (last.timestamp <= latest) continue;
-    latest = last.timestamp;
-    best = segment.get();
+    if (last.timestamp != kNoTimestamp) by_time.emplace_back(last.timestamp, segment.get());
   }
-  if (best == nullptr) return std::optional<FoundRecord>();
-  WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> spot,
-                        best->FindByTimestamp(latest, log_start_offset_));
-  if (!spot.has_value()) return std::optional<FoundRecord>();
-  return FindInBatch(*best, *spot, latest, decode);
+  std::stable_sort(by_time.begin(), by_time.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::optional<BatchSpot> best;
+  Segment* in = nullptr;
+  for (const auto& [latest, segment] : by_time) {
+    if (best.has_value() && best->max_timestamp >= latest) break;
+    WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> spot,
+                          log_internal::FindLatest(*segment, latest, log_start_offset_));
+    if (!spot.has_value() || (best.has_value() && spot->max_timestamp <= best->max_timestamp)) {
+      continue;
+    }
+    best = spot;
+    in = segment;
+  }
+  if (!best.has_value()) return std::optional<FoundRecord>();
+  return FindInBatch(*in, *best, best->max_timestamp, decode);
 }
 
 }  // namespace weir::log

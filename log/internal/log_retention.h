@@ -93,8 +93,9 @@ inline absl::Status Log::KeepProducers(Offset start) {
   return fs_.SyncDirectory(directory_);
 }
 
-inline absl::Status Log::RetireFirstSegment(TimestampMs now_ms) {
-  const Segment& segment = *segments_.front();
+// Gives the segment's files the names of deleted ones: the log's durably before those of its
+// indexes, so that none is left without its transactions. Indexes alone mean nothing.
+inline absl::Status Log::SetAside(const Segment& segment, TimestampMs now_ms) {
   for (const absl::string_view suffix : Segment::kFileSuffixes) {
     const std::string path = segment.Path(suffix);
     const std::string deleted = absl::StrCat(path, log_internal::kDeletedSuffix);
@@ -102,10 +103,14 @@ inline absl::Status Log::RetireFirstSegment(TimestampMs now_ms) {
     if (absl::IsNotFound(renamed)) continue;
     WEIR_RETURN_IF_ERROR(renamed);
     delayed_deletes_.push_back({deleted, now_ms + config_.file_delete_delay_ms});
-    // One by one, so that no crash leaves a gap between the segments that stay; and before the
-    // indexes go, so that none is left without its transactions. Indexes alone mean nothing.
     if (suffix == Segment::kLogSuffix) WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
   }
+  return absl::OkStatus();
+}
+
+// One by one, so that no crash leaves a gap between the segments that stay.
+inline absl::Status Log::RetireFirstSegment(TimestampMs now_ms) {
+  WEIR_RETURN_IF_ERROR(SetAside(*segments_.front(), now_ms));
   segments_.erase(segments_.begin());
   return absl::OkStatus();
 }
@@ -118,19 +123,28 @@ inline absl::Status Log::RemoveFiles(const Segment& segment) {
   return absl::OkStatus();
 }
 
+// Between the segments that go, from the last on. No crash may leave a gap in a compacted log:
+// recovery would take it as it is.
+inline absl::Status Log::SyncRemoval() {
+  return config_.compact ? fs_.SyncDirectory(directory_) : absl::OkStatus();
+}
+
 inline absl::Status Log::TruncateTo(Offset offset) {
   WEIR_RETURN_IF_ERROR(failed_);
   if (offset >= next_offset_) return absl::OkStatus();
   if (offset <= log_start_offset_) return TruncateFullyAndStartAt(offset, kNoTimestamp);
+  ++truncations_;
   const auto truncate = [&]() -> absl::Status {
     while (segments_.size() > 1 && active().base_offset() >= offset) {
       WEIR_RETURN_IF_ERROR(RemoveFiles(active()));
+      WEIR_RETURN_IF_ERROR(SyncRemoval());
       segments_.pop_back();
     }
     WEIR_RETURN_IF_ERROR(LoadTransactions(active()));
     WEIR_RETURN_IF_ERROR(active().TruncateTo(offset));
     WEIR_RETURN_IF_ERROR(active().file()->Sync());
     next_offset_ = active().next_offset();
+    cleaned_to_ = std::min(cleaned_to_, next_offset_);
     ForgetFlushBeyond(next_offset_);
     WEIR_RETURN_IF_ERROR(epochs_.TruncateFromEnd(next_offset_));
     WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
@@ -144,9 +158,12 @@ inline absl::Status Log::TruncateTo(Offset offset) {
 
 inline absl::Status Log::TruncateFullyAndStartAt(Offset offset, TimestampMs now_ms) {
   WEIR_RETURN_IF_ERROR(failed_);
+  ++truncations_;
+  cleaned_to_ = Offset(0);
   const auto restart = [&]() -> absl::Status {
-    for (const std::unique_ptr<Segment>& segment : segments_) {
-      WEIR_RETURN_IF_ERROR(RemoveFiles(*segment));
+    for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
+      WEIR_RETURN_IF_ERROR(RemoveFiles(**segment));
+      WEIR_RETURN_IF_ERROR(SyncRemoval());
     }
     WEIR_RETURN_IF_ERROR(log_internal::RemoveSnapshotsBetween(fs_, directory_, kNoOffset,
                                                               std::max(next_offset_, offset) + 1));
