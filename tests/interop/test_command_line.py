@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import signal
+import shutil
 import subprocess
 import time
 
@@ -358,6 +359,26 @@ class DumpLogTest(CommandLineTest):
         ours = self.dump(files[:1], "--print-data-log")
         self.assertEqual([line.strip() for line in ours.splitlines()], [line.strip() for line in theirs.splitlines()])
         self.broker.start()
+
+    def test_transactions_as_kafkas_tool_says_them(self):
+        """Of a partition that Kafka wrote, against what Kafka's tool said of it: log/testdata/README.md."""
+        folder = os.path.join(support.ROOT, "log/testdata/kafka-transactions")
+        names = sorted(name for name in os.listdir(folder) if name.endswith((".log", ".txnindex", ".snapshot")))
+        done = subprocess.run([WEIR, "dump-log", "--deep-iteration", "--print-data-log", "--files", ",".join(names)],
+                              cwd=folder, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(folder, "dump.txt"), encoding="utf-8") as file:
+            self.assertEqual(done.stdout.decode().splitlines(), file.read().splitlines())
+        epochs = self.dump([os.path.join(folder, "leader-epoch-checkpoint")])
+        self.assertIn("epoch: 0 startOffset: 0", epochs)
+        copies = [shutil.copy(os.path.join(folder, f"{0:020}{suffix}"), self.broker.folder)
+                  for suffix in (".log", ".txnindex")]
+        with open(copies[1], "r+b") as file:
+            file.seek(9)
+            file.write(b"\2")  # another producer's
+        done = subprocess.run([WEIR, "dump-log", "--files", copies[1]], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("producer 2 has no ABORT marker at offset 12", done.stderr.decode())
 
     def test_the_brokers_own_topics(self):
         self.create()
