@@ -31,7 +31,7 @@ def crc32c(data):
 
 
 def record_batch(count=1, last_offset_delta=None, crc_error=0, magic=2, attributes=0, length_error=0, records=None,
-                 timestamp=1_700_000_000_000):
+                 timestamp=1_700_000_000_000, producer=(-1, -1, -1)):
     """A v2 batch of `count` records without keys; the other arguments make it wrong."""
     if records is None:
         records = b""
@@ -41,7 +41,7 @@ def record_batch(count=1, last_offset_delta=None, crc_error=0, magic=2, attribut
             records += bytes([len(body) * 2]) + body
     delta = count - 1 if last_offset_delta is None else last_offset_delta
     now = timestamp
-    tail = struct.pack(">hiqqqhii", attributes, delta, now, now, -1, -1, -1, count) + records
+    tail = struct.pack(">hiqqqhii", attributes, delta, now, now, *producer, count) + records
     head = struct.pack(">ibI", 0, magic, crc32c(tail) ^ crc_error)
     return struct.pack(">qi", 0, len(head) + len(tail) + length_error) + head + tail
 
@@ -176,6 +176,7 @@ class BadInputTest(support.BrokerTest):
             "count and offsets differ": (record_batch(count=2, last_offset_delta=5), {2, 87}),
             "count without records": (record_batch(count=5, records=b"", last_offset_delta=4), {2, 87}),
             "control batch": (record_batch(attributes=0x20), {2, 87}),
+            "of a transaction that nobody opened": (record_batch(attributes=0x10, producer=(4711, 0, 0)), {48, 53}),
             "codec 7": (record_batch(attributes=7), {-1, 2, 76, 87}),
             "magic 3": (record_batch(magic=3), {2, 43, 87}),
             "header only": (record_batch()[:40], {2, 87}),
