@@ -376,12 +376,10 @@ TEST_P(PollerTest, WhatIsOnDiskOnlyIsReadBeforeItIsSent) {
   std::string received;
   std::thread reader([&] { received = client.ReceiveAll(content.size()); });
   size_t sent = 0;
-  int read = 0;
   while (sent < content.size()) {
     IoResult result =
         poller_->SendFile(socket, file, static_cast<int64_t>(sent), content.size() - sent);
     if (result.kind == IoKind::kWouldBlock) {
-      read += !IsCached(file.fd(), static_cast<int64_t>(sent), 1, false);
       poller_->Watch(socket, false, true);
       EXPECT_TRUE(WaitFor(socket).writable);
       poller_->Watch(socket, false, false);
