@@ -38,7 +38,7 @@ class CountingFiles final : public FileSystem {
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
     absl::StatusOr<std::unique_ptr<File>> file = files_.Open(path, mode);
     if (!file.ok()) return file.status();
-    return std::make_unique<CountingFile>(*std::move(file), &reads[path]);
+    return std::make_unique<CountingFile>(*std::move(file), &reads[path], &syncs);
   }
   absl::Status Remove(const std::string& path) override { return files_.Remove(path); }
   absl::Status Rename(const std::string& from, const std::string& to) override {
@@ -71,12 +71,13 @@ class CountingFiles final : public FileSystem {
   }
 
   std::map<std::string, Reads> reads;
+  int syncs = 0;  // of files
 
  private:
   class CountingFile final : public File {
    public:
-    CountingFile(std::unique_ptr<File> file, Reads* reads)
-        : file_(std::move(file)), reads_(reads) {}
+    CountingFile(std::unique_ptr<File> file, Reads* reads, int* syncs)
+        : file_(std::move(file)), reads_(reads), syncs_(syncs) {}
     absl::StatusOr<size_t> ReadAt(int64_t position, absl::Span<char> into) const override {
       absl::StatusOr<size_t> got = file_->ReadAt(position, into);
       ++reads_->calls;
@@ -88,13 +89,17 @@ class CountingFiles final : public FileSystem {
     }
     absl::Status Truncate(int64_t size_bytes) override { return file_->Truncate(size_bytes); }
     int64_t size_bytes() const override { return file_->size_bytes(); }
-    absl::Status Sync() override { return file_->Sync(); }
+    absl::Status Sync() override {
+      ++*syncs_;
+      return file_->Sync();
+    }
     void StartSync(SyncToken token) override { file_->StartSync(token); }
     int NativeHandle() const override { return file_->NativeHandle(); }
 
    private:
     const std::unique_ptr<File> file_;
     Reads* const reads_;
+    int* const syncs_;
   };
 
   MemoryFileSystem files_;
@@ -179,6 +184,15 @@ TEST_F(RecoveryReads, AnUncleanStartReadsFromTheSegmentOfTheRecoveryPointOn) {
       }
     }
   }
+}
+
+TEST_F(RecoveryReads, WhatIsDurableAlreadyIsNotSyncedAgain) {
+  ASSERT_TRUE(Filled()->Flush().ok());
+  files_.syncs = 0;
+  Open(/*clean=*/false, BaseOf(kSegments));  // nothing is behind the recovery point
+  EXPECT_EQ(files_.syncs, 0);
+  Open(/*clean=*/false, BaseOf(kSegments) - 1);
+  EXPECT_EQ(files_.syncs, 1);
 }
 
 }  // namespace

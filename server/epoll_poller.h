@@ -7,7 +7,6 @@
 #define WEIR_SERVER_EPOLL_POLLER_H_
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -128,8 +127,7 @@ class EpollPoller final : public FdPoller {
   }
 
   void StartDiskRead(SocketId id, int file, int64_t position, size_t bytes) override {
-    // A descriptor of its own: whoever sends may close the file before its turn comes.
-    const int own = ::fcntl(file, F_DUPFD_CLOEXEC, 0);
+    const int own = OpenForReading(file);
     if (own < 0) return DiskRead(id);  // sendfile waits for the disk then
     readers_->Start({id, own, position, bytes});
   }

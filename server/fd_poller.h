@@ -159,6 +159,7 @@ class FdPoller : public Poller {
     bool awaits_disk = false;   // what is to be sent is being read
     bool has_arrived = false;   // it was, and has not been sent
     uint8_t strict_checks = 0;  // how many pieces to come are looked at closely
+    int file = -1;              // the descriptor that a piece was sent from last
 
     bool wants_writable() const { return writable && !awaits_disk; }
   };
@@ -212,6 +213,7 @@ class FdPoller : public Poller {
   static constexpr size_t kPiecesMax = 64;
   static constexpr size_t kCopyBytesMax = 256 << 10;
   static constexpr size_t kWindowBytes = size_t{1} << 20;  // of a file, looked at and sent at once
+  static constexpr size_t kStrictBytes = size_t{256} << 10;  // whose sending costs much more
   static constexpr uint8_t kStrictChecks = 64;  // after a cold piece its neighbours are likely so
 
   // Whether this piece of a file can be sent without waiting for the disk. Who waited once sends
@@ -220,8 +222,9 @@ class FdPoller : public Poller {
     Socket& at = At(socket);
     if (at.awaits_disk) return false;
     if (std::exchange(at.has_arrived, false)) return true;
-    const bool strict = at.strict_checks > 0;
-    if (strict) --at.strict_checks;
+    if (std::exchange(at.file, file) != file) ReadNothingAhead(file);
+    const bool strict = at.strict_checks > 0 || bytes >= kStrictBytes;
+    if (at.strict_checks > 0) --at.strict_checks;
     if (IsCached(file, position, bytes, strict)) return true;
     at.strict_checks = kStrictChecks;
     at.awaits_disk = true;

@@ -34,6 +34,7 @@
 #include "log/file.h"
 #include "log/uring_ring.h"
 #include "server/fd_poller.h"
+#include "server/page_cache.h"
 #include "server/poller.h"
 
 namespace weir::server {
@@ -156,14 +157,17 @@ class UringPoller final : public FdPoller {
   void StartDiskRead(SocketId id, int file, int64_t position, size_t bytes) override {
     // What is read into is looked at by nobody: one buffer serves all reads under way.
     if (scratch_ == nullptr) scratch_.reset(new char[kScratchBytes]);
+    const int own = OpenForReading(file);
+    if (own < 0) return DiskRead(id);  // sendfile waits for the disk then
     io_uring_sqe* const sqe = NextSqe();
-    io_uring_prep_read(sqe, file, scratch_.get(),
+    io_uring_prep_read(sqe, own, scratch_.get(),
                        static_cast<unsigned>(std::min(bytes, kScratchBytes)),
                        static_cast<uint64_t>(position));
     io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);  // copied by a worker, not by this thread
     io_uring_sqe_set_data64(sqe, kRead | id.value());
     ++reads_in_flight_;
-    Submit();  // now: whoever sends may close the file, and its number may come again
+    Submit();  // from here on the ring holds the file
+    ::close(own);
   }
 
   void ArmLater(SocketId id) {

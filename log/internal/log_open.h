@@ -124,7 +124,8 @@ inline absl::Status Log::OpenSegments(const RecoveryHint& hint, TimestampMs now_
   WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Segment> segment,
                         Segment::Create(&fs_, directory_, hint.log_start_offset, config_, now_ms));
   segments_.push_back(std::move(segment));
-  return fs_.SyncDirectory(directory_);
+  // Otherwise FinishRecovery does this.
+  return hint.clean ? fs_.SyncDirectory(directory_) : absl::OkStatus();
 }
 
 // Where the log may not end before. Records before the log's start need not be there.
@@ -153,6 +154,7 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
   // The segment that ends at the recovery point is read too: its indexes may not be durable.
   size_t first = segments_.size() - 1;
   while (first > 0 && segments_[first]->base_offset() >= hint.recovery_point) --first;
+  const std::vector<EpochEntry> known_epochs = epochs_.entries();
   ProducerState producers;
   WEIR_RETURN_IF_ERROR(ProducersAt(segments_[first]->base_offset(), &producers));
   for (size_t i = first; i < segments_.size(); ++i) {
@@ -188,7 +190,7 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
     WEIR_RETURN_IF_ERROR(segment.TruncateToValid(end));
     break;
   }
-  return FinishRecovery(first);
+  return FinishRecovery(first, hint.recovery_point, epochs_.entries() != known_epochs);
 }
 
 // Reads one segment and takes what its batches say into the epochs, into `producers`, which are
@@ -215,15 +217,17 @@ inline absl::Status Log::DropSegmentsFrom(size_t index) {
   return absl::OkStatus();
 }
 
-// Makes durable what the scan found and changed.
-inline absl::Status Log::FinishRecovery(size_t first_scanned) {
+// Makes durable what the scan found and changed. What lies below the recovery point is so already.
+inline absl::Status Log::FinishRecovery(size_t first_scanned, Offset recovery_point,
+                                        bool new_epochs) {
   std::vector<std::unique_ptr<File>> indexes;
   for (size_t i = first_scanned; i < segments_.size(); ++i) {
     if (i + 1 < segments_.size()) WEIR_RETURN_IF_ERROR(segments_[i]->Seal(&indexes));
+    if (segments_[i]->next_offset() <= recovery_point && report_.truncated_bytes == 0) continue;
     WEIR_RETURN_IF_ERROR(segments_[i]->file()->Sync());
   }
   for (const std::unique_ptr<File>& index : indexes) WEIR_RETURN_IF_ERROR(index->Sync());
-  WEIR_RETURN_IF_ERROR(epochs_.Write());
+  if (new_epochs) WEIR_RETURN_IF_ERROR(epochs_.Write());
   return fs_.SyncDirectory(directory_);
 }
 
