@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <future>
 #include <memory>
@@ -23,6 +24,8 @@
 #include "server/node.h"
 #include "server/poller.h"
 #include "server/poller_factory.h"
+#include "server/thread_worker.h"
+#include "server/worker.h"
 
 namespace weir::server {
 namespace {
@@ -73,11 +76,16 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(
     Reactor& reactor = *broker->reactors_.back();
     environments.push_back({reactor.loop, reactor.files, reactor.random});
   }
+  std::vector<Worker*> workers;
+  for (int32_t i = 0; i < config.cleaner_threads; ++i) {
+    broker->workers_.push_back(std::make_unique<ThreadWorker>());
+    workers.push_back(broker->workers_.back().get());
+  }
   std::promise<void> ready;
   WEIR_ASSIGN_OR_RETURN(
-      broker->core_,
-      BrokerCore::Open({std::move(config), HostName(), &logger, std::move(on_failed)}, environments,
-                       [&ready] { ready.set_value(); }));
+      broker->core_, BrokerCore::Open({std::move(config), HostName(), &logger, std::move(on_failed),
+                                       std::move(workers)},
+                                      environments, [&ready] { ready.set_value(); }));
   for (const std::unique_ptr<Reactor>& reactor : broker->reactors_) {
     reactor->thread = std::thread([&loop = reactor->loop] { loop.Run(); });
   }
@@ -90,6 +98,7 @@ absl::Status Broker::Stop() {
   for (const std::unique_ptr<Reactor>& reactor : reactors_) {
     if (reactor->thread.joinable()) reactor->thread.join();
   }
+  for (const std::unique_ptr<ThreadWorker>& worker : workers_) worker->Stop();
   if (core_ == nullptr) return absl::OkStatus();
   const absl::Status closed = core_->Close();
   core_.reset();

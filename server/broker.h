@@ -20,6 +20,7 @@
 namespace weir::server {
 
 class BrokerCore;
+class ThreadWorker;
 struct Node;
 
 class Broker {
@@ -45,7 +46,9 @@ class Broker {
 
   Broker();
 
-  std::vector<std::unique_ptr<Reactor>> reactors_;  // destroyed after the core
+  // Destroyed after the core.
+  std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::vector<std::unique_ptr<ThreadWorker>> workers_;
   std::unique_ptr<BrokerCore> core_;
 };
 

@@ -122,6 +122,38 @@ std::string Text(const BrokerConfig& config, absl::string_view key) {
   return config.Value(key).value_or("");
 }
 
+double Double(const BrokerConfig& config, absl::string_view key) {
+  double number = 0;
+  const std::optional<std::string> text = config.Value(key);
+  WEIR_CHECK(text.has_value() && absl::SimpleAtod(*text, &number));
+  return number;
+}
+
+void ReadCleaner(BrokerConfig* config, Problems* problems) {
+  config->cleaner_threads =
+      Bool(*config, "log.cleaner.enable") ? Int(*config, "log.cleaner.threads") : 0;
+  config->cleaner_dedupe_buffer_bytes = Number(*config, "log.cleaner.dedupe.buffer.size");
+  config->cleaner_dedupe_buffer_load_factor = Double(*config, "log.cleaner.io.buffer.load.factor");
+  config->cleaner_io_buffer_bytes = Int(*config, "log.cleaner.io.buffer.size");
+  config->cleaner_io_bytes_per_second_max = Double(*config, "log.cleaner.io.max.bytes.per.second");
+  config->cleaner_backoff_ms = Number(*config, "log.cleaner.backoff.ms");
+  constexpr int64_t kDedupeBytesMin = 1 << 20;
+  if (config->cleaner_dedupe_buffer_bytes < kDedupeBytesMin * config->cleaner_threads) {
+    problems->Add(config->settings, "log.cleaner.dedupe.buffer.size",
+                  absl::StrCat("is ", config->cleaner_dedupe_buffer_bytes,
+                               ": expected at least 1 MiB for each of ", config->cleaner_threads,
+                               " threads"));
+  }
+  const double load = config->cleaner_dedupe_buffer_load_factor;
+  if (!(load > 0 && load <= 1)) {
+    problems->Add(config->settings, "log.cleaner.io.buffer.load.factor",
+                  "expected above 0 and at most 1");
+  }
+  if (!(config->cleaner_io_bytes_per_second_max > 0)) {
+    problems->Add(config->settings, "log.cleaner.io.max.bytes.per.second", "expected above 0");
+  }
+}
+
 void ReadGroupScalars(BrokerConfig* config) {
   config->group_initial_rebalance_delay_ms = Int(*config, "group.initial.rebalance.delay.ms");
   config->group_session_timeout_min_ms = Int(*config, "group.min.session.timeout.ms");
@@ -385,6 +417,7 @@ absl::StatusOr<BrokerConfig> ReadBrokerConfig(const Properties& properties,
   Problems problems;
   CheckSettings(properties, &config.settings, &problems, notices);
   ReadScalars(&config);
+  ReadCleaner(&config, &problems);
   ReadNode(&config, &problems);
   CheckRetention(config, &problems);
   ReadOpenListeners(&config, &problems);
@@ -500,6 +533,15 @@ TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverri
   const bool deletes = std::find(policies.begin(), policies.end(), "delete") != policies.end();
   settings.deletes = deletes;
   settings.compacts = std::find(policies.begin(), policies.end(), "compact") != policies.end();
+  double ratio = 0;
+  if (!absl::SimpleAtod(text("min.cleanable.dirty.ratio"), &ratio)) {
+    WEIR_CHECK(
+        absl::SimpleAtod(FindTopicConfig("min.cleanable.dirty.ratio")->def.default_value, &ratio));
+  }
+  settings.min_cleanable_dirty_ratio = ratio;
+  settings.delete_retention_ms = number("delete.retention.ms");
+  settings.min_compaction_lag_ms = number("min.compaction.lag.ms");
+  settings.max_compaction_lag_ms = number("max.compaction.lag.ms");
   settings.retention_ms = deletes ? number("retention.ms") : -1;
   settings.retention_bytes = deletes ? number("retention.bytes") : -1;
   settings.file_delete_delay_ms = number("file.delete.delay.ms");

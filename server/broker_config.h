@@ -59,6 +59,13 @@ struct BrokerConfig {
   int32_t recovery_point_interval_ms = 0;
   int32_t recovery_threads = 1;
 
+  int32_t cleaner_threads = 0;  // 0: nothing is compacted
+  int64_t cleaner_dedupe_buffer_bytes = 0;
+  double cleaner_dedupe_buffer_load_factor = 0.9;
+  int64_t cleaner_io_buffer_bytes = 0;
+  double cleaner_io_bytes_per_second_max = 0;
+  int64_t cleaner_backoff_ms = 0;
+
   int32_t group_initial_rebalance_delay_ms = 0;
   int32_t group_session_timeout_min_ms = 0;
   int32_t group_session_timeout_max_ms = 0;

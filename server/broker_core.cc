@@ -20,12 +20,14 @@
 #include "protocol/record_batch_recompressor.h"
 #include "protocol/record_batch_validator.h"
 #include "server/acceptor.h"
+#include "server/cleaner_schedule.h"
 #include "server/connection_table.h"
 #include "server/controller_driver.h"
 #include "server/data_directory.h"
 #include "server/fetch_session.h"
 #include "server/gather.h"
 #include "server/group_table.h"
+#include "server/log_cleaner.h"
 #include "server/logger.h"
 #include "server/partition_table.h"
 #include "server/producer_ids.h"
@@ -50,6 +52,8 @@ Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
       topics_(node.config),
       partitions_(
           std::make_unique<PartitionTable>(node, environment.files, environment.loop.clock())),
+      cleaner_(
+          std::make_unique<LogCleaner>(node, *partitions_, environment.loop, environment.random)),
       groups_(
           std::make_unique<GroupTable>(node, *partitions_, environment.loop, environment.random)),
       fetch_sessions_(std::make_unique<FetchSessionCache>(
@@ -129,6 +133,7 @@ void Shard::Drop(const std::vector<const metadata::TopicImage*>& topics,
       if (partition.topic_id == topic->id) groups_->Close(partition);
     }
   }
+  cleaner_->Abort(partitions);
   partitions_->Delete(partitions);
 }
 
@@ -206,6 +211,7 @@ void Merge(PartitionCheckpoints from, PartitionCheckpoints* to) {
   to->recovery_points.merge(from.recovery_points);
   to->log_starts.merge(from.log_starts);
   to->high_watermarks.merge(from.high_watermarks);
+  to->cleaned.merge(from.cleaned);
 }
 
 void AddMetadataLog(const ControllerDriver& controller, PartitionCheckpoints* checkpoints) {
@@ -240,9 +246,10 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
     core->node_.shards[i] = core->shards_.back().get();
   }
   WEIR_RETURN_IF_ERROR(core->StartController());
-  WEIR_RETURN_IF_ERROR(RecoverLogs(core->node_, core->shards_,
-                                   core->shards_.front()->controller().image(),
-                                   first.loop.clock()));
+  WEIR_RETURN_IF_ERROR(RecoverLogs(
+      core->node_, core->shards_, core->shards_.front()->controller().image(), first.loop.clock()));
+  core->cleaner_schedule_ =
+      std::make_unique<CleanerSchedule>(*core->shards_.front(), std::move(options.workers));
   core->FollowOnAllShards(core->shards_.front()->controller().image(),
                           [core = core.get(), on_ready = std::move(on_ready)]() mutable {
                             core->all_open_ = true;

@@ -22,10 +22,12 @@
 #include "absl/types/span.h"
 #include "server/node.h"
 #include "server/shard.h"
+#include "server/worker.h"
 
 namespace weir::server {
 
 class Acceptor;
+class CleanerSchedule;
 
 class BrokerCore {
  public:
@@ -36,6 +38,9 @@ class BrokerCore {
     // Called once, on the first shard's loop, when the data folder has failed and every connection
     // is closed: the owner ends the loops and closes the core.
     std::function<void(const absl::Status& why)> on_failed;
+    // That compact: config.cleaner_threads of them. They outlive the core and do nothing any more
+    // when it is closed.
+    std::vector<Worker*> workers;
   };
 
   // A shard for each environment; the first is the controller's. `on_ready` is called on the first
@@ -70,6 +75,7 @@ class BrokerCore {
   std::vector<ShardEnvironment> environments_;
   std::vector<SocketId> listeners_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::unique_ptr<CleanerSchedule> cleaner_schedule_;
   std::function<void(const absl::Status& why)> on_failed_;
   absl::Status failed_;
   bool all_open_ = false;  // every shard has opened what was there at the start

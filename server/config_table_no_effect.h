@@ -12,7 +12,6 @@ namespace weir::server {
 namespace config_reasons {
 
 inline constexpr char kKeptAsSent[] = "Batches are kept as they were sent.";
-inline constexpr char kNoCompaction[] = "Compaction is not available in Weir yet.";
 inline constexpr char kNoGroups[] = "Consumer groups are not available in Weir yet.";
 inline constexpr char kNoJavaMetrics[] = "Metrics do not go through Java reporters.";
 inline constexpr char kNoPools[] =
@@ -178,28 +177,6 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
      config_reasons::kNoJavaMetrics},
     {"leader.imbalance.check.interval.seconds", ConfigType::kLong, "300", ConfigEffect::kNoEffect,
      config_reasons::kOneNode, 1},
-    {"log.cleaner.backoff.ms", ConfigType::kLong, "15000", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction, 0},
-    {"log.cleaner.dedupe.buffer.size", ConfigType::kLong, "134217728", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction},
-    {"log.cleaner.delete.retention.ms", ConfigType::kLong, "86400000", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction, 0},
-    {"log.cleaner.enable", ConfigType::kBool, "true", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction},
-    {"log.cleaner.io.buffer.load.factor", ConfigType::kDouble, "0.9", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction},
-    {"log.cleaner.io.buffer.size", ConfigType::kInt, "524288", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction, 0},
-    {"log.cleaner.io.max.bytes.per.second", ConfigType::kDouble, "1.7976931348623157E308",
-     ConfigEffect::kNoEffect, config_reasons::kNoCompaction},
-    {"log.cleaner.max.compaction.lag.ms", ConfigType::kLong, "9223372036854775807",
-     ConfigEffect::kNoEffect, config_reasons::kNoCompaction, 1},
-    {"log.cleaner.min.cleanable.ratio", ConfigType::kDouble, "0.5", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction, 0, 1},
-    {"log.cleaner.min.compaction.lag.ms", ConfigType::kLong, "0", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction, 0},
-    {"log.cleaner.threads", ConfigType::kInt, "1", ConfigEffect::kNoEffect,
-     config_reasons::kNoCompaction, 0},
     {"log.dir.failure.timeout.ms", ConfigType::kLong, "30000", ConfigEffect::kNoEffect,
      config_reasons::kOtherMeans, 1},
     {"log.flush.start.offset.checkpoint.interval.ms", ConfigType::kInt, "60000",

@@ -39,6 +39,7 @@ inline constexpr char kCleanShutdownName[] = ".kafka_cleanshutdown";
 inline constexpr char kRecoveryPointsName[] = "recovery-point-offset-checkpoint";
 inline constexpr char kLogStartsName[] = "log-start-offset-checkpoint";
 inline constexpr char kHighWatermarksName[] = "replication-offset-checkpoint";
+inline constexpr char kCleanedName[] = "cleaner-offset-checkpoint";
 
 // As checkpoints name a partition: topic and index.
 using PartitionName = std::pair<std::string, int32_t>;
@@ -48,6 +49,7 @@ struct PartitionCheckpoints {
   log::PartitionOffsets recovery_points;
   log::PartitionOffsets log_starts;
   log::PartitionOffsets high_watermarks;
+  log::PartitionOffsets cleaned;  // how far compaction got, where it did anything
 };
 
 class DataDirectory {
@@ -170,6 +172,7 @@ inline absl::Status DataDirectory::ReadCheckpoints(log::FileSystem& fs) {
   WEIR_ASSIGN_OR_RETURN(checkpoints_.recovery_points, Checkpoint(fs, kRecoveryPointsName).Read());
   WEIR_ASSIGN_OR_RETURN(checkpoints_.log_starts, Checkpoint(fs, kLogStartsName).Read());
   WEIR_ASSIGN_OR_RETURN(checkpoints_.high_watermarks, Checkpoint(fs, kHighWatermarksName).Read());
+  WEIR_ASSIGN_OR_RETURN(checkpoints_.cleaned, Checkpoint(fs, kCleanedName).Read());
   return absl::OkStatus();
 }
 
@@ -187,7 +190,8 @@ inline log::RecoveryHint DataDirectory::HintFor(const PartitionName& partition) 
     const auto found = offsets.find(partition);
     return found == offsets.end() ? Offset(0) : found->second;
   };
-  return {was_clean_, find(checkpoints_.recovery_points), find(checkpoints_.log_starts)};
+  return {was_clean_, find(checkpoints_.recovery_points), find(checkpoints_.log_starts),
+          find(checkpoints_.cleaned)};
 }
 
 inline bool DataDirectory::Remembers(const PartitionName& partition) const {
@@ -214,7 +218,9 @@ inline absl::Status DataDirectory::Forget(log::FileSystem& fs,
   WEIR_RETURN_IF_ERROR(
       ForgetIn(fs, partitions, kRecoveryPointsName, &checkpoints_.recovery_points));
   WEIR_RETURN_IF_ERROR(ForgetIn(fs, partitions, kLogStartsName, &checkpoints_.log_starts));
-  return ForgetIn(fs, partitions, kHighWatermarksName, &checkpoints_.high_watermarks);
+  WEIR_RETURN_IF_ERROR(
+      ForgetIn(fs, partitions, kHighWatermarksName, &checkpoints_.high_watermarks));
+  return ForgetIn(fs, partitions, kCleanedName, &checkpoints_.cleaned);
 }
 
 inline absl::Status DataDirectory::AdvanceLogStart(log::FileSystem& fs,
@@ -240,15 +246,19 @@ inline absl::Status DataDirectory::WriteCheckpoints(log::FileSystem& fs,
     Offset& gathered = checkpoints.log_starts[partition];
     gathered = std::max(gathered, start);
   }
+  const bool cleaned_changed = checkpoints.cleaned != checkpoints_.cleaned;
   checkpoints_ = std::move(checkpoints);
   for (const PartitionName& partition : forgotten_) {
     checkpoints_.recovery_points.erase(partition);
     checkpoints_.log_starts.erase(partition);
     checkpoints_.high_watermarks.erase(partition);
+    checkpoints_.cleaned.erase(partition);
   }
   WEIR_RETURN_IF_ERROR(Checkpoint(fs, kRecoveryPointsName).Write(checkpoints_.recovery_points));
   WEIR_RETURN_IF_ERROR(Checkpoint(fs, kLogStartsName).Write(checkpoints_.log_starts));
-  return Checkpoint(fs, kHighWatermarksName).Write(checkpoints_.high_watermarks);
+  WEIR_RETURN_IF_ERROR(Checkpoint(fs, kHighWatermarksName).Write(checkpoints_.high_watermarks));
+  if (!cleaned_changed) return absl::OkStatus();
+  return Checkpoint(fs, kCleanedName).Write(checkpoints_.cleaned);
 }
 
 }  // namespace weir::server

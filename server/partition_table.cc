@@ -52,6 +52,14 @@ log::LogConfig PartitionTable::LogConfigOf(const TopicSettings& settings) const 
   config.producer_id_expiration_ms = node_.config.producer_id_expiration_ms;
   config.log_append_time = settings.log_append_time;
   config.compact = settings.compacts;
+  config.min_cleanable_dirty_ratio = settings.min_cleanable_dirty_ratio;
+  config.delete_retention_ms = settings.delete_retention_ms;
+  config.min_compaction_lag_ms = settings.min_compaction_lag_ms;
+  config.max_compaction_lag_ms = settings.max_compaction_lag_ms;
+  // The active segment is not cleaned: it must not stay so for longer than records may.
+  if (settings.compacts) {
+    config.segment_ms = std::min(config.segment_ms, settings.max_compaction_lag_ms);
+  }
   return config;
 }
 
@@ -122,6 +130,10 @@ void PartitionTable::AddRecovered(const TopicPartition& id,
 
 void PartitionTable::ReportRecovery(const Hosted& hosted) const {
   const log::RecoveryReport& report = hosted.partition->log().recovery_report();
+  if (report.replacements_finished > 0) {
+    node_.logger->Info(hosted.directory, ": put ", report.replacements_finished,
+                       " compacted segments in place, as the last run had begun to");
+  }
   if (report.truncated_bytes == 0) return;
   node_.logger->Warning(report.truncated_file, ": dropped ", report.truncated_bytes,
                         " bytes from position ", report.truncated_position,
@@ -503,6 +515,7 @@ PartitionCheckpoints PartitionTable::Checkpoints() const {
     checkpoints.recovery_points[key] = log.flushed_offset();
     checkpoints.high_watermarks[key] = hosted->partition->high_watermark();
     if (log.log_start_offset() > Offset(0)) checkpoints.log_starts[key] = log.log_start_offset();
+    if (log.cleaned_to() > Offset(0)) checkpoints.cleaned[key] = log.cleaned_to();
   }
   return checkpoints;
 }

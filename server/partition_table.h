@@ -37,8 +37,11 @@
 #include "server/topic_config.h"
 
 namespace weir::log {
+class Cleaning;
 class Log;
-}
+struct CleanedSegment;
+struct CleaningPlan;
+}  // namespace weir::log
 namespace weir::protocol {
 class Decompressor;
 }
@@ -87,6 +90,12 @@ struct PartitionSize {
   std::string topic;
   int32_t partition = 0;
   int64_t bytes = 0;
+};
+
+// A compacted partition with something to clean.
+struct DirtyLog {
+  TopicPartition partition;
+  double ratio = 0;  // of bytes that were not cleaned yet
 };
 
 // A place in a partition that a fetch waits to be able to read `bytes_min` from.
@@ -146,6 +155,16 @@ class PartitionTable {
   void Await(replication::WaitToken token, const std::vector<AwaitedPlace>& places,
              Reply<Advanced> reply);
   void CancelAwait(replication::WaitToken token);
+
+  // --- compaction (server/log_cleaner.h) ----------------------------------------------------
+
+  // By partition.
+  std::vector<DirtyLog> DirtyLogs() const;
+  // kNotFound where the partition is not here, or its topic is not compacted any more.
+  absl::StatusOr<log::CleaningPlan> PlanCleaning(const TopicPartition& id);
+  // As Log::ReplaceSegments; a failure is told as that of an append is.
+  absl::Status TakeCleaned(const TopicPartition& id, const log::CleanedSegment& cleaned);
+  void FinishCleaning(const TopicPartition& id, const log::Cleaning& cleaning);
 
   // --- time ---------------------------------------------------------------------------------
 

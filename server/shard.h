@@ -40,6 +40,7 @@ class ConnectionTable;
 class ControllerDriver;
 class FetchSessionCache;
 class GroupTable;
+class LogCleaner;
 class PartitionTable;
 class ProducerIds;
 
@@ -66,6 +67,7 @@ class Shard {
   const metadata::MetadataImagePtr& image() const { return topics_.image(); }
   const TopicTable& topics() const { return topics_; }
   PartitionTable& partitions() { return *partitions_; }
+  LogCleaner& cleaner() { return *cleaner_; }
   GroupTable& groups() { return *groups_; }
   ConnectionTable& connections() { return *connections_; }
   FetchSessionCache& fetch_sessions() { return *fetch_sessions_; }
@@ -137,6 +139,7 @@ class Shard {
   const ShardEnvironment environment_;
   TopicTable topics_;
   const std::unique_ptr<PartitionTable> partitions_;
+  const std::unique_ptr<LogCleaner> cleaner_;
   const std::unique_ptr<GroupTable> groups_;
   const std::unique_ptr<FetchSessionCache> fetch_sessions_;
   const std::unique_ptr<protocol::RecordBatchValidator> validator_;

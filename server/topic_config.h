@@ -47,7 +47,11 @@ struct TopicSettings {
   bool preallocate = false;
   bool log_append_time = false;
   bool deletes = true;    // `delete` is among the cleanup policies
-  bool compacts = false;  // `compact` is, as Apache Kafka may have set it
+  bool compacts = false;  // `compact` is
+  double min_cleanable_dirty_ratio = 0;
+  int64_t delete_retention_ms = 0;
+  int64_t min_compaction_lag_ms = 0;
+  int64_t max_compaction_lag_ms = 0;
   int64_t timestamp_before_max_ms = 0;
   int64_t timestamp_after_max_ms = 0;
   std::optional<protocol::Codec> codec;  // of batches that are kept; none: as they are sent

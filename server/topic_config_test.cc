@@ -1,5 +1,6 @@
 #include "server/topic_config.h"
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -80,6 +81,26 @@ TEST(TopicConfig, WithoutDeleteNothingIsEverDeleted) {
   EXPECT_EQ(settings.retention_bytes, -1);
 }
 
+TEST(TopicConfig, CompactionComesWithItsSettings) {
+  const TopicSettings defaults = EffectiveTopicConfig(Broker(""), {});
+  EXPECT_FALSE(defaults.compacts);
+  EXPECT_EQ(defaults.min_cleanable_dirty_ratio, 0.5);
+  EXPECT_EQ(defaults.delete_retention_ms, 86'400'000);
+  EXPECT_EQ(defaults.max_compaction_lag_ms, std::numeric_limits<int64_t>::max());
+  const TopicSettings settings = EffectiveTopicConfig(
+      Broker("log.cleaner.min.cleanable.ratio=0.25\nlog.cleaner.delete.retention.ms=7"),
+      {{"cleanup.policy", "compact, delete"},
+       {"min.compaction.lag.ms", "3"},
+       {"max.compaction.lag.ms", "4"},
+       {"retention.ms", "5"}});
+  EXPECT_TRUE(settings.compacts && settings.deletes);
+  EXPECT_EQ(settings.min_cleanable_dirty_ratio, 0.25);
+  EXPECT_EQ(settings.delete_retention_ms, 7);
+  EXPECT_EQ(settings.min_compaction_lag_ms, 3);
+  EXPECT_EQ(settings.max_compaction_lag_ms, 4);
+  EXPECT_EQ(settings.retention_ms, 5);
+}
+
 TEST(TopicConfig, TheCodecComesWithItsLevel) {
   using protocol::Codec;
   EXPECT_EQ(EffectiveTopicConfig(Broker(""), {}).codec, std::nullopt);
@@ -100,6 +121,8 @@ TEST(TopicConfig, AnUnreadableOverrideCountsAsUnset) {
 TEST(TopicConfig, ValidationSaysWhatIsWrong) {
   EXPECT_TRUE(ValidateTopicConfig("retention.ms", "-1").ok());
   EXPECT_TRUE(ValidateTopicConfig("cleanup.policy", "delete").ok());
+  EXPECT_TRUE(ValidateTopicConfig("cleanup.policy", "compact,delete").ok());
+  EXPECT_FALSE(ValidateTopicConfig("min.cleanable.dirty.ratio", "1.5").ok());
   EXPECT_TRUE(ValidateTopicConfig("compression.type", "producer").ok());
   EXPECT_TRUE(ValidateTopicConfig("compression.type", "lz4").ok());
   EXPECT_FALSE(ValidateTopicConfig("compression.gzip.level", "10").ok());
@@ -114,13 +137,10 @@ TEST(TopicConfig, ValidationSaysWhatIsWrong) {
 }
 
 TEST(TopicConfig, ASettingWithoutEffectIsRefused) {
-  EXPECT_TRUE(absl::StrContains(ValidateTopicConfig("cleanup.policy", "compact").message(),
-                                "'compact' is not available in Weir yet"));
   EXPECT_FALSE(ValidateTopicConfig("unclean.leader.election.enable", "true").ok());
   EXPECT_FALSE(ValidateTopicConfig("remote.storage.enable", "true").ok());
   EXPECT_FALSE(ValidateTopicConfig("leader.replication.throttled.replicas", "0:1").ok());
   EXPECT_TRUE(ValidateTopicConfig("unclean.leader.election.enable", "False").ok());
-  EXPECT_TRUE(ValidateTopicConfig("min.cleanable.dirty.ratio", "0.50").ok());
 }
 
 TEST(TopicConfig, TableIsSound) {

@@ -78,6 +78,7 @@ protocol::ValidationRules RulesOf(const TopicSettings& settings, const BrokerCon
   rules.timestamp_before_max_ms = settings.timestamp_before_max_ms;
   rules.timestamp_after_max_ms = settings.timestamp_after_max_ms;
   rules.codec = settings.codec;
+  rules.is_compacted = settings.compacts;
   return rules;
 }
 

@@ -5,7 +5,7 @@ Usage: tests/interop/run.py [--broker weir|kafka] [--program PATH] [--full] [--l
   --program  Weir's binary (default bazel-bin/server/weir), or the folder of Kafka's jars with --broker kafka, which
              shows that the tests themselves are right
   --full     a million lines for each codec and acks, and fifty kills
-  NAME       kcat, bad_input, corruption, concurrent, side_by_side, clients, admin, groups, command_line,
+  NAME       kcat, bad_input, corruption, concurrent, side_by_side, clients, admin, groups, command_line, compaction,
              kafka_directory, partitions, real_input, recovery, sigkill, peers, start (default: all), or what unittest
              takes
 """
@@ -18,7 +18,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 MODULES = ("kcat", "bad_input", "corruption", "concurrent", "side_by_side", "clients", "admin", "groups",
-           "command_line", "kafka_directory", "partitions", "real_input", "recovery", "sigkill", "peers", "start")
+           "command_line", "compaction", "kafka_directory", "partitions", "real_input", "recovery", "sigkill", "peers",
+           "start")
 
 
 class Result(unittest.TextTestResult):

@@ -52,7 +52,7 @@ class NodeRun {
         trace_(verbose),
         network_(random_),
         flush_on_ack_(!random_.OneIn(4)),
-        options_(ChooseOptions()),
+        options_(SimNode::Options::Choose(random_, flush_on_ack_)),
         node_(random_, network_, trace_, options_),
         oracle_(trace_, !flush_on_ack_),
         group_oracle_(trace_, oracle_),
@@ -78,19 +78,6 @@ class NodeRun {
  private:
   static constexpr int64_t kClientTimeoutNs = 30'000 * kNsPerMs;
   static constexpr int64_t kHealingNs = 120'000 * kNsPerMs;
-
-  SimNode::Options ChooseOptions() {
-    SimNode::Options options;
-    options.shards = 1 + random_.Below(3);
-    options.flush_on_ack = flush_on_ack_;
-    options.checkpoint_ms = static_cast<int64_t>(500 + random_.Below(20000));
-    options.offsets_partitions = static_cast<int64_t>(1 + random_.Below(3));
-    if (random_.OneIn(2)) options.offsets_segment_bytes = 2000;
-    if (random_.OneIn(3)) options.commit_timeout_ms = 100;
-    options.initial_delay_ms = random_.OneIn(3) ? 0 : 100;
-    options.offsets_expire = random_.OneIn(8);
-    return options;
-  }
 
   // Each run has some kinds of faults and not others: they hide each other's consequences.
   void ChooseFaults() {
@@ -127,8 +114,10 @@ class NodeRun {
   void Step() {
     if (!node_.running() && random_.OneIn(10)) Start();
     const uint64_t choice = random_.Below(100);
-    if (choice < 45) {
+    if (choice < 40) {
       RunShard(random_.Below(node_.shards()));
+    } else if (choice < 45) {
+      RunWorker();
     } else if (choice < 55) {
       CompleteSync();
     } else if (choice < 75) {
@@ -170,6 +159,7 @@ class NodeRun {
   void LetThingsRun() {
     for (uint64_t i = 0; i < 20 && node_.running() && !node_.disk().crashed(); ++i) {
       for (size_t shard = 0; shard < node_.shards(); ++shard) RunShard(shard);
+      RunWorker();
       while (node_.disk().CompleteOneSync(random_)) {
       }
       for (const auto& actor : actors_) actor->session().Pump();
@@ -180,6 +170,10 @@ class NodeRun {
     if (!node_.running()) return;
     trace_.Note("run ", shard);
     node_.RunShard(shard);
+  }
+
+  void RunWorker() {
+    if (node_.running() && node_.RunWorker()) trace_.Note("worker");
   }
 
   void CompleteSync() {
@@ -210,6 +204,7 @@ class NodeRun {
         if (!wall_jumps_) return;
         node_.clock().SetJump(static_cast<int64_t>(random_.Below(7'200'000)) - 3'600'000);
         trace_.Note("wall clock jumps");
+        oracle_.compaction().OnClockJump();
         return;
       case 2:
         if (disk_faults_ && random_.OneIn(5)) AddDiskFault();
@@ -315,6 +310,7 @@ class NodeRun {
         busy = true;
         node_.RunShard(i);
       }
+      busy |= node_.RunWorker();
       while (node_.disk().CompleteOneSync(random_)) {
         busy = true;
         for (size_t i = 0; i < node_.shards(); ++i) node_.RunShard(i);
@@ -469,8 +465,8 @@ class NodeRun {
   }
 
   static constexpr int64_t kWholeDisk = int64_t{1} << 50;
-  // Of housekeeping, checkpoints, appends and groups.
-  static constexpr size_t kLoopTimersMax = 6;
+  // Of housekeeping, checkpoints, compaction, appends and groups.
+  static constexpr size_t kLoopTimersMax = 7;
 
   SeededRandom random_;
   Trace trace_;

@@ -20,10 +20,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/uuid.h"
 #include "protocol/api/metadata.h"
 #include "protocol/record_batch.h"
+#include "tests/sim/compaction_oracle.h"
 #include "tests/sim/sim_trace.h"
 
 namespace weir::sim {
@@ -40,6 +42,7 @@ class Oracle {
     std::string name;
     int32_t partitions = 0;
     bool retention = false;     // old records may go
+    bool compacted = false;     // all but the last of a key may go
     bool internal = false;      // the broker's own
     uint64_t created = 0;       // when a client knew of it
     uint64_t delete_asked = 0;  // 0: never
@@ -50,7 +53,7 @@ class Oracle {
   };
 
   // `lossy`: the flush policy lets power loss take acknowledged records.
-  Oracle(Trace& trace, bool lossy) : trace_(trace), lossy_(lossy) {}
+  Oracle(Trace& trace, bool lossy) : trace_(trace), lossy_(lossy), compaction_(trace) {}
 
   // --- topics -------------------------------------------------------------------------------
 
@@ -88,8 +91,13 @@ class Oracle {
     }
     Topic& topic = topics_[id];
     if (topic.created != 0) return;
-    topic = {id,           name, partitions, name == kRetentionTopic, name.substr(0, 2) == "__",
-             trace_.now(), 0,    0};
+    topic.id = id;
+    topic.name = name;
+    topic.partitions = partitions;
+    topic.retention = name == kRetentionTopic;
+    topic.compacted = name == kCompactedTopic;
+    topic.internal = name.substr(0, 2) == "__";
+    topic.created = trace_.now();
     ++counters_.creations;
   }
   void DeleteAsked(const Uuid& id) {
@@ -138,8 +146,16 @@ class Oracle {
 
   // --- records ------------------------------------------------------------------------------
 
-  void Sent(const TopicPartition& partition, const protocol::RecordBatchView& batch) {
-    sent_[BatchHash(batch)] = {partition, batch.record_count(), batch.has_producer_id()};
+  // `first_id`: of the first record, where the partition is compacted.
+  void Sent(const TopicPartition& partition, const protocol::RecordBatchView& batch,
+            int64_t first_id, MonotonicNs now) {
+    sent_[BatchHash(batch)] = {partition, batch.record_count(), batch.has_producer_id(), first_id};
+    if (first_id > 0) compaction_.Sent(partition, batch, now);
+  }
+  CompactionOracle& compaction() { return compaction_; }
+  bool IsCompacted(const TopicPartition& partition) const {
+    const Topic* topic = Find(partition.topic_id);
+    return topic != nullptr && topic->compacted;
   }
 
   // The offset behind everything that clients know to be readable: requests sent from now on must
@@ -152,7 +168,11 @@ class Oracle {
   // Produce was answered: the batch of this hash is at `base`. `readable`: and readers see it.
   void Acknowledged(const TopicPartition& partition, int64_t base, uint64_t hash, bool readable) {
     ++counters_.acknowledged;
-    Place(partition, base, hash, "acknowledged");
+    if (const SentBatch& sent = sent_.at(hash); sent.first_id > 0) {
+      compaction_.Acknowledged(partition, base, sent.first_id, sent.records);
+    } else {
+      Place(partition, base, hash, "acknowledged");
+    }
     if (readable) Raise(partition, base + sent_.at(hash).records);
   }
 
@@ -172,7 +192,10 @@ class Oracle {
       }
       bytes.remove_prefix(static_cast<size_t>(batch->size_bytes()));
       const int64_t base = batch->base_offset().value(), end = batch->next_offset().value();
-      if (first ? (base > from || end <= from) : base != next) {
+      const bool compacted = IsCompacted(partition);
+      const bool in_place = first ? end > from && (compacted || base <= from)
+                                  : base == next || (compacted && base > next);
+      if (!in_place) {
         trace_.Fail(Name(partition), ": batch of offsets ", base, " to ", end - 1, ", expected ",
                     next);
       }
@@ -180,7 +203,11 @@ class Oracle {
         trace_.Fail(Name(partition), ": read up to ", end, ", high watermark ", high_watermark);
       }
       ++counters_.batches_read;
-      Place(partition, base, BatchHash(*batch), "read");
+      if (compacted) {
+        compaction_.Read(partition, *batch);
+      } else {
+        Place(partition, base, BatchHash(*batch), "read");
+      }
       CheckOrder(partition, *batch);
       next = end;
       first = false;
@@ -205,6 +232,7 @@ class Oracle {
     if (!lossy_) return;
     lost_power_ = true;
     partitions_.clear();
+    compaction_.OnLoss();
   }
 
   std::string Name(const TopicPartition& partition) const {
@@ -213,12 +241,14 @@ class Oracle {
   }
   const Counters& counters() const { return counters_; }
   static constexpr char kRetentionTopic[] = "t3";
+  static constexpr char kCompactedTopic[] = "t2";
 
  private:
   struct SentBatch {
     TopicPartition partition;
     int32_t records = 0;
     bool idempotent = false;
+    int64_t first_id = 0;  // of its records, where they have ids
   };
   struct Model {
     std::map<int64_t, uint64_t> batches;  // by base offset
@@ -278,6 +308,7 @@ class Oracle {
   Trace& trace_;
   const bool lossy_;
   bool lost_power_ = false;
+  CompactionOracle compaction_;
   std::map<Uuid, Topic> topics_;
   std::set<int64_t> producer_ids_;
   std::map<uint64_t, SentBatch> sent_;

@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/ids.h"
@@ -29,8 +30,10 @@
 #include "protocol/api/metadata.h"
 #include "protocol/api/produce.h"
 #include "protocol/error_code.h"
+#include "protocol/record.h"
 #include "protocol/record_batch.h"
 #include "protocol/record_batch_builder.h"
+#include "tests/sim/compaction_oracle.h"
 #include "tests/sim/group_oracle.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_session.h"
@@ -157,16 +160,31 @@ class Producer final : public SimActor {
     protocol::RecordBatchBuilder builder(options);
     const uint64_t count = 1 + context_.random.Below(4);
     const uint64_t size = context_.random.OneIn(10) ? 5000 : 100;
+    const bool compacted = context_.oracle.IsCompacted(partition);
+    int64_t first_id = 0;
     for (uint64_t i = 0; i < count; ++i) {
       std::string value = absl::StrCat(session_.name(), " ", ++records_, " ");
       value.resize(value.size() + context_.random.Below(size), static_cast<char>('a' + i));
       protocol::RecordToAppend record;
       record.timestamp = context_.clock.WallMs();
       record.value = value;
+      if (!compacted) {
+        WEIR_CHECK(builder.Append(record).ok());
+        continue;
+      }
+      const std::string key = absl::StrCat("key", context_.random.Below(6));
+      const int64_t number = context_.oracle.compaction().NewId();
+      if (i == 0) first_id = number;
+      const std::string id = absl::StrCat(number);
+      const protocol::RecordHeader header{"id", absl::string_view(id)};
+      record.key = key;
+      if (context_.random.OneIn(4)) record.value.reset();
+      record.headers = absl::MakeSpan(&header, 1);
       WEIR_CHECK(builder.Append(record).ok());
     }
     std::string batch = builder.Build();
-    context_.oracle.Sent(partition, *protocol::RecordBatchView::Parse(batch));
+    context_.oracle.Sent(partition, *protocol::RecordBatchView::Parse(batch), first_id,
+                         context_.clock.Monotonic());
     return batch;
   }
 
@@ -399,6 +417,13 @@ class Administrator final : public SimActor {
     topic.num_partitions = static_cast<int32_t>(1 + context_.random.Below(3));
     topic.replication_factor = 1;
     if (context_.random.OneIn(2)) topic.configs.push_back({"segment.ms", "3000"});
+    if (topic.name == Oracle::kCompactedTopic) {
+      topic.configs = {{"cleanup.policy", "compact"},
+                       {"segment.ms", "500"},
+                       {"min.cleanable.dirty.ratio", context_.random.OneIn(2) ? "0" : "0.3"},
+                       {"delete.retention.ms", absl::StrCat(CompactionOracle::kDeleteRetentionMs)},
+                       {"file.delete.delay.ms", "1000"}};
+    }
     if (topic.name == Oracle::kRetentionTopic) {
       topic.configs.push_back({"retention.ms", "20000"});
       topic.configs.push_back({"file.delete.delay.ms", "1000"});

@@ -30,6 +30,7 @@
 #include "server/properties.h"
 #include "tests/sim/sim_poller.h"
 #include "tests/sim/sim_trace.h"
+#include "tests/sim/sim_worker.h"
 
 namespace weir::sim {
 
@@ -61,6 +62,21 @@ class SimNode {
     int64_t commit_timeout_ms = 5'000;
     int64_t initial_delay_ms = 100;
     bool offsets_expire = false;
+    bool compacts_offsets = false;  // as soon as there is something to compact
+
+    static Options Choose(Random& random, bool flush_on_ack) {
+      Options options;
+      options.shards = 1 + random.Below(3);
+      options.flush_on_ack = flush_on_ack;
+      options.checkpoint_ms = static_cast<int64_t>(500 + random.Below(20000));
+      options.offsets_partitions = static_cast<int64_t>(1 + random.Below(3));
+      if (random.OneIn(2)) options.offsets_segment_bytes = 2000;
+      if (random.OneIn(3)) options.commit_timeout_ms = 100;
+      options.initial_delay_ms = random.OneIn(3) ? 0 : 100;
+      options.offsets_expire = random.OneIn(8);
+      options.compacts_offsets = random.OneIn(2);
+      return options;
+    }
   };
 
   SimNode(Random& random, SimNetwork& network, Trace& trace, const Options& options)
@@ -87,15 +103,19 @@ class SimNode {
   absl::Status Start() {
     ready_ = failed_ = false;
     shared_ = std::make_unique<log::SharedMemoryFiles>(disk_);
+    worker_ = std::make_unique<SimWorker>(*shared_);
     std::vector<server::ShardEnvironment> environments;
     for (size_t i = 0; i < shards_; ++i) {
       reactors_.push_back(std::make_unique<Reactor>(*this));
       Reactor& reactor = *reactors_.back();
       environments.push_back({reactor.loop, reactor.files, reactor.random});
     }
-    auto core = server::BrokerCore::Open(
-        {config_, "sim", &logger_, [this](const absl::Status&) { failed_ = true; }}, environments,
-        [this] { ready_ = true; });
+    auto core = server::BrokerCore::Open({config_,
+                                          "sim",
+                                          &logger_,
+                                          [this](const absl::Status&) { failed_ = true; },
+                                          {worker_.get()}},
+                                         environments, [this] { ready_ = true; });
     if (!core.ok()) {
       if (!disk_.crashed()) disk_.KillProcess();  // the process ends
       Drop();
@@ -106,6 +126,7 @@ class SimNode {
   }
 
   void RunShard(size_t shard) { reactors_[shard]->loop.RunOnce(/*may_block=*/false); }
+  bool RunWorker() { return worker_->RunOne(); }
   bool HasWork(size_t shard) {
     Reactor& reactor = *reactors_[shard];
     const std::optional<MonotonicNs> due = reactor.loop.NextDue();
@@ -175,6 +196,12 @@ class SimNode {
     set("log.flush.offset.checkpoint.interval.ms", std::to_string(options.checkpoint_ms));
     set("log.retention.check.interval.ms", "5000");
     set("num.recovery.threads.per.data.dir", "1");  // a simulation has no threads
+    set("log.cleaner.backoff.ms", "300");
+    set("log.cleaner.io.buffer.size", "8192");
+    if (options.compacts_offsets) {
+      set("log.cleaner.min.cleanable.ratio", "0");
+      set("log.cleaner.delete.retention.ms", "1000");
+    }
     set("offsets.topic.num.partitions", std::to_string(options.offsets_partitions));
     set("offsets.topic.segment.bytes", std::to_string(options.offsets_segment_bytes));
     set("offsets.commit.timeout.ms", std::to_string(options.commit_timeout_ms));
@@ -193,6 +220,7 @@ class SimNode {
   // every client gone, before the core goes.
   void Drop() {
     core_.reset();
+    worker_.reset();
     reactors_.clear();
     shared_.reset();
     ready_ = failed_ = false;
@@ -207,6 +235,7 @@ class SimNode {
   SimClock clock_;
   const server::BrokerConfig config_;
   std::unique_ptr<log::SharedMemoryFiles> shared_;
+  std::unique_ptr<SimWorker> worker_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::unique_ptr<server::BrokerCore> core_;
   bool ready_ = false;

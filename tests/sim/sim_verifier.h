@@ -71,6 +71,7 @@ class Verifier final : public SimActor {
             context_.trace.Fail(context_.oracle.Name(partition), " starts at ", answer.offset);
           }
           position_ = answer.offset;
+          context_.oracle.compaction().StartReading(partition, context_.clock.Monotonic());
         });
   }
 
@@ -109,6 +110,7 @@ class Verifier final : public SimActor {
     if (*position_ >= data.high_watermark) {
       position_.reset();
       unread_.pop_front();
+      context_.oracle.compaction().EndReading(partition, context_.clock.Monotonic());
     } else if (*position_ == from) {
       context_.trace.Fail(context_.oracle.Name(partition), ": nothing at ", from,
                           ", high watermark ", data.high_watermark);
