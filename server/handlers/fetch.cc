@@ -37,7 +37,7 @@ using protocol::ErrorCode;
 using protocol::FetchRequest;
 using protocol::FetchResponse;
 
-constexpr int16_t kFirstVersionByTopicId = 13;
+constexpr int16_t kFirstFetchByTopicId = 13;
 
 FetchPartitionKey KeyOf(const FetchRequest::FetchTopic& topic, int32_t partition, bool by_id) {
   return by_id ? FetchPartitionKey{topic.topic_id, "", PartitionIndex(partition)}
@@ -48,7 +48,7 @@ FetchSessionRequest SessionRequest(const FetchRequest& asked, int16_t version) {
   FetchSessionRequest request;
   request.session_id = asked.session_id;
   request.epoch = version < 7 ? kFinalFetchEpoch : asked.session_epoch;
-  request.by_topic_id = version >= kFirstVersionByTopicId;
+  request.by_topic_id = version >= kFirstFetchByTopicId;
   for (const FetchRequest::FetchTopic& topic : asked.topics) {
     for (const FetchRequest::FetchPartition& partition : topic.partitions) {
       FetchPartition& wanted = request.partitions.emplace_back();

@@ -43,7 +43,7 @@ using protocol::ProduceResponse;
 
 // Versions 0 to 2 are advertised and decoded only to be refused (router.cc, KIP-896).
 constexpr int16_t kFirstServedVersion = 3;
-constexpr int16_t kFirstVersionByTopicId = 13;
+constexpr int16_t kFirstProduceByTopicId = 13;
 
 using PartitionResponse = ProduceResponse::PartitionProduceResponse;
 
@@ -135,7 +135,7 @@ std::optional<PartitionResponse> Check(Shard& shard, const ProduceRequest& reque
   }
   if (topic == nullptr) {
     return Refuse(data.index,
-                  version >= kFirstVersionByTopicId ? ErrorCode::kUnknownTopicId
+                  version >= kFirstProduceByTopicId ? ErrorCode::kUnknownTopicId
                                                     : ErrorCode::kUnknownTopicOrPartition,
                   "");
   }
@@ -201,7 +201,7 @@ void HandleProduce(const RequestRef& request) {
 
   size_t part = 0;
   for (const ProduceRequest::TopicProduceData& topic_data : decoded->topic_data) {
-    const TopicInfo* topic = request->version() >= kFirstVersionByTopicId
+    const TopicInfo* topic = request->version() >= kFirstProduceByTopicId
                                  ? shard.topics().Find(topic_data.topic_id)
                                  : shard.topics().Find(topic_data.name);
     for (const ProduceRequest::PartitionProduceData& data : topic_data.partition_data) {
