@@ -1,0 +1,5 @@
+// Everything that the command line does as a client of a cluster.
+// Compiled at one go: see "Units" in docs/architecture.md.
+
+#include "server/cli/record_clients.cc"
+#include "server/cli/remote.cc"
