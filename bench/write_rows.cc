@@ -96,6 +96,7 @@ void BM_Produce(benchmark::State& state) {
   BrokerRig rig({{"weir.flush.policy", fsync ? "ack" : "os"},
                  {"log.segment.bytes", absl::StrCat(kSegmentBytes)},
                  {"log.retention.bytes", absl::StrCat(kSegmentBytes)},
+                 {"log.initial.task.delay.ms", "100"},
                  {"log.retention.check.interval.ms", "100"},
                  {"log.segment.delete.delay.ms", "0"}});
   CreateTopic(rig);

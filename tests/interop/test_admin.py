@@ -11,7 +11,7 @@ from support import kafka_tool, run
 class AdminToolsTest(support.BrokerTest):
     """The Java tools of Apache Kafka."""
 
-    config = {"log.retention.check.interval.ms": "500"}
+    config = {"log.initial.task.delay.ms": "500", "log.retention.check.interval.ms": "500"}
 
     def tool(self, main, *arguments, **more):
         return kafka_tool(main, "--bootstrap-server", self.broker.address, *arguments, **more)

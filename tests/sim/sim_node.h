@@ -194,6 +194,7 @@ class SimNode {
     set("weir.flush.policy", options.flush_on_ack ? "ack" : "os");
     set("auto.create.topics.enable", "false");
     set("log.flush.offset.checkpoint.interval.ms", std::to_string(options.checkpoint_ms));
+    set("log.initial.task.delay.ms", "5000");
     set("log.retention.check.interval.ms", "5000");
     set("num.recovery.threads.per.data.dir", "1");  // a simulation has no threads
     set("log.cleaner.backoff.ms", "300");
