@@ -20,6 +20,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,11 @@
 #include "gtest/gtest.h"
 #include "log/partition_metadata.h"
 #include "log/posix_file.h"
+#include "protocol/api/api_versions.h"
+#include "protocol/api/get_telemetry_subscriptions.h"
+#include "protocol/describe.h"
+#include "protocol/headers.h"
+#include "protocol/message.h"
 #include "server/embedded_broker.h"
 
 namespace weir::server {
@@ -92,6 +98,14 @@ class Peer {
     if (length.size() != 4) return false;
     const std::string body = Receive(LoadBig32(length.data()));
     return absl::StartsWith(body, absl::string_view("\0\0\0\x07", 4));
+  }
+  // The body of the answer to a whole request without its length.
+  std::string Ask(absl::string_view request) {
+    char length[4];
+    StoreBig32(length, static_cast<uint32_t>(request.size()));
+    if (!Send(absl::StrCat(absl::string_view(length, 4), request))) return "";
+    const std::string answer = Receive(4);
+    return answer.size() < 4 ? "" : Receive(LoadBig32(answer.data()));
   }
   // How often the handshake had to be repeated, which costs a second and more.
   int Retransmissions() const {
@@ -248,6 +262,48 @@ TEST_P(FolderTest, WhatIsRemovedUnderTheBrokerEndsItsService) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FolderTest, testing::Values("", "/t-0"));
+
+TEST(BrokerTest, ClientsAreAskedForNoMetricsAndNotToldThatTheyMayAsk) {
+  using protocol::GetTelemetrySubscriptionsResponse;
+  const auto broker = EmbeddedBroker::Start();
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  Peer peer((*broker)->port());
+  peer.Establish();
+  const auto ask = [&](const auto& request) {
+    constexpr protocol::ApiInfo kApi = std::decay_t<decltype(request)>::kApi;
+    const int16_t version = kApi.versions.max;
+    std::string frame;
+    protocol::EncodeRequestHeader({kApi.key, version, 7, "test"}, 2, &frame);
+    protocol::Encode(request, version, &frame);
+    return peer.Ask(frame);
+  };
+  protocol::GetTelemetrySubscriptionsRequest request;
+  const std::string first = ask(request);
+  ASSERT_GT(first.size(), 5u);  // correlation id, no tags
+  const auto given =
+      protocol::Decode<GetTelemetrySubscriptionsResponse>(absl::string_view(first).substr(5), 0);
+  ASSERT_TRUE(given.ok()) << given.status();
+  EXPECT_EQ(given->error_code, 0);
+  EXPECT_FALSE(given->client_instance_id.is_zero());
+  EXPECT_TRUE(given->requested_metrics.empty());
+  EXPECT_EQ(given->push_interval_ms, 300'000);
+
+  request.client_instance_id = given->client_instance_id;
+  const std::string again = ask(request);
+  const auto kept =
+      protocol::Decode<GetTelemetrySubscriptionsResponse>(absl::string_view(again).substr(5), 0);
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->client_instance_id, given->client_instance_id);
+
+  protocol::ApiVersionsRequest versions;
+  versions.client_software_name = versions.client_software_version = "test";
+  const std::string answer = ask(versions);
+  const auto told =
+      protocol::Decode<protocol::ApiVersionsResponse>(absl::string_view(answer).substr(4), 4);
+  ASSERT_TRUE(told.ok()) << told.status();
+  EXPECT_GT(told->api_keys.size(), 30u);
+  for (const auto& api : told->api_keys) EXPECT_NE(api.api_key, 71);
+}
 
 // Two clients that know nothing of each other make and delete a topic as fast as they can: however
 // these meet, no shard may touch the directory of another incarnation.

@@ -33,6 +33,7 @@
 #include "protocol/api/describe_topic_partitions.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/find_coordinator.h"
+#include "protocol/api/get_telemetry_subscriptions.h"
 #include "protocol/api/heartbeat.h"
 #include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/init_producer_id.h"
@@ -64,9 +65,9 @@ namespace weir::server {
 namespace {
 
 template <class Message>
-constexpr Route RouteOf(void (*handle)(const RequestRef&)) {
+constexpr Route RouteOf(void (*handle)(const RequestRef&), bool advertised = true) {
   return {static_cast<protocol::ApiKey>(Message::kApi.key), Message::kApi.versions,
-          Message::kApi.flexible_since, handle};
+          Message::kApi.flexible_since, handle, advertised};
 }
 
 constexpr Route kRoutes[] = {
@@ -101,6 +102,9 @@ constexpr Route kRoutes[] = {
     RouteOf<protocol::UpdateFeaturesRequest>(HandleUpdateFeatures),
     RouteOf<protocol::DescribeClusterRequest>(HandleDescribeCluster),
     RouteOf<protocol::DescribeProducersRequest>(HandleDescribeProducers),
+    // Answered and not advertised, as by a Kafka that has nothing to report metrics to: clients
+    // that see it ask for ever what they are to push.
+    RouteOf<protocol::GetTelemetrySubscriptionsRequest>(HandleGetTelemetrySubscriptions, false),
     RouteOf<protocol::ListConfigResourcesRequest>(HandleListConfigResources),
     RouteOf<protocol::DescribeTopicPartitionsRequest>(HandleDescribeTopicPartitions),
 };

@@ -19,6 +19,7 @@ struct Route {
   protocol::VersionRange versions;  // what is decoded, and what ApiVersions says
   int16_t flexible_since;
   void (*handle)(const RequestRef&);
+  bool advertised = true;  // by ApiVersions
 };
 
 // All routes, by key.

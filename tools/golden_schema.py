@@ -14,6 +14,7 @@ APIS = (
     "InitProducerId", "DescribeConfigs", "DescribeCluster", "FindCoordinator",
     "IncrementalAlterConfigs", "AlterConfigs", "CreatePartitions", "DeleteRecords", "OffsetForLeaderEpoch",
     "DescribeLogDirs", "DescribeTopicPartitions", "DescribeProducers", "ListConfigResources", "UpdateFeatures",
+    "GetTelemetrySubscriptions",
     "JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup", "OffsetCommit", "OffsetFetch", "OffsetDelete",
     "DescribeGroups", "ListGroups", "DeleteGroups",
 )  # fmt: skip

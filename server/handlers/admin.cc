@@ -1,4 +1,4 @@
-// What administrators ask for: topics, settings, features.
+// What administrators ask for: topics, settings, features; and what clients are asked to report.
 
 #include <algorithm>
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/uuid.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/topic_name.h"
@@ -19,6 +20,7 @@
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/describe_configs.h"
+#include "protocol/api/get_telemetry_subscriptions.h"
 #include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/list_config_resources.h"
 #include "protocol/api/update_features.h"
@@ -294,6 +296,25 @@ void HandleListConfigResources(const RequestRef& request) {
       response.config_resources.push_back({std::move(name), static_cast<int8_t>(type)});
     }
   }
+  request->Respond(response);
+}
+
+// --- GetTelemetrySubscriptions -------------------------------------------------------------------
+// Nobody subscribes to clients' metrics here: every client is told that nothing is asked of it.
+
+void HandleGetTelemetrySubscriptions(const RequestRef& request) {
+  constexpr int32_t kPushIntervalMs = 300'000;     // Kafka's default of interval.ms
+  constexpr int32_t kTelemetryBytesMax = 1 << 20;  // Kafka's default of telemetry.max.bytes
+  const auto asked = request->Decode<protocol::GetTelemetrySubscriptionsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  protocol::GetTelemetrySubscriptionsResponse response;
+  response.client_instance_id = asked->client_instance_id.is_zero()
+                                    ? Uuid::Random(request->shard().random())
+                                    : asked->client_instance_id;
+  response.accepted_compression_types = {4, 3, 1, 2};  // zstd, lz4, gzip, snappy: Kafka's order
+  response.push_interval_ms = kPushIntervalMs;
+  response.telemetry_max_bytes = kTelemetryBytesMax;
+  response.delta_temporality = true;
   request->Respond(response);
 }
 

@@ -24,6 +24,7 @@ void HandleDeleteTopics(const RequestRef& request);
 void HandleCreatePartitions(const RequestRef& request);
 void HandleIncrementalAlterConfigs(const RequestRef& request);
 void HandleAlterConfigs(const RequestRef& request);
+void HandleGetTelemetrySubscriptions(const RequestRef& request);
 void HandleListConfigResources(const RequestRef& request);
 void HandleDeleteRecords(const RequestRef& request);
 void HandleOffsetForLeaderEpoch(const RequestRef& request);

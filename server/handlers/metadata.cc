@@ -87,6 +87,7 @@ void HandleApiVersions(const RequestRef& request) {
     return request->Respond(response);
   }
   for (const Route& route : Routes()) {
+    if (!route.advertised) continue;
     response.api_keys.push_back(
         {static_cast<int16_t>(route.key), route.versions.min, route.versions.max});
   }

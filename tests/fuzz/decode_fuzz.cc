@@ -25,6 +25,7 @@
 #include "protocol/api/describe_topic_partitions.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/find_coordinator.h"
+#include "protocol/api/get_telemetry_subscriptions.h"
 #include "protocol/api/heartbeat.h"
 #include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/init_producer_id.h"
@@ -142,6 +143,8 @@ constexpr Check kChecks[] = {
     CheckMessage<ListConfigResourcesResponse>,
     CheckMessage<UpdateFeaturesRequest>,
     CheckMessage<UpdateFeaturesResponse>,
+    CheckMessage<GetTelemetrySubscriptionsRequest>,
+    CheckMessage<GetTelemetrySubscriptionsResponse>,
     CheckMessage<JoinGroupRequest>,
     CheckMessage<JoinGroupResponse>,
     CheckMessage<SyncGroupRequest>,

@@ -27,7 +27,7 @@ public final class GenerateGolden {
     "InitProducerId", "DescribeConfigs", "DescribeCluster", "FindCoordinator",
     "IncrementalAlterConfigs", "AlterConfigs", "CreatePartitions", "DeleteRecords",
     "OffsetForLeaderEpoch", "DescribeLogDirs", "DescribeTopicPartitions", "DescribeProducers",
-    "ListConfigResources", "UpdateFeatures",
+    "ListConfigResources", "UpdateFeatures", "GetTelemetrySubscriptions",
     "JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup", "OffsetCommit", "OffsetFetch", "OffsetDelete",
     "DescribeGroups", "ListGroups", "DeleteGroups",
   };

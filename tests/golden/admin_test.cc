@@ -2,6 +2,7 @@
 #include "protocol/api/alter_configs.h"
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/delete_records.h"
+#include "protocol/api/get_telemetry_subscriptions.h"
 #include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/list_config_resources.h"
 #include "protocol/api/update_features.h"
@@ -27,6 +28,10 @@ TEST(Golden, DeleteRecords) {
 TEST(Golden, ListConfigResources) {
   ExpectAsKafka<protocol::ListConfigResourcesRequest, protocol::ListConfigResourcesResponse>(
       "ListConfigResources");
+}
+TEST(Golden, GetTelemetrySubscriptions) {
+  ExpectAsKafka<protocol::GetTelemetrySubscriptionsRequest,
+                protocol::GetTelemetrySubscriptionsResponse>("GetTelemetrySubscriptions");
 }
 TEST(Golden, UpdateFeatures) {
   ExpectAsKafka<protocol::UpdateFeaturesRequest, protocol::UpdateFeaturesResponse>(
