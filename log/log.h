@@ -198,7 +198,7 @@ class Log {
   absl::StatusOr<std::vector<Offset>> CleanDirectory();
   absl::Status RecoverSegments(const RecoveryHint& hint);
   absl::StatusOr<log_internal::ScanEnd> RecoverSegment(Segment& segment, ProducerState& producers);
-  absl::Status FinishRecovery(size_t first_scanned, Offset recovery_point, bool new_epochs);
+  absl::Status FinishRecovery(size_t first_scanned, bool new_epochs);
   absl::Status DropSegmentsFrom(size_t index);
   absl::Status LoadProducers(TimestampMs now_ms);
   absl::Status ProducersAt(Offset end, ProducerState* producers);

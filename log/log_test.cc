@@ -415,6 +415,32 @@ TEST_F(LogTest, RecoveryTruncatesATornTail) {
   EXPECT_EQ(log_->size_bytes(), good);
 }
 
+// A process killed in a truncation, or in a recovery that truncates, leaves a shorter file that
+// the disk need not know of: the next recovery makes it durable, or what was cut off comes back
+// behind the batches that took its place.
+TEST_F(LogTest, WhatAKilledProcessCutOffStaysAway) {
+  for (const int kept : {0, 1}) {
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      fs_ = MemoryFileSystem(seed);
+      Open();
+      ASSERT_TRUE(fs_.SyncDirectory("/").ok() && fs_.SyncDirectory("/data").ok());
+      for (int i = 0; i < 4; ++i) Append({.value_bytes = 100});
+      ASSERT_TRUE(log_->Flush().ok());
+      const int64_t batch_bytes = log_->size_bytes() / 4;
+      auto file = fs_.Open("/data/t-0/00000000000000000000.log", OpenMode::kCreate);
+      ASSERT_TRUE(file.ok() && (*file)->Truncate(kept * batch_bytes).ok());
+      fs_.KillProcess();
+      Open({.recovery_point = Offset(kept)});
+      ASSERT_EQ(log_->log_end_offset(), Offset(kept));
+      Append({.value_bytes = 100, .fill = 'n'});
+      SeededRandom random(seed);
+      fs_.PowerLoss(random);
+      Open({.recovery_point = Offset(kept)});
+      ASSERT_LE(log_->log_end_offset(), Offset(kept + 1)) << "kept " << kept << ", seed " << seed;
+    }
+  }
+}
+
 TEST_F(LogTest, DamageBelowTheRecoveryPointIsNotDropped) {
   Open();
   for (int i = 0; i < 10; ++i) Append({.value_bytes = 100});

@@ -190,7 +190,7 @@ inline absl::Status Log::RecoverSegments(const RecoveryHint& hint) {
     WEIR_RETURN_IF_ERROR(segment.TruncateToValid(end));
     break;
   }
-  return FinishRecovery(first, hint.recovery_point, epochs_.entries() != known_epochs);
+  return FinishRecovery(first, epochs_.entries() != known_epochs);
 }
 
 // Reads one segment and takes what its batches say into the epochs, into `producers`, which are
@@ -217,13 +217,13 @@ inline absl::Status Log::DropSegmentsFrom(size_t index) {
   return absl::OkStatus();
 }
 
-// Makes durable what the scan found and changed. What lies below the recovery point is so already.
-inline absl::Status Log::FinishRecovery(size_t first_scanned, Offset recovery_point,
-                                        bool new_epochs) {
+// Makes durable what the scan found and changed. A segment that ends at the recovery point is no
+// exception: it may have been cut off there by one that was killed before it could sync the file,
+// and what was cut off would come back behind the next batches.
+inline absl::Status Log::FinishRecovery(size_t first_scanned, bool new_epochs) {
   std::vector<std::unique_ptr<File>> indexes;
   for (size_t i = first_scanned; i < segments_.size(); ++i) {
     if (i + 1 < segments_.size()) WEIR_RETURN_IF_ERROR(segments_[i]->Seal(&indexes));
-    if (segments_[i]->next_offset() <= recovery_point && report_.truncated_bytes == 0) continue;
     WEIR_RETURN_IF_ERROR(segments_[i]->file()->Sync());
   }
   for (const std::unique_ptr<File>& index : indexes) WEIR_RETURN_IF_ERROR(index->Sync());
