@@ -1,9 +1,9 @@
 // -----------------------------------------------------------------------------
 // File: log/log_model.h
 // -----------------------------------------------------------------------------
-// A simple model of a log, and random sequences of operations that compare a Log with it, through
-// crashes: tests (log/log_property_test.cc) and a simulator (tests/sim/log_sim.cc) run them.
-// Every decision is the seed's. Faults are gtest's fatal failures.
+// A simple model of a log for log/crash_sequences.h: appends of idempotent producers and others,
+// flushes, checkpoints, truncation, retention, closing.
+// Threading: one thread. Errors: gtest's fatal failures.
 #ifndef WEIR_LOG_LOG_MODEL_H_
 #define WEIR_LOG_LOG_MODEL_H_
 
@@ -44,6 +44,7 @@ struct ModelBatch {
 class LogModel {
  public:
   static constexpr int64_t kNow = 1'000'000;
+  static constexpr int kStepsAfterCrash = 10;
 
   explicit LogModel(uint64_t seed) : random_(seed), fs_(seed) {
     config_.segment_bytes = 1500 + static_cast<int64_t>(random_.Below(3000));
@@ -338,58 +339,6 @@ class LogModel {
   Offset recovery_point_{0};
   Offset log_start_hint_{0};
 };
-
-// What one sequence is, and where it is cut.
-struct LogSequence {
-  static constexpr int64_t kNever = int64_t{1} << 60;
-
-  uint64_t seed = 0;
-  int steps = 40;
-  int64_t crash_at = kNever;  // which boundary between two changes of the disk
-  bool power_loss = false;    // else the process is killed
-};
-
-inline std::string Replay(const LogSequence& sequence) {
-  std::string text =
-      absl::StrCat("--first_seed=", sequence.seed, " --seeds=1 --steps=", sequence.steps);
-  if (sequence.crash_at == LogSequence::kNever) return text;
-  return absl::StrCat(text, ": ", sequence.power_loss ? "power loss" : "kill", " at boundary ",
-                      sequence.crash_at);
-}
-
-// Runs a sequence; after a crash recovers, checks, goes on and loses power once more. Returns how
-// many boundaries there were.
-inline int64_t RunLogSequence(const LogSequence& sequence) {
-  SCOPED_TRACE(Replay(sequence));
-  const auto failed = [] { return ::testing::Test::HasFatalFailure(); };
-  LogModel model(sequence.seed);
-  model.fs().CrashAtBoundary(sequence.crash_at);
-  model.Open(false);
-  bool up = !model.fs().crashed();
-  for (int i = 0; up && i < sequence.steps && !failed(); ++i) up = model.Step();
-  if (failed()) return 0;
-  if (up) {
-    model.Verify();
-    return model.fs().boundaries();
-  }
-  model.Recover(sequence.power_loss);
-  for (int i = 0; i < 10 && !failed(); ++i) model.Step();
-  if (!failed()) model.Recover(true);
-  return model.fs().boundaries();
-}
-
-// Runs a sequence without a crash, and then as often as it has boundaries, each time with a power
-// loss and with a kill at that one. Returns how many runs that were.
-inline int64_t CrashEverywhere(uint64_t seed, int steps) {
-  const int64_t boundaries = RunLogSequence({.seed = seed, .steps = steps});
-  for (int64_t at = 0; at < boundaries; ++at) {
-    for (const bool power_loss : {true, false}) {
-      RunLogSequence({seed, steps, at, power_loss});
-      if (::testing::Test::HasFatalFailure()) return 0;
-    }
-  }
-  return 1 + 2 * boundaries;
-}
 
 }  // namespace weir::log
 

@@ -1,6 +1,7 @@
-// Runs sequences of operations on a log against a model (log/log_model.h): each without a crash,
-// then again for every boundary between two changes of the disk, with a power loss and with a kill
-// there: log_sim [--seeds=N] [--first_seed=S] [--steps=K]
+// Runs sequences of operations on a log beside its models (log/log_model.h, transaction_model.h and
+// compaction_model.h): each without a crash, then again for every boundary between two changes of
+// the disk, with a power loss and with a kill there:
+//   log_sim [--seeds=N] [--first_seed=S] [--steps=K]
 // A sequence has one to K operations (default 40). Exits 1 at the first seed that fails.
 
 #include <algorithm>
@@ -9,7 +10,10 @@
 
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "log/compaction_model.h"
+#include "log/crash_sequences.h"
 #include "log/log_model.h"
+#include "log/transaction_model.h"
 #include "tests/sim/sim_flags.h"
 
 int main(int argc, char** argv) {
@@ -25,7 +29,10 @@ int main(int argc, char** argv) {
     const auto steps =
         1 +
         static_cast<int>(random.Below(static_cast<uint64_t>(std::max<int64_t>(flags.steps, 1))));
-    runs += weir::log::CrashEverywhere(static_cast<uint64_t>(seed), steps);
+    const auto of_log = static_cast<uint64_t>(seed);
+    runs += weir::log::CrashEverywhere<weir::log::LogModel>(of_log, steps);
+    runs += weir::log::CrashEverywhere<weir::log::TransactionModel>(of_log, steps);
+    runs += weir::log::CrashEverywhere<weir::log::CompactionModel>(of_log, steps);
     if (!::testing::Test::HasFatalFailure()) continue;
     std::printf("log_sim: seed %lld FAILED; replay with: %s", static_cast<long long>(seed),
                 weir::sim::Replay::line().c_str());
