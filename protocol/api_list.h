@@ -1,0 +1,155 @@
+// -----------------------------------------------------------------------------
+// File: protocol/api_list.h
+// -----------------------------------------------------------------------------
+// Which requests and responses protocol/api/ declares, as lists of types for code that does
+// something with every one of them: printers, fuzzers, tables. Only names stand here, so that
+// including it costs nothing: who instantiates something for a list includes the headers of that
+// list, and best does so in a translation unit for each.
+//
+//   template <class... Apis>
+//   auto Rows(ApiList<Apis...>) { return std::array{RowOf<typename Apis::Request>()...}; }
+//   Rows(RecordApis());
+//
+// A new header of protocol/api/ adds its two names and its line to the list that it belongs to.
+#ifndef WEIR_PROTOCOL_API_LIST_H_
+#define WEIR_PROTOCOL_API_LIST_H_
+
+#include <cstddef>
+
+namespace weir::protocol {
+
+struct AlterConfigsRequest;
+struct AlterConfigsResponse;
+struct ApiVersionsRequest;
+struct ApiVersionsResponse;
+struct CreatePartitionsRequest;
+struct CreatePartitionsResponse;
+struct CreateTopicsRequest;
+struct CreateTopicsResponse;
+struct DeleteGroupsRequest;
+struct DeleteGroupsResponse;
+struct DeleteRecordsRequest;
+struct DeleteRecordsResponse;
+struct DeleteTopicsRequest;
+struct DeleteTopicsResponse;
+struct DescribeClusterRequest;
+struct DescribeClusterResponse;
+struct DescribeConfigsRequest;
+struct DescribeConfigsResponse;
+struct DescribeGroupsRequest;
+struct DescribeGroupsResponse;
+struct DescribeLogDirsRequest;
+struct DescribeLogDirsResponse;
+struct DescribeProducersRequest;
+struct DescribeProducersResponse;
+struct DescribeTopicPartitionsRequest;
+struct DescribeTopicPartitionsResponse;
+struct FetchRequest;
+struct FetchResponse;
+struct FindCoordinatorRequest;
+struct FindCoordinatorResponse;
+struct GetTelemetrySubscriptionsRequest;
+struct GetTelemetrySubscriptionsResponse;
+struct HeartbeatRequest;
+struct HeartbeatResponse;
+struct IncrementalAlterConfigsRequest;
+struct IncrementalAlterConfigsResponse;
+struct InitProducerIdRequest;
+struct InitProducerIdResponse;
+struct JoinGroupRequest;
+struct JoinGroupResponse;
+struct LeaveGroupRequest;
+struct LeaveGroupResponse;
+struct ListConfigResourcesRequest;
+struct ListConfigResourcesResponse;
+struct ListGroupsRequest;
+struct ListGroupsResponse;
+struct ListOffsetsRequest;
+struct ListOffsetsResponse;
+struct MetadataRequest;
+struct MetadataResponse;
+struct OffsetCommitRequest;
+struct OffsetCommitResponse;
+struct OffsetDeleteRequest;
+struct OffsetDeleteResponse;
+struct OffsetFetchRequest;
+struct OffsetFetchResponse;
+struct OffsetForLeaderEpochRequest;
+struct OffsetForLeaderEpochResponse;
+struct ProduceRequest;
+struct ProduceResponse;
+struct SyncGroupRequest;
+struct SyncGroupResponse;
+struct UpdateFeaturesRequest;
+struct UpdateFeaturesResponse;
+
+template <class RequestType, class ResponseType>
+struct ApiOf {
+  using Request = RequestType;
+  using Response = ResponseType;
+};
+
+template <class... Apis>
+struct ApiList {
+  static constexpr size_t kSize = sizeof...(Apis);
+};
+
+// Records and where they are.
+using RecordApis =
+    ApiList<ApiOf<ProduceRequest, ProduceResponse>, ApiOf<FetchRequest, FetchResponse>,
+            ApiOf<ListOffsetsRequest, ListOffsetsResponse>,
+            ApiOf<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>,
+            ApiOf<DeleteRecordsRequest, DeleteRecordsResponse>,
+            ApiOf<DescribeProducersRequest, DescribeProducersResponse>>;
+
+// What a client begins with, and what the cluster is.
+using ClusterApis =
+    ApiList<ApiOf<ApiVersionsRequest, ApiVersionsResponse>,
+            ApiOf<MetadataRequest, MetadataResponse>,
+            ApiOf<FindCoordinatorRequest, FindCoordinatorResponse>,
+            ApiOf<InitProducerIdRequest, InitProducerIdResponse>,
+            ApiOf<DescribeClusterRequest, DescribeClusterResponse>,
+            ApiOf<DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse>,
+            ApiOf<DescribeLogDirsRequest, DescribeLogDirsResponse>,
+            ApiOf<GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse>>;
+
+// Groups and their offsets.
+using GroupApis = ApiList<
+    ApiOf<JoinGroupRequest, JoinGroupResponse>, ApiOf<SyncGroupRequest, SyncGroupResponse>,
+    ApiOf<HeartbeatRequest, HeartbeatResponse>, ApiOf<LeaveGroupRequest, LeaveGroupResponse>,
+    ApiOf<OffsetCommitRequest, OffsetCommitResponse>,
+    ApiOf<OffsetFetchRequest, OffsetFetchResponse>,
+    ApiOf<OffsetDeleteRequest, OffsetDeleteResponse>,
+    ApiOf<DescribeGroupsRequest, DescribeGroupsResponse>,
+    ApiOf<ListGroupsRequest, ListGroupsResponse>, ApiOf<DeleteGroupsRequest, DeleteGroupsResponse>>;
+
+// What changes topics and configurations.
+using AdminApis = ApiList<ApiOf<CreateTopicsRequest, CreateTopicsResponse>,
+                          ApiOf<DeleteTopicsRequest, DeleteTopicsResponse>,
+                          ApiOf<CreatePartitionsRequest, CreatePartitionsResponse>,
+                          ApiOf<DescribeConfigsRequest, DescribeConfigsResponse>,
+                          ApiOf<AlterConfigsRequest, AlterConfigsResponse>,
+                          ApiOf<IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse>,
+                          ApiOf<ListConfigResourcesRequest, ListConfigResourcesResponse>,
+                          ApiOf<UpdateFeaturesRequest, UpdateFeaturesResponse>>;
+
+namespace protocol_internal {
+
+template <class... Lists>
+struct Joined;
+template <class... Apis>
+struct Joined<ApiList<Apis...>> {
+  using List = ApiList<Apis...>;
+};
+template <class... First, class... Second, class... Rest>
+struct Joined<ApiList<First...>, ApiList<Second...>, Rest...> {
+  using List = typename Joined<ApiList<First..., Second...>, Rest...>::List;
+};
+
+}  // namespace protocol_internal
+
+using AllApis = protocol_internal::Joined<RecordApis, ClusterApis, GroupApis, AdminApis>::List;
+
+}  // namespace weir::protocol
+
+#endif  // WEIR_PROTOCOL_API_LIST_H_
