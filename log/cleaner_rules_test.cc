@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
@@ -114,6 +115,12 @@ class CleanerRulesTest : public ::testing::Test {
   }
 
   std::vector<std::string> Names() { return *fs_.List(kDirectory); }
+  void RemoveSnapshots() {
+    for (const std::string& name : Names()) {
+      if (!absl::EndsWith(name, ".snapshot")) continue;
+      ASSERT_TRUE(fs_.Remove(absl::StrCat(kDirectory, "/", name)).ok());
+    }
+  }
 
   MemoryFileSystem fs_;
   LogConfig config_;
@@ -131,11 +138,7 @@ TEST_F(CleanerRulesTest, TheLastBatchOfEachProducerStays) {
   Clean();
   EXPECT_EQ(Batches(), "1-1:0 2-3:0 4-6:3 7-7:1 ");
   // What is known of the producers is what the log says now.
-  for (const auto& name : Names()) {
-    if (name.find(".snapshot") != std::string::npos) {
-      ASSERT_TRUE(fs_.Remove(absl::StrCat(kDirectory, "/", name)).ok());
-    }
-  }
+  RemoveSnapshots();
   Open(Offset(0));
   const ProducerEntry* alice = log_->producers().Find(kAlice);
   ASSERT_NE(alice, nullptr);
@@ -151,6 +154,23 @@ TEST_F(CleanerRulesTest, TheLastBatchOfEachProducerStays) {
   Roll();
   Clean();
   EXPECT_EQ(Batches(), "1-1:0 4-6:3 7-7:1 8-8:1 9-9:1 ");
+}
+
+// What lies behind the cleaned part may yet be truncated: it counts for nothing.
+TEST_F(CleanerRulesTest, TheLastBatchOfAProducerBeforeTheActiveSegmentStays) {
+  Write({"a"}, kAlice, 0);
+  Write({"a"}, kAlice, 1);
+  Write({"a"});
+  Roll();
+  const Offset behind = Write({"b"}, kAlice, 2);
+  Clean();
+  EXPECT_EQ(Batches(), "1-1:0 2-2:1 3-3:1 4-4:1 ");
+  ASSERT_TRUE(log_->TruncateTo(behind).ok());
+  RemoveSnapshots();
+  Open(Offset(0));
+  const ProducerEntry* alice = log_->producers().Find(kAlice);
+  ASSERT_NE(alice, nullptr);
+  EXPECT_EQ(alice->last_batch()->last_sequence, 1);
 }
 
 TEST_F(CleanerRulesTest, ASegmentEndsWhereTheNextOneBegins) {

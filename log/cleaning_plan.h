@@ -46,7 +46,8 @@ struct SourceSegment {
   Offset end;  // where the next segment begins
 };
 
-// The last that a producer wrote, which the log needs to go on checking its sequences.
+// The last that a producer wrote of what may be cleaned, which the log needs to go on checking its
+// sequences.
 struct LastRecord {
   ProducerId producer_id = kNoProducerId;
   ProducerEpoch epoch = kNoProducerEpoch;

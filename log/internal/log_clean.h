@@ -99,7 +99,12 @@ inline absl::StatusOr<CleaningPlan> Log::PlanCleaning(TimestampMs now_ms, Offset
       plan.first_dirty_position = spot.has_value() ? spot->position : segment->size_bytes();
     }
   }
-  for (const auto& [id, entry] : producers_.Sorted()) {
+  // As of the end of what is cleaned: a truncation of what is behind it must not take away the last
+  // that is known of a producer.
+  ProducerState producers;
+  WEIR_RETURN_IF_ERROR(ProducersAt(plan.end(), &producers));
+  producers.Expire(now_ms, config_.producer_id_expiration_ms);
+  for (const auto& [id, entry] : producers.Sorted()) {
     const ProducerBatch* last = entry.last_batch();
     plan.producers.push_back({id, entry.epoch, last == nullptr ? kNoOffset : last->last_offset});
   }
