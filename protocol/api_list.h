@@ -18,20 +18,46 @@
 
 namespace weir::protocol {
 
+struct AddOffsetsToTxnRequest;
+struct AddOffsetsToTxnResponse;
+struct AddPartitionsToTxnRequest;
+struct AddPartitionsToTxnResponse;
+struct AddRaftVoterRequest;
+struct AddRaftVoterResponse;
+struct AlterClientQuotasRequest;
+struct AlterClientQuotasResponse;
 struct AlterConfigsRequest;
 struct AlterConfigsResponse;
+struct AlterPartitionReassignmentsRequest;
+struct AlterPartitionReassignmentsResponse;
+struct AlterReplicaLogDirsRequest;
+struct AlterReplicaLogDirsResponse;
+struct AlterUserScramCredentialsRequest;
+struct AlterUserScramCredentialsResponse;
 struct ApiVersionsRequest;
 struct ApiVersionsResponse;
+struct ConsumerGroupDescribeRequest;
+struct ConsumerGroupDescribeResponse;
+struct ConsumerGroupHeartbeatRequest;
+struct ConsumerGroupHeartbeatResponse;
+struct CreateAclsRequest;
+struct CreateAclsResponse;
 struct CreatePartitionsRequest;
 struct CreatePartitionsResponse;
 struct CreateTopicsRequest;
 struct CreateTopicsResponse;
+struct DeleteAclsRequest;
+struct DeleteAclsResponse;
 struct DeleteGroupsRequest;
 struct DeleteGroupsResponse;
 struct DeleteRecordsRequest;
 struct DeleteRecordsResponse;
 struct DeleteTopicsRequest;
 struct DeleteTopicsResponse;
+struct DescribeAclsRequest;
+struct DescribeAclsResponse;
+struct DescribeClientQuotasRequest;
+struct DescribeClientQuotasResponse;
 struct DescribeClusterRequest;
 struct DescribeClusterResponse;
 struct DescribeConfigsRequest;
@@ -42,8 +68,18 @@ struct DescribeLogDirsRequest;
 struct DescribeLogDirsResponse;
 struct DescribeProducersRequest;
 struct DescribeProducersResponse;
+struct DescribeQuorumRequest;
+struct DescribeQuorumResponse;
 struct DescribeTopicPartitionsRequest;
 struct DescribeTopicPartitionsResponse;
+struct DescribeTransactionsRequest;
+struct DescribeTransactionsResponse;
+struct DescribeUserScramCredentialsRequest;
+struct DescribeUserScramCredentialsResponse;
+struct ElectLeadersRequest;
+struct ElectLeadersResponse;
+struct EndTxnRequest;
+struct EndTxnResponse;
 struct FetchRequest;
 struct FetchResponse;
 struct FindCoordinatorRequest;
@@ -66,6 +102,10 @@ struct ListGroupsRequest;
 struct ListGroupsResponse;
 struct ListOffsetsRequest;
 struct ListOffsetsResponse;
+struct ListPartitionReassignmentsRequest;
+struct ListPartitionReassignmentsResponse;
+struct ListTransactionsRequest;
+struct ListTransactionsResponse;
 struct MetadataRequest;
 struct MetadataResponse;
 struct OffsetCommitRequest;
@@ -78,10 +118,22 @@ struct OffsetForLeaderEpochRequest;
 struct OffsetForLeaderEpochResponse;
 struct ProduceRequest;
 struct ProduceResponse;
+struct RemoveRaftVoterRequest;
+struct RemoveRaftVoterResponse;
+struct SaslAuthenticateRequest;
+struct SaslAuthenticateResponse;
+struct SaslHandshakeRequest;
+struct SaslHandshakeResponse;
 struct SyncGroupRequest;
 struct SyncGroupResponse;
+struct TxnOffsetCommitRequest;
+struct TxnOffsetCommitResponse;
+struct UnregisterBrokerRequest;
+struct UnregisterBrokerResponse;
 struct UpdateFeaturesRequest;
 struct UpdateFeaturesResponse;
+struct WriteTxnMarkersRequest;
+struct WriteTxnMarkersResponse;
 
 template <class RequestType, class ResponseType>
 struct ApiOf {
@@ -113,7 +165,7 @@ using ClusterApis =
             ApiOf<DescribeLogDirsRequest, DescribeLogDirsResponse>,
             ApiOf<GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse>>;
 
-// Groups and their offsets.
+// Groups, of the classic protocol and of KIP-848, and their offsets.
 using GroupApis = ApiList<
     ApiOf<JoinGroupRequest, JoinGroupResponse>, ApiOf<SyncGroupRequest, SyncGroupResponse>,
     ApiOf<HeartbeatRequest, HeartbeatResponse>, ApiOf<LeaveGroupRequest, LeaveGroupResponse>,
@@ -121,7 +173,9 @@ using GroupApis = ApiList<
     ApiOf<OffsetFetchRequest, OffsetFetchResponse>,
     ApiOf<OffsetDeleteRequest, OffsetDeleteResponse>,
     ApiOf<DescribeGroupsRequest, DescribeGroupsResponse>,
-    ApiOf<ListGroupsRequest, ListGroupsResponse>, ApiOf<DeleteGroupsRequest, DeleteGroupsResponse>>;
+    ApiOf<ListGroupsRequest, ListGroupsResponse>, ApiOf<DeleteGroupsRequest, DeleteGroupsResponse>,
+    ApiOf<ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse>,
+    ApiOf<ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse>>;
 
 // What changes topics and configurations.
 using AdminApis = ApiList<ApiOf<CreateTopicsRequest, CreateTopicsResponse>,
@@ -132,6 +186,38 @@ using AdminApis = ApiList<ApiOf<CreateTopicsRequest, CreateTopicsResponse>,
                           ApiOf<IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse>,
                           ApiOf<ListConfigResourcesRequest, ListConfigResourcesResponse>,
                           ApiOf<UpdateFeaturesRequest, UpdateFeaturesResponse>>;
+
+// Transactions.
+using TransactionApis = ApiList<ApiOf<AddPartitionsToTxnRequest, AddPartitionsToTxnResponse>,
+                                ApiOf<AddOffsetsToTxnRequest, AddOffsetsToTxnResponse>,
+                                ApiOf<EndTxnRequest, EndTxnResponse>,
+                                ApiOf<TxnOffsetCommitRequest, TxnOffsetCommitResponse>,
+                                ApiOf<WriteTxnMarkersRequest, WriteTxnMarkersResponse>,
+                                ApiOf<DescribeTransactionsRequest, DescribeTransactionsResponse>,
+                                ApiOf<ListTransactionsRequest, ListTransactionsResponse>>;
+
+// Who a client is, what it may do, and how much of it.
+using SecurityApis =
+    ApiList<ApiOf<SaslHandshakeRequest, SaslHandshakeResponse>,
+            ApiOf<SaslAuthenticateRequest, SaslAuthenticateResponse>,
+            ApiOf<DescribeAclsRequest, DescribeAclsResponse>,
+            ApiOf<CreateAclsRequest, CreateAclsResponse>,
+            ApiOf<DeleteAclsRequest, DeleteAclsResponse>,
+            ApiOf<DescribeClientQuotasRequest, DescribeClientQuotasResponse>,
+            ApiOf<AlterClientQuotasRequest, AlterClientQuotasResponse>,
+            ApiOf<DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse>,
+            ApiOf<AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse>>;
+
+// What moves and elects replicas, and the quorum of controllers.
+using OperationApis =
+    ApiList<ApiOf<ElectLeadersRequest, ElectLeadersResponse>,
+            ApiOf<AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse>,
+            ApiOf<ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse>,
+            ApiOf<AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse>,
+            ApiOf<DescribeQuorumRequest, DescribeQuorumResponse>,
+            ApiOf<AddRaftVoterRequest, AddRaftVoterResponse>,
+            ApiOf<RemoveRaftVoterRequest, RemoveRaftVoterResponse>,
+            ApiOf<UnregisterBrokerRequest, UnregisterBrokerResponse>>;
 
 namespace protocol_internal {
 
@@ -148,7 +234,8 @@ struct Joined<ApiList<First...>, ApiList<Second...>, Rest...> {
 
 }  // namespace protocol_internal
 
-using AllApis = protocol_internal::Joined<RecordApis, ClusterApis, GroupApis, AdminApis>::List;
+using AllApis = protocol_internal::Joined<RecordApis, ClusterApis, GroupApis, AdminApis,
+                                          TransactionApis, SecurityApis, OperationApis>::List;
 
 }  // namespace weir::protocol
 

@@ -92,7 +92,9 @@ class SchemaPrinter {
       absl::StrAppend(&out_, " default \"", value, "\"");
     } else if constexpr (std::is_same_v<T, bool>) {
       out_.append(value ? " default true" : " default false");
-    } else if constexpr (kIsScalar<T> && !std::is_same_v<T, double>) {
+    } else if constexpr (std::is_same_v<T, double>) {
+      absl::StrAppend(&out_, " default ", value);
+    } else if constexpr (kIsScalar<T>) {
       absl::StrAppend(&out_, " default ", static_cast<int64_t>(value));
     }
   }

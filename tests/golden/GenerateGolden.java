@@ -1,6 +1,7 @@
-// Writes tests/golden/protocol.txt: messages serialised by Apache Kafka's own generated classes.
-// Run by tools/golden.sh. For every API below, request and response, and every version, two
-// messages: "full", in which every field of the version has a value that is not its default and
+// Writes tests/golden/protocol.txt, or records.txt: messages serialised by Apache Kafka's own
+// generated classes. Run by tools/golden.sh with the version and either the names of APIs or
+// --records and names of classes. For every API, request and response, or record, and every version,
+// two messages: "full", in which every field of the version has a value that is not its default and
 // the top level has an unknown tagged field, and "null", in which everything that may be null is.
 // What a version has is asked of the class's own schema, so nothing here repeats the definitions.
 
@@ -12,8 +13,10 @@ import java.nio.ByteBuffer;
 import java.util.Collection;
 import java.util.Map;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.protocol.ApiMessage;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
 import org.apache.kafka.common.protocol.types.BoundField;
 import org.apache.kafka.common.protocol.types.RawTaggedField;
@@ -22,14 +25,12 @@ import org.apache.kafka.common.protocol.types.TaggedFields;
 import org.apache.kafka.common.record.MemoryRecords;
 
 public final class GenerateGolden {
-  private static final String[] APIS = {
-    "ApiVersions", "Metadata", "Produce", "Fetch", "ListOffsets", "CreateTopics", "DeleteTopics",
-    "InitProducerId", "DescribeConfigs", "DescribeCluster", "FindCoordinator",
-    "IncrementalAlterConfigs", "AlterConfigs", "CreatePartitions", "DeleteRecords",
-    "OffsetForLeaderEpoch", "DescribeLogDirs", "DescribeTopicPartitions", "DescribeProducers",
-    "ListConfigResources", "UpdateFeatures", "GetTelemetrySubscriptions",
-    "JoinGroup", "SyncGroup", "Heartbeat", "LeaveGroup", "OffsetCommit", "OffsetFetch", "OffsetDelete",
-    "DescribeGroups", "ListGroups", "DeleteGroups",
+  // Where the classes of records are, in the jars of Kafka's modules.
+  private static final String[] PACKAGES = {
+    "org.apache.kafka.common.message.",
+    "org.apache.kafka.common.metadata.",
+    "org.apache.kafka.coordinator.group.generated.",
+    "org.apache.kafka.coordinator.transaction.generated.",
   };
 
   private final boolean nulls;
@@ -40,28 +41,52 @@ public final class GenerateGolden {
   }
 
   public static void main(String[] arguments) throws Exception {
+    boolean records = arguments[1].equals("--records");
     System.out.println(
-        "# Messages serialised by kafka-clients " + arguments[0] + " (tests/golden/"
-            + "GenerateGolden.java, tools/golden.sh): api, direction, version, variant, hex or -");
-    for (String api : APIS) {
+        "# " + (records ? "Records" : "Messages") + " serialised by the classes of Apache Kafka "
+            + arguments[0] + " (tests/golden/GenerateGolden.java, tools/golden.sh): "
+            + (records ? "name, record" : "api, direction") + ", version, variant, hex or -");
+    for (int i = records ? 2 : 1; i < arguments.length; ++i) {
+      if (records) {
+        every(arguments[i], "record", recordClass(arguments[i]));
+        continue;
+      }
       for (String direction : new String[] {"Request", "Response"}) {
-        Class<?> type = Class.forName("org.apache.kafka.common.message." + api + direction + "Data");
-        ApiMessage probe = (ApiMessage) type.getConstructor().newInstance();
-        short last = probe.highestSupportedVersion();
-        // Version 6 of InitProducerId is not stable in 4.2.
-        if (api.equals("InitProducerId")) last = 5;
-        for (short version = probe.lowestSupportedVersion(); version <= last; ++version) {
-          write(api, direction, type, version, false);
-          write(api, direction, type, version, true);
-        }
+        every(arguments[i], direction.toLowerCase(),
+            Class.forName(PACKAGES[0] + arguments[i] + direction + "Data"));
       }
     }
   }
 
+  private static Class<?> recordClass(String name) throws Exception {
+    for (String prefix : PACKAGES) {
+      for (String suffix : new String[] {"", "Data"}) {
+        try {
+          return Class.forName(prefix + name + suffix);
+        } catch (ClassNotFoundException e) {
+          continue;
+        }
+      }
+    }
+    throw new ClassNotFoundException(name);
+  }
+
+  private static void every(String name, String kind, Class<?> type) throws Exception {
+    Message probe = (Message) type.getConstructor().newInstance();
+    short last = probe.highestSupportedVersion();
+    if (probe instanceof ApiMessage message && !kind.equals("record")) {
+      last = ApiKeys.forId(message.apiKey()).latestVersion(/* enableUnstableLastVersion= */ false);
+    }
+    for (short version = probe.lowestSupportedVersion(); version <= last; ++version) {
+      write(name, kind, type, version, false);
+      write(name, kind, type, version, true);
+    }
+  }
+
   private static void write(
-      String api, String direction, Class<?> type, short version, boolean nulls) throws Exception {
+      String name, String kind, Class<?> type, short version, boolean nulls) throws Exception {
     Schema schema = ((Schema[]) type.getField("SCHEMAS").get(null))[version];
-    ApiMessage message = (ApiMessage) new GenerateGolden(nulls).struct(type, schema);
+    Message message = (Message) new GenerateGolden(nulls).struct(type, schema);
     BoundField[] fields = schema.fields();
     boolean flexible =
         fields.length > 0 && fields[fields.length - 1].def.type instanceof TaggedFields;
@@ -71,11 +96,11 @@ public final class GenerateGolden {
     ObjectSerializationCache cache = new ObjectSerializationCache();
     ByteBuffer buffer = ByteBuffer.allocate(message.size(cache, version));
     message.write(new ByteBufferAccessor(buffer), cache, version);
-    if (buffer.hasRemaining()) throw new IllegalStateException(api + " " + version);
+    if (buffer.hasRemaining()) throw new IllegalStateException(name + " " + version);
     StringBuilder hex = new StringBuilder();
     for (byte b : buffer.array()) hex.append(String.format("%02x", b));
     System.out.println(
-        api + " " + direction.toLowerCase() + " " + version + " " + (nulls ? "null" : "full") + " "
+        name + " " + kind + " " + version + " " + (nulls ? "null" : "full") + " "
             + (hex.length() == 0 ? "-" : hex));
   }
 
@@ -130,6 +155,7 @@ public final class GenerateGolden {
     if (type == String.class) return "s" + n + (n % 7 == 0 ? "é".repeat(70) : "");
     if (type == Uuid.class) return new Uuid(0x1122334455667700L + n, 0x8899aabbccddee00L + n);
     if (type == byte[].class) return new byte[] {(byte) n, 0, (byte) 0xff};
+    if (type == ByteBuffer.class) return ByteBuffer.wrap(new byte[] {(byte) n, 0, (byte) 0xff});
     if (type instanceof Class<?> c && c.getName().endsWith("Records")) {
       return MemoryRecords.readableRecords(ByteBuffer.wrap(new byte[] {(byte) n, 5, 6, 7}));
     }

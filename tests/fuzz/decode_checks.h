@@ -1,0 +1,67 @@
+// -----------------------------------------------------------------------------
+// File: tests/fuzz/decode_checks.h
+// -----------------------------------------------------------------------------
+// What tests/fuzz/decode_fuzz.cc does with bytes that it takes for a message: decoding ends in a
+// message or an error, and a message that came out is stable under encoding and decoding. Compiled
+// in several units, since all messages in one would take a minute.
+#ifndef WEIR_TESTS_FUZZ_DECODE_CHECKS_H_
+#define WEIR_TESTS_FUZZ_DECODE_CHECKS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/check.h"
+#include "protocol/api_key.h"
+#include "protocol/api_list.h"
+#include "protocol/message.h"
+
+namespace weir::fuzz {
+
+struct DecodeCheck {
+  std::string name;  // "FetchRequest"
+  void (*check)(absl::string_view bytes, int16_t version);
+};
+
+// Every one of them, in an order that does not change while the program runs.
+const std::vector<DecodeCheck>& DecodeChecks();
+
+// The parts of the above, one in each unit.
+void AppendDataChecks(std::vector<DecodeCheck>* checks);
+void AppendGroupChecks(std::vector<DecodeCheck>* checks);
+void AppendSecurityChecks(std::vector<DecodeCheck>* checks);
+
+template <class M>
+void CheckMessage(absl::string_view bytes, int16_t version) {
+  const absl::StatusOr<M> message = protocol::Decode<M>(bytes, version);
+  if (!message.ok()) {
+    WEIR_CHECK(!message.status().message().empty());
+    return;
+  }
+  std::string once;
+  protocol::Encode(*message, version, &once);
+  WEIR_CHECK(once.size() == protocol::EncodedSize(*message, version));
+  const absl::StatusOr<M> again = protocol::Decode<M>(once, version);
+  WEIR_CHECK(again.ok());
+  std::string twice;
+  protocol::Encode(*again, version, &twice);
+  WEIR_CHECK(once == twice);
+}
+
+template <class... Apis>
+void AppendApiChecks(protocol::ApiList<Apis...>, std::vector<DecodeCheck>* checks) {
+  const auto append = [&]<class Api>(Api) {
+    const absl::string_view name =
+        protocol::ApiName(static_cast<protocol::ApiKey>(Api::Request::kApi.key));
+    checks->push_back({absl::StrCat(name, "Request"), CheckMessage<typename Api::Request>});
+    checks->push_back({absl::StrCat(name, "Response"), CheckMessage<typename Api::Response>});
+  };
+  (append(Apis()), ...);
+}
+
+}  // namespace weir::fuzz
+
+#endif  // WEIR_TESTS_FUZZ_DECODE_CHECKS_H_
