@@ -76,7 +76,7 @@ absl::Status Create(Context& context, Remote& remote) {
 }
 
 // The topics that --topic matches, all without it; kNotFound when it matches none.
-absl::StatusOr<std::vector<Topic>> Chosen(Context& context, Remote& remote) {
+absl::StatusOr<std::vector<Topic>> ChosenTopics(Context& context, Remote& remote) {
   const Flags& flags = context.flags();
   WEIR_ASSIGN_OR_RETURN(std::vector<Topic> topics, remote.ListTopics());
   std::vector<std::string> names;
@@ -249,7 +249,7 @@ absl::Status RunTopics(Context& context) {
   }
   WEIR_ASSIGN_OR_RETURN(Remote * remote, context.Connect());
   if (action == "create") return Create(context, *remote);
-  WEIR_ASSIGN_OR_RETURN(std::vector<Topic> topics, Chosen(context, *remote));
+  WEIR_ASSIGN_OR_RETURN(std::vector<Topic> topics, ChosenTopics(context, *remote));
   if (action == "describe") return Describe(context, *remote, std::move(topics));
   if (action == "alter") return Alter(context, *remote, topics);
   if (action == "delete") return Delete(context, *remote, topics);

@@ -269,7 +269,7 @@ absl::Status ListThem(Context& context, Remote& remote) {
 }
 
 // The groups that --group and --all-groups name.
-absl::StatusOr<std::vector<std::string>> Chosen(Context& context, Remote& remote) {
+absl::StatusOr<std::vector<std::string>> ChosenGroups(Context& context, Remote& remote) {
   std::vector<std::string> names = context.flags().All("group");
   if (!context.flags().Has("all-groups")) return names;
   WEIR_ASSIGN_OR_RETURN(const std::vector<client::GroupListing> groups, remote.ListGroups({}, {}));
@@ -468,7 +468,7 @@ absl::Status RunGroups(Context& context) {
   WEIR_RETURN_IF_ERROR(CheckFlags(flags, action));
   WEIR_ASSIGN_OR_RETURN(Remote * remote, context.Connect());
   if (action == "list") return ListThem(context, *remote);
-  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, Chosen(context, *remote));
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, ChosenGroups(context, *remote));
   if (action == "describe") return Describe(context, *remote, names);
   if (action == "delete") return Delete(context, *remote, names);
   if (action == "delete-offsets") return DeleteOffsets(context, *remote, names.at(0));

@@ -26,7 +26,7 @@
 namespace weir::cli {
 namespace {
 
-constexpr FlagSpec kProduceFlags[] = {
+constexpr FlagSpec kProducerPerfFlags[] = {
     {"topic", FlagKind::kOne, "TOPIC", "where the records go"},
     {"num-records", FlagKind::kOne, "N", "how many"},
     {"record-size", FlagKind::kOne, "BYTES", "how large their values are"},
@@ -37,7 +37,7 @@ constexpr FlagSpec kProduceFlags[] = {
     {"producer.config", FlagKind::kOne, "FILE", "the same, in a .properties file"},
 };
 
-constexpr FlagSpec kConsumeFlags[] = {
+constexpr FlagSpec kConsumerPerfFlags[] = {
     {"topic", FlagKind::kOne, "TOPIC", "what to read, from its beginning"},
     {"messages", FlagKind::kOne, "N", "how many records", "num-records"},
     {"timeout", FlagKind::kOne, "MS", "end when for so long no record came (10000)"},
@@ -163,7 +163,7 @@ absl::Status Send(Context& context, RecordWriter& writer, Clock& clock, const Pr
   return absl::OkStatus();
 }
 
-absl::Status RunProduce(Context& context) {
+absl::Status RunProducerPerf(Context& context) {
   const Flags& flags = context.flags();
   ProduceLoad load;
   WEIR_ASSIGN_OR_RETURN(load.topic, flags.Required("topic"));
@@ -228,7 +228,7 @@ absl::Status AssignAll(Remote& remote, const std::string& topic, RecordReader& r
   return absl::OkStatus();
 }
 
-absl::Status RunConsume(Context& context) {
+absl::Status RunConsumerPerf(Context& context) {
   const Flags& flags = context.flags();
   WEIR_ASSIGN_OR_RETURN(const std::string topic, flags.Required("topic"));
   WEIR_RETURN_IF_ERROR(flags.Required("messages").status());
@@ -268,9 +268,9 @@ const Command& PerfProduceCommand() {
       "measure how fast records are written",
       "perf produce --topic load --num-records 1000000 --record-size 100 --throughput -1 "
       "--producer-props acks=all linger.ms=5",
-      kProduceFlags,
+      kProducerPerfFlags,
       true,
-      RunProduce};
+      RunProducerPerf};
   return command;
 }
 
@@ -279,9 +279,9 @@ const Command& PerfConsumeCommand() {
       "perf consume",
       "measure how fast records are read; latencies are those of polls that brought some",
       "perf consume --topic load --messages 1000000",
-      kConsumeFlags,
+      kConsumerPerfFlags,
       true,
-      RunConsume};
+      RunConsumerPerf};
   return command;
 }
 

@@ -1,0 +1,5 @@
+// The configuration and its text.
+// Compiled at one go: see "Units" in docs/architecture.md.
+
+#include "server/broker_config.cc"
+#include "server/config_text.cc"
