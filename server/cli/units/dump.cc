@@ -2,4 +2,4 @@
 // Compiled at one go: see "Units" in docs/architecture.md.
 
 #include "server/cli/dump_decoders.cc"
-#include "server/cli/dump_log.cc"
+#include "server/cli/dump_log_command.cc"
