@@ -378,8 +378,10 @@ class Partition {
 
   // --- progress -----------------------------------------------------------------------------
 
+  // More than there are replicas is never asked for (KIP-966, "effective min ISR").
   bool EnoughInSync() const {
-    return static_cast<int64_t>(isr_.size()) >= config_.min_insync_replicas;
+    return isr_.size() >=
+           std::min(static_cast<size_t>(config_.min_insync_replicas), replicas_.size());
   }
 
   // How far this broker's own copy counts as safe.

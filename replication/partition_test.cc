@@ -231,6 +231,18 @@ TEST_F(PartitionTest, TooFewInSync) {
   EXPECT_EQ(Done(3)->error, ErrorCode::kNotEnoughReplicasAfterAppend);
 }
 
+TEST_F(PartitionTest, NotMoreInSyncThanThereAreReplicas) {
+  partition_->set_config({.min_insync_replicas = 3});
+  Do(BecomeLeader{LeaderEpoch(6), 0, {kSelf, kOther}, {kSelf}});
+  Produce(1, kAcksAll);
+  EXPECT_EQ(Done(1)->error, ErrorCode::kNotEnoughReplicas);
+  Do(BecomeLeader{LeaderEpoch(7), 0, {kSelf}, {kSelf}});
+  Produce(2, kAcksAll);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  EXPECT_TRUE(Acknowledged(2));
+}
+
 TEST_F(PartitionTest, WaitsEnd) {
   Produce(1, kAcksAll, {}, /*deadline_ns=*/50);
   Produce(2, kAcksAll, {}, /*deadline_ns=*/90);

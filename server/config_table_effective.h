@@ -152,7 +152,7 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
     {"message.max.bytes", ConfigType::kInt, "1048588", ConfigEffect::kEffective,
      "The largest batch that is accepted.", 0},
     {"min.insync.replicas", ConfigType::kInt, "1", ConfigEffect::kEffective,
-     "How many replicas must be in sync for acks=all to be accepted.", 1},
+     "How many replicas, of those that there are, must be in sync for acks=all to be accepted.", 1},
     {"node.id", ConfigType::kInt, "1", ConfigEffect::kEffective, "The id of this node.", 0},
     {"num.partitions", ConfigType::kInt, "1", ConfigEffect::kEffective,
      "Partitions of a topic that is created without saying how many.", 1},

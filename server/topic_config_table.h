@@ -85,7 +85,8 @@ inline constexpr TopicConfigDef kTopicConfigs[] = {
       "A record is not compacted before this age.", 0},
      {"log.cleaner.min.compaction.lag.ms"}},
     {{"min.insync.replicas", ConfigType::kInt, "1", ConfigEffect::kEffective,
-      "How many replicas must be in sync for acks=all to be accepted.", 1},
+      "How many replicas, of those that there are, must be in sync for acks=all to be accepted.",
+      1},
      {"min.insync.replicas"}},
     {{"preallocate", ConfigType::kBool, "false", ConfigEffect::kEffective,
       "Whether a new segment takes its room on the disk at once; what it does not use is given "
