@@ -1,5 +1,5 @@
-"""Each configuration of a topic has its effect: what it does to records that are refused or changed, and to the files of the log.
-WEIR_INTEROP_BROKER=kafka runs the same against Apache Kafka."""
+"""Each configuration of a topic has its effect: on records, which are refused or changed, and on the files of the log.
+`run.py --broker kafka` runs the same against Apache Kafka."""
 
 import glob
 import json
@@ -144,7 +144,8 @@ class TopicConfigTest(support.BrokerTest):
     def test_message_timestamp_bounds(self):
         now = now_ms()
         records = [("v", now + after) for after in (0, -5 * HOUR_MS, 5 * HOUR_MS, -HOUR_MS, HOUR_MS)]
-        done = self.send(records, message_timestamp_before_max_ms=2 * HOUR_MS, message_timestamp_after_max_ms=2 * HOUR_MS)
+        done = self.send(records, message_timestamp_before_max_ms=2 * HOUR_MS,
+                         message_timestamp_after_max_ms=2 * HOUR_MS)
         self.assertEqual([one.get("error", 0) for one in done], [0, INVALID_TIMESTAMP, INVALID_TIMESTAMP, 0, 0])
         # An hour ahead is the default; behind there is none.
         done = self.send(records, topic=self.topic + "-default")
