@@ -380,8 +380,7 @@ class Partition {
 
   // More than there are replicas is never asked for (KIP-966, "effective min ISR").
   bool EnoughInSync() const {
-    return isr_.size() >=
-           std::min(static_cast<size_t>(config_.min_insync_replicas), replicas_.size());
+    return isr_.size() >= std::min<size_t>(config_.min_insync_replicas, replicas_.size());
   }
 
   // How far this broker's own copy counts as safe.
