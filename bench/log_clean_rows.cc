@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -21,6 +20,7 @@
 #include "base/check.h"
 #include "base/ids.h"
 #include "base/random.h"
+#include "bench/read_segments.h"
 #include "bench/sized_batches.h"
 #include "bench/temp_folder.h"
 #include "benchmark/benchmark.h"
@@ -98,23 +98,6 @@ class Filler {
   const std::string value_ = RandomBytes(random_, 75);
 };
 
-int64_t ReadAll(log::FileSystem& files, const std::string& folder) {
-  std::string buffer(1 << 20, '\0');
-  int64_t sum = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".log") continue;
-    const auto file = files.Open(entry.path().string(), log::OpenMode::kRead);
-    WEIR_CHECK(file.ok());
-    for (int64_t at = 0; at < (*file)->size_bytes();) {
-      const auto got = (*file)->ReadAt(at, absl::MakeSpan(buffer));
-      WEIR_CHECK(got.ok() && *got > 0);
-      at += static_cast<int64_t>(*got);
-      sum += static_cast<int64_t>(*got);
-    }
-  }
-  return sum;
-}
-
 void WriteAndSync(log::FileSystem& files, const std::string& path, int64_t bytes) {
   const std::string buffer(1 << 20, 'x');
   const auto file = files.Open(path, log::OpenMode::kCreate);
@@ -154,7 +137,8 @@ void BM_Compaction(benchmark::State& state) {
     };
     const int64_t dirty_bytes = dirt();
     floor += SecondsOf([&] {
-      for (int pass = 0; pass < 2; ++pass) ReadAll(files, path);
+      std::string buffer(1 << 20, '\0');
+      for (int pass = 0; pass < 2; ++pass) ReadSegments(files, path, &buffer);
     });
 
     ForgetPeak();

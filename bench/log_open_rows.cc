@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "base/ids.h"
 #include "bench/floor.h"
+#include "bench/read_segments.h"
 #include "bench/sized_batches.h"
 #include "bench/temp_folder.h"
 #include "benchmark/benchmark.h"
@@ -47,22 +48,6 @@ void Append(log::Log& log, std::string& batch) {
   WEIR_CHECK(append.status.ok());
 }
 
-int64_t ReadAll(log::FileSystem& files, const std::string& folder, std::string* buffer) {
-  int64_t sum = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".log") continue;
-    const auto file = files.Open(entry.path().string(), log::OpenMode::kRead);
-    WEIR_CHECK(file.ok());
-    for (int64_t at = 0; at < (*file)->size_bytes();) {
-      const auto got = (*file)->ReadAt(at, absl::MakeSpan(*buffer));
-      WEIR_CHECK(got.ok() && *got > 0);
-      at += static_cast<int64_t>(*got);
-      sum += static_cast<int64_t>(*got);
-    }
-  }
-  return sum;
-}
-
 void BM_Recovery(benchmark::State& state) {
   const bool clean = state.range(0) != 0;
   TempFolder folder;
@@ -87,7 +72,7 @@ void BM_Recovery(benchmark::State& state) {
         const auto log = OpenLog(files, path, config, clean);
         WEIR_CHECK(log->recovery_report().bytes_scanned == (clean ? 0 : bytes));
       },
-      [&](size_t) { WEIR_CHECK(ReadAll(files, path, &buffer) == bytes); },
+      [&](size_t) { WEIR_CHECK(ReadSegments(files, path, &buffer) == bytes); },
       [&](size_t) { return bytes; });
   state.counters["per_GB"] =
       benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(bytes) / 1e9,

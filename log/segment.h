@@ -455,13 +455,7 @@ class Segment {
     std::optional<BatchSpot> found;
     WEIR_RETURN_IF_ERROR(
         WalkHeaders(position, [&](const protocol::RecordBatchHeader& batch, int64_t at) {
-          const BatchSpot spot{at,
-                               batch.size_bytes(),
-                               batch.base_offset(),
-                               batch.next_offset(),
-                               batch.max_timestamp(),
-                               batch.leader_epoch(),
-                               batch.record_count()};
+          const BatchSpot spot = BatchSpot::Of(batch, at);
           if (matches(spot)) found = spot;
           return !found.has_value();
         }));

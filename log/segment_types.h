@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "protocol/record_batch.h"
 
 namespace weir::log {
 
@@ -23,6 +24,16 @@ struct BatchSpot {
   TimestampMs max_timestamp = kNoTimestamp;
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
   int32_t record_count = 0;  // none: compaction left the header alone
+
+  static BatchSpot Of(const protocol::RecordBatchHeader& batch, int64_t position) {
+    return {position,
+            batch.size_bytes(),
+            batch.base_offset(),
+            batch.next_offset(),
+            batch.max_timestamp(),
+            batch.leader_epoch(),
+            batch.record_count()};
+  }
 
   Offset last_offset() const { return next_offset - 1; }
 };

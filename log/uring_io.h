@@ -179,13 +179,7 @@ class UringIo final : public Syncer {
   bool HasDone() const { return syncs_.has_done() || !reads_done_.empty(); }
 
   io_uring_sqe* NextSqe() {
-    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-    if (sqe == nullptr) {
-      Submit();
-      sqe = io_uring_get_sqe(&ring_);
-    }
-    WEIR_CHECK(sqe != nullptr);
-    return sqe;
+    return log::NextSqe(&ring_, [this] { Submit(); });
   }
 
   void Submit() {

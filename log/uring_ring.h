@@ -59,6 +59,18 @@ inline bool IsPassingUringError(int result) {
   return result == -EINTR || result == -EAGAIN || result == -EBUSY;
 }
 
+// A free submission. Where all are taken, submit() makes room.
+template <class Submit>
+io_uring_sqe* NextSqe(io_uring* ring, Submit submit) {
+  io_uring_sqe* sqe = io_uring_get_sqe(ring);
+  if (sqe == nullptr) {
+    submit();
+    sqe = io_uring_get_sqe(ring);
+  }
+  WEIR_CHECK(sqe != nullptr);
+  return sqe;
+}
+
 // The fdatasyncs under way on a ring that somebody else submits to and reaps.
 class UringSyncs {
  public:

@@ -217,13 +217,7 @@ class UringPoller final : public FdPoller {
   }
 
   io_uring_sqe* NextSqe() {
-    io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
-    if (sqe == nullptr) {
-      Submit();
-      sqe = io_uring_get_sqe(&ring_);
-    }
-    WEIR_CHECK(sqe != nullptr);
-    return sqe;
+    return log::NextSqe(&ring_, [this] { Submit(); });
   }
 
   // All that is queued.

@@ -69,13 +69,7 @@ inline absl::StatusOr<std::optional<BatchSpot>> FindLatest(Segment& segment, Tim
       segment.VisitHeaders(start, [&](const protocol::RecordBatchHeader& batch, int64_t position) {
         if (batch.record_count() > 0 &&
             (!found.has_value() || batch.max_timestamp() > found->max_timestamp)) {
-          found = {position,
-                   batch.size_bytes(),
-                   batch.base_offset(),
-                   batch.next_offset(),
-                   batch.max_timestamp(),
-                   batch.leader_epoch(),
-                   batch.record_count()};
+          found = BatchSpot::Of(batch, position);
         }
         return true;
       }));
