@@ -99,6 +99,8 @@ class FrameSplitter {
 
   // Bytes received that no frame was made of yet.
   size_t bytes_held() const { return end_ - begin_; }
+  // Those bytes, for who passes on what is no frame.
+  absl::string_view held() const { return {buffer_.get() + begin_, end_ - begin_}; }
   size_t capacity() const { return capacity_; }
 
  private:

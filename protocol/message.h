@@ -186,6 +186,13 @@ template <class M>
   return text;
 }
 
+// Appends either of these to *out, with what `hooks` ask for.
+template <class M>
+[[gnu::cold]] void Print(const M& m, int16_t version, bool json, PrintHooks* hooks,
+                         std::string* out) {
+  protocol_internal::Printer(*out, version, json, hooks).Value(m);
+}
+
 }  // namespace weir::protocol
 
 #endif  // WEIR_PROTOCOL_MESSAGE_H_

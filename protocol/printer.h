@@ -2,14 +2,16 @@
 // File: protocol/printer.h
 // -----------------------------------------------------------------------------
 // The Describe visitor that prints: for logs (ToString) and for tools (ToJson, with Kafka's names
-// of fields in camelCase). Internal to message.h. Not for hot paths.
+// of fields in camelCase). Internal to message.h but for PrintHooks. Not for hot paths.
 #ifndef WEIR_PROTOCOL_PRINTER_H_
 #define WEIR_PROTOCOL_PRINTER_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -17,7 +19,28 @@
 #include "base/uuid.h"
 #include "protocol/describe.h"
 
-namespace weir::protocol::protocol_internal {
+namespace weir::protocol {
+
+// Prints what is in record batches, for tools that have the codecs for it.
+class RecordsPrinter {
+ public:
+  virtual ~RecordsPrinter() = default;
+  // Appends a JSON value, or text for people, of `records` as they came. *out should not grow far
+  // beyond `text_bytes_max`.
+  virtual void Print(absl::string_view records, bool json, size_t text_bytes_max,
+                     std::string* out) = 0;
+};
+
+// What a tool may ask of printing beyond the message itself.
+struct PrintHooks {
+  RecordsPrinter* records = nullptr;       // without it, the size of records is all that is said
+  std::vector<int16_t>* errors = nullptr;  // gets the values of fields `error_code`, but 0
+  // Arrays end as soon as the text is as long as this; then `cut` is set, and JSON is not whole.
+  size_t text_bytes_max = SIZE_MAX;
+  bool cut = false;
+};
+
+namespace protocol_internal {
 
 // leader_epoch -> leaderEpoch
 inline std::string CamelCase(absl::string_view snake_case) {
@@ -76,8 +99,8 @@ inline void AppendJsonString(std::string& out, absl::string_view text) {
 
 class Printer {
  public:
-  Printer(std::string& out, int16_t version, bool json)
-      : out_(out), version_(version), json_(json) {}
+  Printer(std::string& out, int16_t version, bool json, PrintHooks* hooks = nullptr)
+      : out_(out), version_(version), json_(json), hooks_(hooks) {}
 
   template <class T>
   void Field(FieldSpec spec, const T& value) {
@@ -89,6 +112,9 @@ class Printer {
     }
     first_ = false;
     Value(value);
+    if constexpr (std::is_same_v<T, int16_t>) {
+      if (value != 0 && hooks_ != nullptr && hooks_->errors != nullptr) NoteError(spec, value);
+    }
   }
 
   template <class T>
@@ -113,6 +139,7 @@ class Printer {
       for (const auto& element : value) {
         if (!first) out_.append(json_ ? "," : ", ");
         first = false;
+        if (IsFull()) break;
         Value(element);
       }
       out_.push_back(']');
@@ -123,7 +150,7 @@ class Printer {
         out_.append("null");
       }
     } else {
-      Printer inner(out_, version_, json_);
+      Printer inner(out_, version_, json_, hooks_);
       out_.push_back('{');
       T::Describe(value, inner);
       out_.push_back('}');
@@ -148,18 +175,34 @@ class Printer {
   void RecordsValue(const Records& records) {
     if (records.is_null) {
       out_.append("null");
+    } else if (hooks_ != nullptr && hooks_->records != nullptr) {
+      hooks_->records->Print(records.bytes, json_, hooks_->text_bytes_max, &out_);
     } else {
       const int64_t size = static_cast<int64_t>(records.bytes.size()) + records.external_bytes;
       absl::StrAppend(&out_, json_ ? "{\"sizeInBytes\":" : "<", size, json_ ? "}" : " bytes>");
     }
   }
 
+  bool IsFull() {
+    if (hooks_ == nullptr || out_.size() < hooks_->text_bytes_max) return false;
+    hooks_->cut = true;
+    if (!json_) out_.append("...");
+    return true;
+  }
+  [[gnu::cold, gnu::noinline]] void NoteError(const FieldSpec& spec, int16_t code) {
+    if (absl::string_view(spec.name) != "error_code") return;
+    std::vector<int16_t>& errors = *hooks_->errors;
+    if (std::find(errors.begin(), errors.end(), code) == errors.end()) errors.push_back(code);
+  }
+
   std::string& out_;
   int16_t version_;
   bool json_;
+  PrintHooks* hooks_;
   bool first_ = true;
 };
 
-}  // namespace weir::protocol::protocol_internal
+}  // namespace protocol_internal
+}  // namespace weir::protocol
 
 #endif  // WEIR_PROTOCOL_PRINTER_H_

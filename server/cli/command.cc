@@ -36,9 +36,9 @@ volatile std::sig_atomic_t interrupted = 0;
 void OnInterrupt(int) { interrupted = 1; }
 
 std::vector<const Command*> AllCommands() {
-  return {&TopicsCommand(),      &ProduceCommand(),     &ConsumeCommand(),
-          &GroupsCommand(),      &ConfigsCommand(),     &DumpLogCommand(),
-          &PerfProduceCommand(), &PerfConsumeCommand(), &ApiVersionsCommand()};
+  return {&TopicsCommand(),      &ProduceCommand(), &ConsumeCommand(),     &GroupsCommand(),
+          &ConfigsCommand(),     &DumpLogCommand(), &PerfProduceCommand(), &PerfConsumeCommand(),
+          &ApiVersionsCommand(), &SniffCommand()};
 }
 
 // How many words name a command: "perf produce" is two.

@@ -72,6 +72,7 @@ const Command& DumpLogCommand();
 const Command& PerfProduceCommand();
 const Command& PerfConsumeCommand();
 const Command& ApiVersionsCommand();
+const Command& SniffCommand();
 
 // Those and the flags that they share.
 std::vector<FlagSpec> AllFlags(const Command& command);
