@@ -13,6 +13,8 @@
 
 namespace weir::cli {
 
-void AddOperationApis(protocol::ApiTable* table) { table->Add(EntriesOf(protocol::OperationApis())); }
+void AddOperationApis(protocol::ApiTable* table) {
+  table->Add(EntriesOf(protocol::OperationApis()));
+}
 
 }  // namespace weir::cli

@@ -12,6 +12,8 @@
 
 namespace weir::cli {
 
-void AddTransactionApis(protocol::ApiTable* table) { table->Add(EntriesOf(protocol::TransactionApis())); }
+void AddTransactionApis(protocol::ApiTable* table) {
+  table->Add(EntriesOf(protocol::TransactionApis()));
+}
 
 }  // namespace weir::cli
