@@ -150,8 +150,16 @@ class TagDecoder {
         static_cast<uint32_t>(spec.tag) != tag_) {
       return;
     }
-    DecodeValue(context_, spec.name, value, spec.IsNullable(context_.version));
     found_ = true;
+    const bool nullable = spec.IsNullable(context_.version);
+    if constexpr (IsOptionalStruct<T>::value) {
+      if (nullable) {  // a varint says whether it is: see EncodeTagValue
+        value.reset();
+        if (context_.in.Uvarint(spec.name) != 0) DecodeStruct(context_, value.emplace());
+        return;
+      }
+    }
+    DecodeValue(context_, spec.name, value, nullable);
   }
 
   bool found() const { return found_; }

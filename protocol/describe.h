@@ -236,6 +236,12 @@ template <class T>
 struct IsOptional<T> : std::true_type {};
 
 template <class T>
+struct IsOptionalStruct : std::false_type {};
+template <class T>
+  requires(IsOptional<T>::value && Described<typename T::value_type>)
+struct IsOptionalStruct<T> : std::true_type {};
+
+template <class T>
 inline constexpr bool kIsScalar =
     std::is_same_v<T, bool> || std::is_enum_v<T> || std::is_same_v<T, int8_t> ||
     std::is_same_v<T, int16_t> || std::is_same_v<T, uint16_t> || std::is_same_v<T, int32_t> ||

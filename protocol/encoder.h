@@ -102,6 +102,21 @@ template <class T>
   }
 }
 
+// As EncodeValue, inside a tagged field: there Kafka says with a varint of 0 or 1 whether a struct
+// is null, elsewhere with a byte of -1 or 1.
+template <class T>
+[[gnu::always_inline]] inline void EncodeTagValue(const EncodeContext& c, const T& value,
+                                                  bool nullable) {
+  if constexpr (IsOptionalStruct<T>::value) {
+    if (nullable) {
+      c.out.Uvarint(value.has_value() ? 1 : 0);
+      if (value.has_value()) EncodeStruct(c, *value);
+      return;
+    }
+  }
+  EncodeValue(c, value, nullable);
+}
+
 template <class M>
 class FieldEncoder {
  public:
@@ -139,10 +154,10 @@ class TagEncoder {
     }
     const bool nullable = spec.IsNullable(context_.version);
     Writer counter;
-    EncodeValue(EncodeContext{counter, context_.version, context_.flexible}, value, nullable);
+    EncodeTagValue(EncodeContext{counter, context_.version, context_.flexible}, value, nullable);
     context_.out.Uvarint(static_cast<uint32_t>(tag_));
     context_.out.Uvarint(static_cast<uint32_t>(counter.size()));
-    EncodeValue(context_, value, nullable);
+    EncodeTagValue(context_, value, nullable);
   }
 
  private:

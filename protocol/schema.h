@@ -2,7 +2,7 @@
 // File: protocol/schema.h
 // -----------------------------------------------------------------------------
 // A message's declaration as text, for tests and documentation: one line per field, indented by
-// depth, with versions cut to those of the message.
+// depth, with versions cut to those of the message and of the field around it.
 //
 //   message  NAME ID FIRST-LAST [flexible VERSION]
 //   field    NAME TYPE FIRST-LAST [nullable VERSION] [tag NUMBER since VERSION] [default VALUE]
@@ -74,7 +74,7 @@ class SchemaPrinter {
     }
     Default(standard);
     out_.append(spec.ignorable ? " ignorable\n" : "\n");
-    Descend(standard);
+    Descend(standard, {static_cast<int16_t>(since), static_cast<int16_t>(until)});
   }
 
  private:
@@ -100,14 +100,14 @@ class SchemaPrinter {
   }
 
   template <class T>
-  void Descend(const T& value) {
+  void Descend(const T& value, VersionRange versions) {
     if constexpr (IsOptional<T>::value || IsVector<T>::value) {
       using Element = typename T::value_type;
       if constexpr (IsVector<Element>::value || Described<const Element>) {
-        Descend(DefaultOf<Element>());
+        Descend(DefaultOf<Element>(), versions);
       }
     } else if constexpr (Described<const T>) {
-      SchemaPrinter inner(out_, versions_, depth_ + 1);
+      SchemaPrinter inner(out_, versions, depth_ + 1);
       T::Describe(value, inner);
     }
   }

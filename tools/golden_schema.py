@@ -65,17 +65,16 @@ def default(field, kind):
 
 
 class Printer:
-    def __init__(self, definition, first, last):
+    def __init__(self, definition):
         self.common = {s["name"]: s["fields"] for s in definition.get("commonStructs", [])}
-        self.first, self.last = first, last
 
-    def fields(self, fields, depth):
+    def fields(self, fields, depth, first, last):
         for field in fields:
             never_compact = field.get("flexibleVersions") == "none"  # of the request header alone
             if field.keys() - KEYS - NO_BYTES - ({"flexibleVersions"} if never_compact else set()):
                 raise SystemExit("%s: unknown %s" % (field["name"], field.keys() - KEYS - NO_BYTES))
             since, until = versions(field.get("versions", field.get("taggedVersions")))
-            since, until = max(since, self.first), min(until, self.last)
+            since, until = max(since, first), min(until, last)
             if since > until:
                 continue
             name = field["name"][0].lower() + field["name"][1:]
@@ -99,7 +98,7 @@ class Printer:
                 line += " never compact"
             print(line)
             if element not in SCALARS:
-                self.fields(field.get("fields") or self.common[element], depth + 1)
+                self.fields(field.get("fields") or self.common[element], depth + 1, since, until)
 
 
 def message(definition):
@@ -111,7 +110,7 @@ def message(definition):
         raise SystemExit("%s: flexible until %d only" % (definition["name"], flexible[1]))
     suffix = " flexible %d" % flexible[0] if flexible else ""
     print("%s %s %d-%d%s" % (definition["name"], definition.get("apiKey", "-"), first, last, suffix))
-    Printer(definition, first, last).fields(definition["fields"], 1)
+    Printer(definition).fields(definition["fields"], 1, first, last)
 
 
 def main():

@@ -115,8 +115,8 @@ struct GroupMetadataValue {
 
   std::string protocol_type;
   int32_t generation = 0;
-  std::optional<std::string> protocol;
-  std::optional<std::string> leader;
+  std::optional<std::string> protocol{std::in_place};
+  std::optional<std::string> leader{std::in_place};
   int64_t current_state_timestamp = -1;  // wall clock, ms
   std::vector<Member> members;
   protocol::UnknownTags unknown_tags;

@@ -1,12 +1,14 @@
 // -----------------------------------------------------------------------------
 // File: coordination/metadata/control_records.h
 // -----------------------------------------------------------------------------
-// Values of control records in the cluster metadata log and in snapshots.
+// Values of control records in the cluster metadata log and in snapshots. kRecord.type is the type
+// in the record's key.
 // Format: docs/formats/metadata.md.
 #ifndef WEIR_COORDINATION_METADATA_CONTROL_RECORDS_H_
 #define WEIR_COORDINATION_METADATA_CONTROL_RECORDS_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/uuid.h"
@@ -34,6 +36,7 @@ struct LeaderChangeMessage {
   int32_t leader_id = 0;
   std::vector<Voter> voters;
   std::vector<Voter> granting_voters;
+  protocol::UnknownTags unknown_tags;
 
   template <class Self, class V>
   static constexpr void Describe(Self& m, V& v) {
@@ -49,6 +52,7 @@ struct SnapshotHeaderRecord {
   static constexpr protocol::RecordInfo kRecord{.type = 3, .versions = {0, 0}, .flexible_since = 0};
   int16_t version = 0;
   int64_t last_contained_log_timestamp = 0;
+  protocol::UnknownTags unknown_tags;
 
   template <class Self, class V>
   static constexpr void Describe(Self& m, V& v) {
@@ -60,10 +64,80 @@ struct SnapshotHeaderRecord {
 struct SnapshotFooterRecord {
   static constexpr protocol::RecordInfo kRecord{.type = 4, .versions = {0, 0}, .flexible_since = 0};
   int16_t version = 0;
+  protocol::UnknownTags unknown_tags;
 
   template <class Self, class V>
   static constexpr void Describe(Self& m, V& v) {
     v.Field({"version", protocol::Since(0)}, m.version);
+  }
+};
+
+// The level at which the quorum works: 1 has its voters in the log (KIP-853).
+struct KRaftVersionRecord {
+  static constexpr protocol::RecordInfo kRecord{.type = 5, .versions = {0, 0}, .flexible_since = 0};
+
+  int16_t version = 0;
+  int16_t k_raft_version = 0;
+  protocol::UnknownTags unknown_tags;
+
+  template <class Self, class V>
+  static constexpr void Describe(Self& m, V& v) {
+    v.Field({"version", protocol::Since(0)}, m.version);
+    v.Field({"k_raft_version", protocol::Since(0)}, m.k_raft_version);
+  }
+};
+
+// The voters from here on (KIP-853), where they listen and what they can work at.
+struct VotersRecord {
+  static constexpr protocol::RecordInfo kRecord{.type = 6, .versions = {0, 0}, .flexible_since = 0};
+
+  struct Endpoint {
+    std::string name;
+    std::string host;
+    uint16_t port = 0;
+
+    template <class Self, class V>
+    static constexpr void Describe(Self& m, V& v) {
+      v.Field({"name", protocol::Since(0)}, m.name);
+      v.Field({"host", protocol::Since(0)}, m.host);
+      v.Field({"port", protocol::Since(0)}, m.port);
+    }
+  };
+
+  struct KRaftVersionFeature {
+    int16_t min_supported_version = 0;
+    int16_t max_supported_version = 0;
+
+    template <class Self, class V>
+    static constexpr void Describe(Self& m, V& v) {
+      v.Field({"min_supported_version", protocol::Since(0)}, m.min_supported_version);
+      v.Field({"max_supported_version", protocol::Since(0)}, m.max_supported_version);
+    }
+  };
+
+  struct Voter {
+    int32_t voter_id = 0;
+    Uuid voter_directory_id;
+    std::vector<Endpoint> endpoints;
+    KRaftVersionFeature k_raft_version_feature;
+
+    template <class Self, class V>
+    static constexpr void Describe(Self& m, V& v) {
+      v.Field({"voter_id", protocol::Since(0)}, m.voter_id);
+      v.Field({"voter_directory_id", protocol::Since(0)}, m.voter_directory_id);
+      v.Field({"endpoints", protocol::Since(0)}, m.endpoints);
+      v.Field({"k_raft_version_feature", protocol::Since(0)}, m.k_raft_version_feature);
+    }
+  };
+
+  int16_t version = 0;
+  std::vector<Voter> voters;
+  protocol::UnknownTags unknown_tags;
+
+  template <class Self, class V>
+  static constexpr void Describe(Self& m, V& v) {
+    v.Field({"version", protocol::Since(0)}, m.version);
+    v.Field({"voters", protocol::Since(0)}, m.voters);
   }
 };
 

@@ -22,7 +22,7 @@
 namespace weir::fuzz {
 
 struct DecodeCheck {
-  std::string name;  // "FetchRequest"
+  std::string name;  // "FetchRequest", "TopicRecord"
   void (*check)(absl::string_view bytes, int16_t version);
 };
 
@@ -33,6 +33,7 @@ const std::vector<DecodeCheck>& DecodeChecks();
 void AppendDataChecks(std::vector<DecodeCheck>* checks);
 void AppendGroupChecks(std::vector<DecodeCheck>* checks);
 void AppendSecurityChecks(std::vector<DecodeCheck>* checks);
+void AppendRecordChecks(std::vector<DecodeCheck>* checks);
 
 template <class M>
 void CheckMessage(absl::string_view bytes, int16_t version) {

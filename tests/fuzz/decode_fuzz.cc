@@ -64,6 +64,7 @@ const std::vector<DecodeCheck>& DecodeChecks() {
     AppendDataChecks(all);
     AppendGroupChecks(all);
     AppendSecurityChecks(all);
+    AppendRecordChecks(all);
     return all;
   }();
   return checks;

@@ -17,6 +17,7 @@ import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.protocol.ApiMessage;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
 import org.apache.kafka.common.protocol.Message;
+import org.apache.kafka.common.protocol.MessageSizeAccumulator;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
 import org.apache.kafka.common.protocol.types.BoundField;
 import org.apache.kafka.common.protocol.types.RawTaggedField;
@@ -34,10 +35,12 @@ public final class GenerateGolden {
   };
 
   private final boolean nulls;
+  private final short version;
   private int counter = 0;
 
-  private GenerateGolden(boolean nulls) {
+  private GenerateGolden(boolean nulls, short version) {
     this.nulls = nulls;
+    this.version = version;
   }
 
   public static void main(String[] arguments) throws Exception {
@@ -86,7 +89,7 @@ public final class GenerateGolden {
   private static void write(
       String name, String kind, Class<?> type, short version, boolean nulls) throws Exception {
     Schema schema = ((Schema[]) type.getField("SCHEMAS").get(null))[version];
-    Message message = (Message) new GenerateGolden(nulls).struct(type, schema);
+    Message message = (Message) new GenerateGolden(nulls, version).struct(type, schema);
     BoundField[] fields = schema.fields();
     boolean flexible =
         fields.length > 0 && fields[fields.length - 1].def.type instanceof TaggedFields;
@@ -119,6 +122,18 @@ public final class GenerateGolden {
     return object;
   }
 
+  // Sets a struct to null if it may be: schemas do not say, but the class then has a size for it.
+  private void nullStruct(Object object, Field field) throws Exception {
+    Object value = field.get(object);
+    field.set(object, null);
+    try {
+      ((Message) object)
+          .addSize(new MessageSizeAccumulator(), new ObjectSerializationCache(), version);
+    } catch (NullPointerException e) {
+      field.set(object, value);
+    }
+  }
+
   @SuppressWarnings("unchecked")
   private static Map<Integer, org.apache.kafka.common.protocol.types.Field> fieldsOf(
       TaggedFields tagged) throws Exception {
@@ -135,6 +150,7 @@ public final class GenerateGolden {
       if (!field.getName().equalsIgnoreCase(name.replace("_", ""))) continue;
       field.setAccessible(true);
       field.set(object, nulls && wire.isNullable() ? null : value(field.getGenericType(), wire));
+      if (nulls && wire instanceof Schema) nullStruct(object, field);
       return;
     }
     throw new IllegalStateException("no field " + name + " in " + object.getClass());

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/uuid.h"
@@ -63,7 +64,7 @@ struct RegisterBrokerRecord {
   int64_t broker_epoch = 0;
   std::vector<MetadataEndpoint> end_points;
   std::vector<MetadataFeature> features;
-  std::optional<std::string> rack;
+  std::optional<std::string> rack{std::in_place};
   bool fenced = true;
   bool in_controlled_shutdown = false;
   std::vector<Uuid> log_dirs;

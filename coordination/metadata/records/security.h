@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/uuid.h"
@@ -21,7 +22,7 @@ using protocol::Since;
 
 struct ClientQuotaEntity {
   std::string entity_type;
-  std::optional<std::string> entity_name;
+  std::optional<std::string> entity_name{std::in_place};
   protocol::UnknownTags unknown_tags;
 
   template <class Self, class V>

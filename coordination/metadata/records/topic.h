@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/uuid.h"
@@ -136,7 +137,7 @@ struct ConfigRecord {
   int8_t resource_type = 0;
   std::string resource_name;
   std::string name;
-  std::optional<std::string> value;
+  std::optional<std::string> value{std::in_place};
   protocol::UnknownTags unknown_tags;
 
   template <class Self, class V>
