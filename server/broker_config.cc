@@ -200,8 +200,6 @@ void ReadScalars(BrokerConfig* config) {
   config->poller = poller == "epoll"      ? PollerChoice::kEpoll
                    : poller == "io_uring" ? PollerChoice::kIoUring
                                           : PollerChoice::kAuto;
-  config->internal_listener_name =
-      absl::AsciiStrToUpper(Text(*config, "weir.internal.listener.name"));
 }
 
 void ReadNode(BrokerConfig* config, Problems* problems) {

@@ -35,7 +35,6 @@ struct BrokerConfig {
   // listener has them: whoever opens the listener fills them in.
   std::vector<Listener> advertised_listeners;
   std::string inter_broker_listener_name;
-  std::string internal_listener_name;
   std::string data_directory;  // empty where neither log.dirs nor log.dir is set
 
   int32_t num_partitions = 1;

@@ -208,8 +208,6 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      "ack acknowledges records after they are on disk (fsync, one for many) on the in-sync "
      "replicas; os leaves writing to the operating system, as Kafka does.",
      kNoMin, kNoMax, "ack|os"},
-    {"weir.internal.listener.name", ConfigType::kString, "INTERNAL", ConfigEffect::kEffective,
-     "The listener for traffic between nodes on a node that is only a broker."},
     {"weir.poller", ConfigType::kString, "auto", ConfigEffect::kEffective,
      "How the reactors wait: auto takes epoll, and says whether io_uring would work.", kNoMin,
      kNoMax, "auto|epoll|io_uring"},

@@ -1,7 +1,7 @@
 // -----------------------------------------------------------------------------
 // File: server/config_table_no_effect.h
 // -----------------------------------------------------------------------------
-// Broker configuration keys of Kafka 4.2 that change nothing here: accepted with one notice each.
+// Broker configuration keys, nearly all of Kafka 4.2, that change nothing here: accepted with one notice each.
 #ifndef WEIR_SERVER_CONFIG_TABLE_NO_EFFECT_H_
 #define WEIR_SERVER_CONFIG_TABLE_NO_EFFECT_H_
 
@@ -12,7 +12,8 @@ namespace weir::server {
 namespace config_reasons {
 
 inline constexpr char kKeptAsSent[] = "Batches are kept as they were sent.";
-inline constexpr char kNoGroups[] = "Consumer groups are not available in Weir yet.";
+inline constexpr char kNoConsumerProtocol[] =
+    "Groups of the consumer protocol (KIP-848) are not available in Weir yet.";
 inline constexpr char kNoJavaMetrics[] = "Metrics do not go through Java reporters.";
 inline constexpr char kNoPools[] =
     "Reactors take the place of thread pools and request queues (weir.reactors).";
@@ -27,6 +28,8 @@ inline constexpr char kNoTransactions[] = "Transactions are not available in Wei
 inline constexpr char kOneNode[] =
     "Speaks of several nodes; a node that is alone has no use for it.";
 inline constexpr char kOtherMeans[] = "Weir does this by other means, or all the time.";
+inline constexpr char kOwnCoordinator[] =
+    "Weir's group coordinators neither linger nor compress, and load in pieces of their own size.";
 
 }  // namespace config_reasons
 
@@ -80,32 +83,32 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
     {"fetch.purgatory.purge.interval.requests", ConfigType::kInt, "1000", ConfigEffect::kNoEffect,
      config_reasons::kNoPurgatory},
     {"group.consumer.assignors", ConfigType::kList, "uniform,range", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups},
+     config_reasons::kNoConsumerProtocol},
     {"group.consumer.heartbeat.interval.ms", ConfigType::kInt, "5000", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kNoConsumerProtocol, 1},
     {"group.consumer.max.heartbeat.interval.ms", ConfigType::kInt, "15000", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kNoConsumerProtocol, 1},
     {"group.consumer.max.session.timeout.ms", ConfigType::kInt, "60000", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kNoConsumerProtocol, 1},
     {"group.consumer.max.size", ConfigType::kInt, "2147483647", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kNoConsumerProtocol, 1},
     {"group.consumer.migration.policy", ConfigType::kString, "bidirectional",
-     ConfigEffect::kNoEffect, config_reasons::kNoGroups},
+     ConfigEffect::kNoEffect, config_reasons::kNoConsumerProtocol},
     {"group.consumer.min.heartbeat.interval.ms", ConfigType::kInt, "5000", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kNoConsumerProtocol, 1},
     {"group.consumer.min.session.timeout.ms", ConfigType::kInt, "45000", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kNoConsumerProtocol, 1},
     {"group.consumer.regex.refresh.interval.ms", ConfigType::kInt, "600000",
-     ConfigEffect::kNoEffect, config_reasons::kNoGroups, 10000},
+     ConfigEffect::kNoEffect, config_reasons::kNoConsumerProtocol, 10000},
     {"group.consumer.session.timeout.ms", ConfigType::kInt, "45000", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kNoConsumerProtocol, 1},
     {"group.coordinator.append.linger.ms", ConfigType::kInt, "-1", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, -1},
+     config_reasons::kOwnCoordinator, -1},
     {"group.coordinator.rebalance.protocols", ConfigType::kList, "classic,consumer,streams",
-     ConfigEffect::kNoEffect, config_reasons::kNoGroups, kNoMin, kNoMax,
+     ConfigEffect::kNoEffect, config_reasons::kNoConsumerProtocol, kNoMin, kNoMax,
      "consumer|classic|share|streams"},
     {"group.coordinator.threads", ConfigType::kInt, "4", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kNoPools, 1},
     {"group.share.assignors", ConfigType::kList, "simple", ConfigEffect::kNoEffect,
      config_reasons::kNoShareGroups},
     {"group.share.delivery.count.limit", ConfigType::kInt, "5", ConfigEffect::kNoEffect,
@@ -217,9 +220,9 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
     {"num.replica.fetchers", ConfigType::kInt, "1", ConfigEffect::kNoEffect,
      config_reasons::kOneNode, 1},
     {"offsets.load.buffer.size", ConfigType::kInt, "5242880", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups, 1},
+     config_reasons::kOwnCoordinator, 1},
     {"offsets.topic.compression.codec", ConfigType::kInt, "0", ConfigEffect::kNoEffect,
-     config_reasons::kNoGroups},
+     config_reasons::kOwnCoordinator},
     {"producer.purgatory.purge.interval.requests", ConfigType::kInt, "1000",
      ConfigEffect::kNoEffect, config_reasons::kNoPurgatory},
     {"queued.max.request.bytes", ConfigType::kLong, "-1", ConfigEffect::kNoEffect,
@@ -375,6 +378,8 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
      config_reasons::kNoSuchApi},
     {"unstable.feature.versions.enable", ConfigType::kBool, "false", ConfigEffect::kNoEffect,
      config_reasons::kNoSuchApi},
+    {"weir.internal.listener.name", ConfigType::kString, "INTERNAL", ConfigEffect::kNoEffect,
+     config_reasons::kOneNode},
 };
 
 }  // namespace weir::server

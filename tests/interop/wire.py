@@ -41,7 +41,7 @@ class Field:
 
 class Message:
     def __init__(self, words):
-        self.key = int(words[1])
+        self.key = None if words[1] == "-" else int(words[1])  # headers and records have none
         self.min, self.max = (int(word) for word in words[2].split("-"))
         self.flexible = int(words[4]) if len(words) > 4 else 1000
         self.fields = []
