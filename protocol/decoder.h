@@ -8,7 +8,9 @@
 #define WEIR_PROTOCOL_DECODER_H_
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -47,11 +49,16 @@ bool DecodeSized(const DecodeContext& c, const char* field, T& value, bool nulla
     const int64_t length = c.in.StringLength(field, c.flexible);
     if (!HasValue(c, field, length, nullable)) return false;
     const absl::string_view bytes = c.in.Take(static_cast<size_t>(length));
-    value = T(bytes.data(), bytes.size());
+    if constexpr (std::is_same_v<T, std::string>) {
+      value.assign(bytes.data(), bytes.size());
+    } else {
+      value = bytes;
+    }
   } else if constexpr (std::is_same_v<T, Bytes>) {
     const int64_t length = c.in.BytesLength(field, c.flexible);
     if (!HasValue(c, field, length, nullable)) return false;
-    value.value = std::string(c.in.Take(static_cast<size_t>(length)));
+    const absl::string_view bytes = c.in.Take(static_cast<size_t>(length));
+    value.value.assign(bytes.data(), bytes.size());
   } else {
     using Element = typename T::value_type;
     constexpr size_t kBytesMin = kIsScalar<Element>              ? sizeof(Element)
@@ -106,16 +113,40 @@ template <class T>
   }
 }
 
+// The scalars of an array on the wire. A vector that is assigned from these allocates once and
+// writes each element once; resize() and a loop write the zeros too.
+template <class T>
+class ScalarIterator {
+ public:
+  using iterator_category = std::random_access_iterator_tag;
+  using value_type = T;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const T*;
+  using reference = T;
+
+  explicit ScalarIterator(const char* at) : at_(at) {}
+  T operator*() const { return LoadScalar<T>(at_); }
+  ScalarIterator& operator++() { return *this += 1; }
+  ScalarIterator& operator--() { return *this += -1; }
+  ScalarIterator& operator+=(difference_type n) {
+    at_ += n * static_cast<difference_type>(sizeof(T));
+    return *this;
+  }
+  difference_type operator-(const ScalarIterator& other) const {
+    return (at_ - other.at_) / static_cast<difference_type>(sizeof(T));
+  }
+  bool operator==(const ScalarIterator&) const = default;
+
+ private:
+  const char* at_;
+};
+
 template <class T>
 [[gnu::noinline]] void DecodeArray(const DecodeContext& c, const char* field, int64_t count,
                                    std::vector<T>& values) {
   if constexpr (kIsScalar<T>) {
-    const char* from = c.in.Take(static_cast<size_t>(count) * sizeof(T)).data();
-    values.resize(static_cast<size_t>(count));
-    for (T& value : values) {
-      value = LoadScalar<T>(from);
-      from += sizeof(T);
-    }
+    const char* const from = c.in.Take(static_cast<size_t>(count) * sizeof(T)).data();
+    values.assign(ScalarIterator<T>(from), ScalarIterator<T>(from + count * sizeof(T)));
   } else {
     values = std::vector<T>(static_cast<size_t>(count));
     for (T& value : values) {

@@ -84,7 +84,7 @@ class Reader {
 
   // `field` names the field for the error message, here and below.
   template <class T>
-  T Scalar(const char* field) {
+  [[gnu::always_inline]] T Scalar(const char* field) {
     if (remaining() < sizeof(T)) [[unlikely]] {
       Fail(field, "bytes of a value", sizeof(T), static_cast<int64_t>(remaining()));
       return T{};
@@ -104,7 +104,7 @@ class Reader {
     return id;
   }
 
-  uint32_t Uvarint(const char* field) {
+  [[gnu::always_inline]] uint32_t Uvarint(const char* field) {
     if (pos_ != end_ && static_cast<uint8_t>(*pos_) < 0x80) [[likely]] {
       return static_cast<uint8_t>(*pos_++);
     }
@@ -137,9 +137,11 @@ class Reader {
     const int64_t count =
         compact ? static_cast<int64_t>(Uvarint(field)) - 1 : int64_t{Scalar<int32_t>(field)};
     if (!ok() || count == -1) return ok() ? -1 : 0;
-    const int64_t most = static_cast<int64_t>(remaining() / element_bytes_min);
-    if (count < 0 || count > most) [[unlikely]] {
-      Fail(field, "elements at most", most, count);
+    // Counts are below 2^32: multiplied, they stay below 2^64. A division would cost more than all
+    // the rest of a short array.
+    const uint64_t input = static_cast<uint64_t>(count) * element_bytes_min;
+    if (count < 0 || input > remaining()) [[unlikely]] {
+      Fail(field, "elements at most", static_cast<int64_t>(remaining() / element_bytes_min), count);
       return 0;
     }
     const uint64_t memory = static_cast<uint64_t>(count) * element_memory;
@@ -245,7 +247,7 @@ class Writer {
   }
 
   template <class T>
-  void Scalar(T value) {
+  [[gnu::always_inline]] void Scalar(T value) {
     protocol_internal::StoreScalar(Claim(sizeof(T)), value);
   }
   template <class T>
@@ -302,7 +304,7 @@ class Writer {
   }
 
  private:
-  char* Claim(size_t bytes) {
+  [[gnu::always_inline]] char* Claim(size_t bytes) {
     if (static_cast<size_t>(end_ - pos_) < bytes) [[unlikely]]
       Grow(bytes);
     char* at = pos_;
