@@ -138,12 +138,13 @@ class MetadataCache {
       }
       const size_t index = static_cast<size_t>(partition.partition_index);
       if (index >= info.partitions.size()) info.partitions.resize(index + 1);
-      info.partitions[index] = {partition.leader_id,
-                                partition.leader_epoch,
-                                static_cast<protocol::ErrorCode>(partition.error_code),
-                                partition.replica_nodes,
-                                partition.isr_nodes,
-                                partition.offline_replicas};
+      info.partitions[index] = {
+          partition.leader_id,
+          partition.leader_epoch,
+          static_cast<protocol::ErrorCode>(partition.error_code),
+          {partition.replica_nodes.begin(), partition.replica_nodes.end()},
+          {partition.isr_nodes.begin(), partition.isr_nodes.end()},
+          {partition.offline_replicas.begin(), partition.offline_replicas.end()}};
     }
     const auto old = topics_.find(*topic.name);
     if (old != topics_.end()) {

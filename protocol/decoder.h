@@ -38,9 +38,9 @@ inline bool HasValue(const DecodeContext& c, const char* field, int64_t length, 
   return false;
 }
 
-template <class T>
+template <class Values>
 [[gnu::noinline]] void DecodeArray(const DecodeContext& c, const char* field, int64_t count,
-                                   std::vector<T>& values);
+                                   Values& values);
 
 // A string, bytes or an array; false when it is null.
 template <class T>
@@ -141,14 +141,15 @@ class ScalarIterator {
   const char* at_;
 };
 
-template <class T>
+template <class Values>
 [[gnu::noinline]] void DecodeArray(const DecodeContext& c, const char* field, int64_t count,
-                                   std::vector<T>& values) {
+                                   Values& values) {
+  using T = typename Values::value_type;
   if constexpr (kIsScalar<T>) {
     const char* const from = c.in.Take(static_cast<size_t>(count) * sizeof(T)).data();
     values.assign(ScalarIterator<T>(from), ScalarIterator<T>(from + count * sizeof(T)));
   } else {
-    values = std::vector<T>(static_cast<size_t>(count));
+    values = Values(static_cast<size_t>(count));
     for (T& value : values) {
       if (!c.in.ok()) return;
       DecodeValue(c, field, value, false);

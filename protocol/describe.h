@@ -26,7 +26,7 @@
 //   std::string                string; absl::string_view is one that points into the input
 //   Bytes                      bytes
 //   Records                    records, nullable, pointing into the input
-//   std::vector<T>             array of T
+//   std::vector<T>             array of T; so is what is used as one, as absl::InlinedVector
 //   a struct with Describe     struct
 //   std::optional<T>           any of string, Bytes, array, struct that may be null
 //
@@ -224,7 +224,11 @@ concept KeepsUnknownTags = requires(T& m) { m.unknown_tags.empty(); };
 template <class T>
 struct IsVector : std::false_type {};
 template <class T>
-struct IsVector<std::vector<T>> : std::true_type {};
+  requires requires(T& t) {
+    typename T::value_type;
+    t.emplace_back();
+  }
+struct IsVector<T> : std::true_type {};
 
 template <class T>
 struct IsOptional : std::false_type {};

@@ -52,8 +52,8 @@ void EncodeStruct(const EncodeContext& c, const M& m);
   }
 }
 
-template <class T>
-[[gnu::noinline]] void EncodeArray(const EncodeContext& c, const std::vector<T>& values);
+template <class Values>
+[[gnu::noinline]] void EncodeArray(const EncodeContext& c, const Values& values);
 
 // Writes one value. `nullable` says whether this version has a null for it; where it has not, a
 // null is written as the empty value (message.h, EncodeChecked).
@@ -92,8 +92,9 @@ template <class T>
   }
 }
 
-template <class T>
-[[gnu::noinline]] void EncodeArray(const EncodeContext& c, const std::vector<T>& values) {
+template <class Values>
+[[gnu::noinline]] void EncodeArray(const EncodeContext& c, const Values& values) {
+  using T = typename Values::value_type;
   c.out.Length(static_cast<int64_t>(values.size()), c.flexible);
   if constexpr (kIsScalar<T>) {
     c.out.Scalars(values);

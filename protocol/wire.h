@@ -250,8 +250,9 @@ class Writer {
   [[gnu::always_inline]] void Scalar(T value) {
     protocol_internal::StoreScalar(Claim(sizeof(T)), value);
   }
-  template <class T>
-  void Scalars(const std::vector<T>& values) {
+  template <class Values>
+  void Scalars(const Values& values) {
+    using T = typename Values::value_type;
     for (size_t i = 0; i < values.size();) {
       const size_t n = std::min(values.size() - i, sizeof(scratch_) / sizeof(T));
       char* to = Claim(n * sizeof(T));

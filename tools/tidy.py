@@ -30,6 +30,7 @@ ABSL = "@abseil-cpp//absl/"
 EXTERNAL = {
     "absl/algorithm/container.h": [ABSL + "algorithm:container"],
     "absl/base/": [ABSL + "base:core_headers", ABSL + "base"],
+    "absl/container/inlined_vector.h": [ABSL + "container:inlined_vector"],
     "absl/base/config.h": [ABSL + "base:config"],
     "absl/hash/": [ABSL + "hash"],
     "absl/cleanup/": [ABSL + "cleanup"],

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "client/admin_types.h"
 #include "protocol/api/describe_configs.h"
@@ -137,7 +138,7 @@ void DescribeAsText(Context& context, const Topic& topic,
   }
 }
 
-void AddNumbers(JsonWriter* json, const char* key, const std::vector<int32_t>& numbers) {
+void AddNumbers(JsonWriter* json, const char* key, absl::Span<const int32_t> numbers) {
   json->Key(key).BeginArray();
   for (const int32_t number : numbers) json->Number(int64_t{number});
   json->EndArray();

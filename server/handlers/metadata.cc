@@ -137,8 +137,9 @@ namespace {
 using protocol::MetadataRequest;
 using protocol::MetadataResponse;
 
-std::vector<int32_t> Numbers(const std::vector<BrokerId>& ids) {
-  std::vector<int32_t> numbers;
+template <class Result = std::vector<int32_t>>
+Result Numbers(const std::vector<BrokerId>& ids) {
+  Result numbers;
   numbers.reserve(ids.size());
   for (const BrokerId id : ids) numbers.push_back(id.value());
   return numbers;
@@ -151,8 +152,8 @@ MetadataResponse::Partition DescribePartition(PartitionIndex index,
   partition.partition_index = index.value();
   partition.leader_id = image.leader.value();
   partition.leader_epoch = image.leader_epoch.value();
-  partition.replica_nodes = Numbers(image.replicas);
-  partition.isr_nodes = Numbers(image.isr);
+  partition.replica_nodes = Numbers<MetadataResponse::NodeIds>(image.replicas);
+  partition.isr_nodes = Numbers<MetadataResponse::NodeIds>(image.isr);
   for (const BrokerId replica : image.replicas) {
     const metadata::BrokerImage* broker = cluster.FindBroker(replica);
     if (broker == nullptr || !broker->is_active()) {
