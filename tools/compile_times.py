@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Measures what our translation units cost to compile, in seconds of CPU, and writes docs/compile-times.md.
 
-Usage: tools/compile_times.py [--jobs N] [--print] [--binary] [PATTERN...]
+Usage: tools/compile_times.py [--jobs N] [--print] [--binary | --headers] [PATTERN...]
   --jobs N  compile N at once (default 1; more than one per core makes the figures larger)
   --print   print the tables only, and leave docs/compile-times.md as it is
   --binary  measure the binary alone, and keep what docs/compile-times.md says of the other units
+  --headers  measure the headers of protocol alone, each in a unit of its own, and keep all the rest
   PATTERN   whose units are measured unoptimised (default //...)
 
 Bazel says how each unit is compiled (aquery); this runs the same commands again outside Bazel, one after another, and
@@ -14,8 +15,10 @@ asks the kernel what each used. Exits 1 if a unit or the broker is over its budg
 import argparse
 import collections
 import concurrent.futures
+import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +30,8 @@ BROKER = "//server:weir"
 COMMANDS = "server/cli/"
 UNIT_BUDGET_SECONDS, BROKER_BUDGET_SECONDS = 25, 120
 ROWS = 25
+HEADERS_TITLE = "## The headers of protocol, each alone"
+HEADER_ROUNDS = 3
 
 Unit = collections.namedtuple("Unit", "source arguments")
 
@@ -121,13 +126,80 @@ def plain_part_of_page():
     return page[page.index("- All "):of_binary], page[tables:page.index("\n## The broker with")]
 
 
+def header_unit(header, messages):
+    """A unit that includes a header, and one that writes, reads and prints its messages as a program does."""
+    alone = f'#include "{header}"\n'
+    uses = "".join(
+        f"  {m} m{n}; Encode(m{n}, v, out); bytes = ToString(m{n});\n  (void)DecodeInto(bytes, v, &m{n});\n"
+        for n, m in enumerate(messages))
+    used = (alone + '#include <string>\n#include "protocol/message.h"\nnamespace weir::protocol {\n'
+            f"void Use(int16_t v, std::string bytes, std::string* out) {{\n{uses}}}\n}}\n")
+    return alone, used if messages else None
+
+
+def headers_part():
+    """Each header of protocol: what including it costs, and what its messages cost a program that uses them."""
+    headers = sorted(os.path.relpath(path, ROOT) for pattern in ("*.h", "api/*.h", "sniff/*.h")
+                     for path in glob.glob(os.path.join(ROOT, "protocol", pattern)))
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        def seconds(text, flags, rounds):
+            source = os.path.join(folder, "unit.cc")
+            with open(source, "w", encoding="utf-8") as file:
+                file.write(text)
+            command = ["c++", "-std=c++20", *flags, "-I", ROOT, "-c", source, "-o", "/dev/null"]
+            return min(cpu_seconds(Unit(text, command), folder) for _ in range(rounds))
+
+        bare = seconds("", [], HEADER_ROUNDS)
+        for header in headers:
+            with open(os.path.join(ROOT, header), encoding="utf-8") as file:
+                messages = re.findall(r"^struct (\w+(?:Request|Response)) \{", file.read(), re.MULTILINE)
+            alone, used = header_unit(header, messages if header.startswith("protocol/api/") else [])
+            rows.append((header, seconds(alone, [], HEADER_ROUNDS) - bare,
+                         seconds(used, ["-O2"], 1) if used else None))
+    lines = "\n".join(f"| {header} | {alone:.2f} | {'' if used is None else f'{used:.1f}'} |"
+                      for header, alone, used in rows)
+    return f"""{HEADERS_TITLE}
+
+What including it adds to an empty unit, unoptimised, and, for messages, a unit with `-O2` that encodes, decodes and
+prints its request and response. All {len(rows)}: {sum(row[1] for row in rows):.1f} s and
+{sum(row[2] or 0 for row in rows):.0f} s. By `tools/compile_times.py --headers`.
+
+| header | included | used |
+|---|---:|---:|
+{lines}
+"""
+
+
+def headers_part_of_page():
+    with open(PAGE, encoding="utf-8") as file:
+        page = file.read()
+    at = page.find(HEADERS_TITLE)
+    return "" if at < 0 else page[at:]
+
+
+def renew_headers(print_only):
+    part = headers_part()
+    print(part)
+    if not print_only:
+        with open(PAGE, encoding="utf-8") as file:
+            page = file.read()
+        at = page.find(HEADERS_TITLE)
+        with open(PAGE, "w", encoding="utf-8") as file:
+            file.write((page if at < 0 else page[:at]).rstrip("\n") + "\n\n" + part)
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--print", action="store_true")
     parser.add_argument("--binary", action="store_true")
     parser.add_argument("patterns", nargs="*", default=["//..."])
+    parser.add_argument("--headers", action="store_true")
     arguments = parser.parse_args()
+    if arguments.headers:
+        return renew_headers(arguments.print)
 
     pattern = " + ".join(arguments.patterns)
     with tempfile.TemporaryDirectory() as folder:
@@ -159,11 +231,12 @@ Beside other work they come out larger: the load was {os.getloadavg()[1]:.1f} on
 ## The command line with `-c opt`
 
 {table(commands)}
-"""
+
+{headers_part_of_page()}"""
     print(page)
     if not arguments.print:
         with open(PAGE, "w", encoding="utf-8") as file:
-            file.write(page)
+            file.write(page.rstrip("\n") + "\n")
     dearest_seconds = max(seconds for seconds, _ in plain + binary)
     return 1 if dearest_seconds > UNIT_BUDGET_SECONDS or total > BROKER_BUDGET_SECONDS else 0
 
