@@ -1,7 +1,8 @@
 // -----------------------------------------------------------------------------
 // File: server/config_table_no_effect.h
 // -----------------------------------------------------------------------------
-// Broker configuration keys, nearly all of Kafka 4.2, that change nothing here: accepted with one notice each.
+// Broker configuration keys that change nothing here, nearly all of Kafka 4.2: accepted with one
+// notice each.
 #ifndef WEIR_SERVER_CONFIG_TABLE_NO_EFFECT_H_
 #define WEIR_SERVER_CONFIG_TABLE_NO_EFFECT_H_
 
