@@ -35,7 +35,6 @@
 #include "absl/types/span.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/endian.h"
 #include "base/limits.h"
 #include "client/response_of.h"
 #include "protocol/api/api_versions.h"
@@ -45,6 +44,7 @@
 #include "protocol/framing.h"
 #include "protocol/headers.h"
 #include "protocol/message.h"
+#include "protocol/wire.h"
 
 namespace weir::client {
 
@@ -245,9 +245,8 @@ class Connection {
   void OnVersions(absl::string_view body, int16_t version) {
     using Response = protocol::ApiVersionsResponse;
     // A broker that does not know our version answers in version 0, with its own range.
-    const bool refused =
-        body.size() >= 2 && static_cast<int16_t>(LoadBig16(body.data())) ==
-                                static_cast<int16_t>(protocol::ErrorCode::kUnsupportedVersion);
+    const bool refused = protocol::Reader(body).Scalar<int16_t>("error_code") ==
+                         static_cast<int16_t>(protocol::ErrorCode::kUnsupportedVersion);
     absl::StatusOr<Response> response = protocol::Decode<Response>(body, refused ? 0 : version);
     if (!response.ok()) {
       fault_ = response.status();
@@ -308,8 +307,8 @@ class Connection {
       output_.resize(at);
       return request.done(status, version);
     }
-    StoreBig32(output_.data() + at,
-               static_cast<uint32_t>(output_.size() - at - protocol::kFrameLengthBytes));
+    protocol::StoreFrameLength(output_.size() - at - protocol::kFrameLengthBytes,
+                               output_.data() + at);
     if (!request.expects_response) return request.done(absl::string_view(), version);
     in_flight_.push_back({request.api_key, version,
                           protocol::ResponseHeaderVersion(request.api_key, flexible), id,
@@ -317,7 +316,7 @@ class Connection {
   }
 
   absl::Status OnFrame(absl::string_view frame) {
-    const int32_t id = static_cast<int32_t>(LoadBig32(frame.data()));
+    const int32_t id = protocol::Reader(frame).Scalar<int32_t>("correlation_id");
     if (in_flight_.empty() || in_flight_.front().correlation_id != id) {
       return absl::InvalidArgumentError(
           absl::StrCat("response: expected correlation id ",

@@ -24,7 +24,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/endian.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "protocol/compression.h"
@@ -167,12 +166,10 @@ class FetchedRecords {
     return absl::OkStatus();
   }
 
-  // The key of a control record is its version and its type.
   static bool IsAbortMarker(const protocol::RecordBatchView& batch) {
     protocol::RecordIterator it(batch.records(), batch.record_count());
     protocol::Record record;
-    return it.Next(&record) && record.key.has_value() && record.key->size() >= 4 &&
-           LoadBig16(record.key->data() + 2) == 0;
+    return it.Next(&record) && protocol::GetControlType(record) == protocol::ControlType::kAbort;
   }
 
   std::shared_ptr<const std::string> bytes_;

@@ -26,7 +26,6 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
-#include "base/endian.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
@@ -41,29 +40,19 @@
 #include "protocol/api/offset_commit.h"
 #include "protocol/api/offset_delete.h"
 #include "protocol/api/offset_fetch.h"
+#include "protocol/consumer_protocol.h"
 #include "protocol/error_code.h"
 
 namespace weir::client {
 
-// The partitions in what a consumer's leader assigned to a member: version, then topics with their
-// partitions; what lies behind is the assignor's (ConsumerProtocolAssignment.json of Kafka 4.2).
-// Those that could be read when the bytes end early.
+// The partitions in what a consumer's leader assigned to a member; none where it cannot be read.
 inline std::vector<TopicAndPartition> PartitionsOfAssignment(absl::string_view bytes) {
   std::vector<TopicAndPartition> partitions;
-  const auto take = [&bytes](size_t size) {
-    const absl::string_view front = bytes.substr(0, size);
-    bytes.remove_prefix(front.size());
-    return front;
-  };
-  if (bytes.size() < 6) return partitions;
-  take(2);
-  for (uint32_t topics = LoadBig32(take(4).data()); topics > 0 && bytes.size() >= 2; --topics) {
-    const size_t length = LoadBig16(take(2).data());
-    if (bytes.size() < length + 4) break;
-    const std::string topic(take(length));
-    for (uint32_t count = LoadBig32(take(4).data()); count > 0 && bytes.size() >= 4; --count) {
-      partitions.push_back({topic, static_cast<int32_t>(LoadBig32(take(4).data()))});
-    }
+  const auto assignment =
+      protocol::DecodeConsumerProtocol<protocol::ConsumerProtocolAssignment>(bytes);
+  if (!assignment.ok()) return partitions;
+  for (const protocol::ConsumerProtocolTopic& topic : assignment->assigned_partitions) {
+    for (const int32_t partition : topic.partitions) partitions.push_back({topic.topic, partition});
   }
   std::sort(partitions.begin(), partitions.end());
   return partitions;

@@ -31,7 +31,6 @@
 #include "absl/types/span.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/endian.h"
 #include "base/limits.h"
 #include "client/response_of.h"
 #include "client/transport.h"
@@ -170,9 +169,7 @@ class MemoryNetwork final : public Transport {
       const std::optional<std::string> response =
           stream.broker->Handle(absl::string_view((**frame).data(), (**frame).size()));
       if (!response.has_value()) continue;
-      char length[4];
-      StoreBig32(length, static_cast<uint32_t>(response->size()));
-      stream.to_client.append(length, sizeof(length));
+      protocol::AppendFrameLength(response->size(), &stream.to_client);
       stream.to_client.append(*response);
     }
     return taken.size();

@@ -36,7 +36,6 @@
 #include "absl/strings/string_view.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/endian.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "protocol/compression.h"
@@ -398,14 +397,9 @@ class ProducerCore {
   // Writes producer id, epoch and sequence into a sealed batch.
   void Stamp(Queue& queue, ProducerBatch& batch) {
     if (!idempotent_ || producer_id_ == kNoProducerId) return;
-    namespace field = protocol::record_batch_at;
     batch.base_sequence = queue.next_sequence;
     queue.next_sequence = protocol::AdvanceSequence(queue.next_sequence, batch.record_count);
-    char* at = batch.bytes.data();
-    StoreBig64(at + field::kProducerId, static_cast<uint64_t>(producer_id_.value()));
-    StoreBig16(at + field::kProducerEpoch, static_cast<uint16_t>(producer_epoch_.value()));
-    StoreBig32(at + field::kBaseSequence, static_cast<uint32_t>(batch.base_sequence));
-    protocol::SealCrc(at);
+    protocol::SetProducer(batch.bytes.data(), producer_id_, producer_epoch_, batch.base_sequence);
   }
 
   // The batch is no longer under way.

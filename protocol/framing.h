@@ -27,6 +27,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -40,6 +41,15 @@
 namespace weir::protocol {
 
 inline constexpr size_t kFrameLengthBytes = 4;
+
+// What stands before a frame of `bytes` bytes.
+inline void StoreFrameLength(size_t bytes, char* at) {
+  StoreBig32(at, static_cast<uint32_t>(bytes));
+}
+inline void AppendFrameLength(size_t bytes, std::string* out) {
+  out->resize(out->size() + kFrameLengthBytes);
+  StoreFrameLength(bytes, out->data() + out->size() - kFrameLengthBytes);
+}
 
 class FrameSplitter {
  public:

@@ -194,6 +194,14 @@ inline void SealCrc(char* batch) {
                                       size - record_batch_at::kAttributes)));
 }
 
+// Who wrote the batch, with what sequence number its records begin; the CRC covers them.
+inline void SetProducer(char* batch, ProducerId id, ProducerEpoch epoch, int32_t base_sequence) {
+  StoreBig64(batch + record_batch_at::kProducerId, static_cast<uint64_t>(id.value()));
+  StoreBig16(batch + record_batch_at::kProducerEpoch, static_cast<uint16_t>(epoch.value()));
+  StoreBig32(batch + record_batch_at::kBaseSequence, static_cast<uint32_t>(base_sequence));
+  SealCrc(batch);
+}
+
 // For a batch whose records were found to have another maximum than its header says.
 inline void SetMaxTimestamp(char* batch, TimestampMs max) {
   StoreBig64(batch + record_batch_at::kMaxTimestamp, static_cast<uint64_t>(max));

@@ -17,7 +17,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/check.h"
-#include "base/endian.h"
 #include "protocol/api/alter_configs.h"
 #include "protocol/api/api_versions.h"
 #include "protocol/api/create_partitions.h"
@@ -52,6 +51,7 @@
 #include "protocol/api/update_features.h"
 #include "protocol/api_key.h"
 #include "protocol/describe.h"
+#include "protocol/framing.h"
 #include "protocol/headers.h"
 #include "server/connection_table.h"
 #include "server/handlers/handlers.h"
@@ -222,16 +222,14 @@ void ConnectionTable::CloseAll() {
 
 namespace {
 
-constexpr size_t kFrameLengthBytes = 4;
-
 // Fills in the frame's length and puts the slices into the gaps.
 Response FrameOf(std::string bytes, const std::vector<protocol::Gap>& gaps,
                  std::vector<FileSlice>* slices) {
   WEIR_CHECK(gaps.size() == (slices == nullptr ? 0 : slices->size()));
-  int64_t total = static_cast<int64_t>(bytes.size() - kFrameLengthBytes);
+  int64_t total = static_cast<int64_t>(bytes.size() - protocol::kFrameLengthBytes);
   for (const protocol::Gap& gap : gaps) total += gap.bytes;
   WEIR_CHECK(total <= std::numeric_limits<int32_t>::max());
-  StoreBig32(bytes.data(), static_cast<uint32_t>(total));
+  protocol::StoreFrameLength(static_cast<size_t>(total), bytes.data());
   Response response;
   if (gaps.empty()) {
     response.pieces.push_back(std::move(bytes));
@@ -253,7 +251,7 @@ Response FrameOf(std::string bytes, const std::vector<protocol::Gap>& gaps,
 
 void Request::Send(Encoder encode, const void* message, int16_t version, int16_t header_version,
                    std::vector<FileSlice>* slices) {
-  std::string bytes(kFrameLengthBytes, '\0');
+  std::string bytes(protocol::kFrameLengthBytes, '\0');
   std::vector<protocol::Gap> gaps;
   protocol::EncodeResponseHeader({header_.correlation_id}, header_version, &bytes);
   encode(message, version, &bytes, &gaps);

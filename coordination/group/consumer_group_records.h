@@ -114,30 +114,32 @@ struct ConsumerGroupMemberMetadataKey {
   }
 };
 
+// A protocol that a member of the classic protocol supports, and what it said with it.
+struct ClassicProtocol {
+  std::string name;
+  protocol::Bytes metadata;
+
+  template <class Self, class V>
+  static constexpr void Describe(Self& m, V& v) {
+    v.Field({"name", Since(0)}, m.name);
+    v.Field({"metadata", Since(0)}, m.metadata);
+  }
+};
+
+// Not inside the struct that has one by default: clang 16 cannot make it before that is complete.
+struct ClassicMemberMetadata {
+  int32_t session_timeout_ms = 0;
+  std::vector<ClassicProtocol> supported_protocols;
+
+  template <class Self, class V>
+  static constexpr void Describe(Self& m, V& v) {
+    v.Field({"session_timeout_ms", Since(0)}, m.session_timeout_ms);
+    v.Field({"supported_protocols", Since(0)}, m.supported_protocols);
+  }
+};
+
 struct ConsumerGroupMemberMetadataValue {
   static constexpr protocol::RecordInfo kRecord{.type = 5, .versions = {0, 0}, .flexible_since = 0};
-
-  struct ClassicProtocol {
-    std::string name;
-    protocol::Bytes metadata;
-
-    template <class Self, class V>
-    static constexpr void Describe(Self& m, V& v) {
-      v.Field({"name", Since(0)}, m.name);
-      v.Field({"metadata", Since(0)}, m.metadata);
-    }
-  };
-
-  struct ClassicMemberMetadata {
-    int32_t session_timeout_ms = 0;
-    std::vector<ClassicProtocol> supported_protocols;
-
-    template <class Self, class V>
-    static constexpr void Describe(Self& m, V& v) {
-      v.Field({"session_timeout_ms", Since(0)}, m.session_timeout_ms);
-      v.Field({"supported_protocols", Since(0)}, m.supported_protocols);
-    }
-  };
 
   std::optional<std::string> instance_id{std::in_place};
   std::optional<std::string> rack_id{std::in_place};

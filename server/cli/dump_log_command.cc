@@ -22,6 +22,7 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "coordination/transaction/records.h"
 #include "log/checkpoint_file.h"
 #include "log/file.h"
 #include "log/leader_epoch_cache.h"
@@ -31,6 +32,7 @@
 #include "log/transaction_marker.h"
 #include "protocol/compression.h"
 #include "protocol/compression_batch.h"
+#include "protocol/message.h"
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
 #include "protocol/record_codec.h"
@@ -164,10 +166,11 @@ void AddControl(const protocol::Record& record, Row* row) {
     return;
   }
   row->Add("endTxnMarker", name);
-  const absl::string_view value = record.value.value_or("");
-  if (value.size() >= 6) {
-    row->Add("coordinatorEpoch", static_cast<int32_t>(LoadBig32(value.data() + 2)));
-  }
+  absl::string_view value = record.value.value_or("");
+  if (value.size() < 2) return;
+  value.remove_prefix(2);  // its version; later ones may append
+  const auto marker = protocol::DecodePrefix<transaction::EndTxnMarker>(&value, 0);
+  if (marker.ok()) row->Add("coordinatorEpoch", marker->coordinator_epoch);
 }
 
 class Dump {

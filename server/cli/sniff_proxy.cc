@@ -28,8 +28,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
-#include "base/endian.h"
 #include "base/status_macros.h"
+#include "protocol/framing.h"
 #include "protocol/sniff/capture_writer.h"
 #include "protocol/sniff/conversation.h"
 #include "protocol/sniff/message_line.h"
@@ -416,9 +416,7 @@ void ProxiedConnection::OnFrame(Side from, int16_t api_key, int16_t version,
         *port = *ours;
       });
   const absl::string_view sent = changed.has_value() ? absl::string_view(*changed) : frame;
-  char length[4];
-  StoreBig32(length, static_cast<uint32_t>(sent.size()));
-  Other(from).unsent.append(length, sizeof(length));
+  protocol::AppendFrameLength(sent.size(), &Other(from).unsent);
   Other(from).unsent.append(sent.data(), sent.size());
 }
 

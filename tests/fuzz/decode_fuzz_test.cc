@@ -2,16 +2,16 @@
 // ways that a seed decides, so that a failure comes again.
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
-#include <map>
+#include <iterator>
 #include <set>
-#include <sstream>
 #include <string>
 
-#include "base/hex.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
 #include "tests/fuzz/decode_checks.h"
+#include "tests/fuzz/golden_inputs.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
@@ -49,40 +49,26 @@ std::string Mutated(std::string input, Random& random) {
   return input;
 }
 
-// "FetchRequest" of "Fetch request", "TopicRecord" of "TopicRecord record".
-std::string NameOf(const std::string& api, const std::string& direction) {
-  return api + (direction == "request" ? "Request" : direction == "response" ? "Response" : "");
-}
-
 // Every message has its vectors, and every vector its message.
 TEST(DecodeFuzz, MessagesOfKafkaAsTheyAreAndDamaged) {
-  std::map<std::string, size_t> checks;
-  for (const fuzz::DecodeCheck& check : fuzz::DecodeChecks()) {
-    ASSERT_TRUE(checks.emplace(check.name, checks.size()).second) << check.name;
-  }
-  ASSERT_LE(checks.size(), 256u) << "the first byte of an input cannot choose all of them";
   SeededRandom random(kSeed);
   std::set<std::string> seen;
-  for (const char* path : {"tests/golden/protocol.txt", "tests/golden/records.txt"}) {
-    std::ifstream file(path);
-    ASSERT_TRUE(file.is_open());
-    for (std::string line; std::getline(file, line);) {
-      if (line.empty() || line[0] == '#') continue;
-      std::istringstream words(line);
-      std::string api, direction, variant, hex;
-      int version = 0;
-      words >> api >> direction >> version >> variant >> hex;
-      if (api == "RequestHeader" || api == "ResponseHeader") continue;  // every input is one, too
-      const std::string name = NameOf(api, direction);
-      ASSERT_EQ(checks.count(name), 1u) << name;
-      seen.insert(name);
-      std::string input{static_cast<char>(checks[name]), static_cast<char>(version)};
-      if (hex != "-") input += BytesOfHex(hex);
-      Try(input);
-      for (int i = 0; i < kMutations; ++i) Try(Mutated(input, random));
-    }
+  for (const fuzz::GoldenInput& input : fuzz::GoldenInputs()) {
+    seen.insert(input.name);
+    Try(input.bytes);
+    for (int i = 0; i < kMutations; ++i) Try(Mutated(input.bytes, random));
   }
-  EXPECT_EQ(seen.size(), checks.size());
+  EXPECT_EQ(seen.size(), fuzz::DecodeChecks().size());
+}
+
+TEST(DecodeFuzz, WhatTheSearchFound) {
+  int inputs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("tests/fuzz/corpus/decode")) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    Try({std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()});
+    ++inputs;
+  }
+  EXPECT_GT(inputs, 0);
 }
 
 }  // namespace
