@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Shows the simulator's teeth: builds //tests/sim:node_sim once with every fault of
+"""Shows the simulators' teeth: builds those of //tests/sim once with every fault of
 tests/sim/mutations.txt, each behind a switch, and runs it with each of them until a seed fails.
 
-  tools/mutate.py [--seeds N] [--steps K] [--only NAME] [--bazel COMMAND]
+  tools/mutate.py [--seeds N] [--steps K] [--only PREFIX] [--bazel COMMAND]
 
 Works on a copy of the last commit. Prints a table; exits 1 when a fault was not caught."""
 import argparse
@@ -19,7 +19,7 @@ SWITCH = '''#include <cstdlib>
   (std::getenv("WEIR_MUTANT") != nullptr && std::atoi(std::getenv("WEIR_MUTANT")) == (n))
 #endif
 '''
-ENTRY = re.compile(r'mutation (\S+)\nwhat ([^\n]+)\nfile (\S+)\n(statement|expression) old\n'
+ENTRY = re.compile(r'mutation (\S+)\nwhat ([^\n]+)\n(?:sim (\S+)\n)?file (\S+)\n(statement|expression) old\n'
                    r'(.*?)\nnew\n(.*?)\nend\n', re.S)
 
 
@@ -34,7 +34,7 @@ def read_mutations():
 
 def weave(tree, number, mutation):
     """Puts one mutation into its file."""
-    name, _, path, kind, old, new = mutation
+    name, _, _, path, kind, old, new = mutation
     path = os.path.join(tree, path)
     with open(path) as f:
         text = f.read()
@@ -88,21 +88,23 @@ def main():
         try:
             for i, mutation in enumerate(mutations):
                 weave(tree, i + 1, mutation)
-            subprocess.run([options.bazel, 'build', '-c', 'opt', '//tests/sim:node_sim'], cwd=tree,
+            wanted = [m for m in mutations if not options.only or m[0].startswith(options.only)]
+            sims = {'//tests/sim:' + (m[2] or 'node_sim') for m in wanted}
+            subprocess.run([options.bazel, 'build', '-c', 'opt', *sorted(sims)], cwd=tree,
                            check=True)
-            binary = os.path.join(tree, 'bazel-bin/tests/sim/node_sim')
-            missed = report(binary, mutations, options)
+            missed = report(os.path.join(tree, 'bazel-bin/tests/sim'), mutations, options)
         finally:
             subprocess.run(['git', 'worktree', 'remove', '--force', tree], cwd=ROOT, check=True)
     sys.exit(1 if missed else 0)
 
 
-def report(binary, mutations, options):
+def report(folder, mutations, options):
     missed = 0
     print('| mutation | what it does | seeds until caught | named by |\n|---|---|---|---|')
     for i, mutation in enumerate(mutations):
-        if options.only and options.only != mutation[0]:
+        if options.only and not mutation[0].startswith(options.only):
             continue
+        binary = os.path.join(folder, mutation[2] or 'node_sim')
         seed, why = run(binary, i + 1, options.seeds, options.steps)
         missed += seed is None
         told = f'{seed} | {why}' if seed else f'not in {options.seeds} | '

@@ -73,6 +73,12 @@ class MemoryStorage final : public Storage {
     written_ = durable_;
     Restart();
   }
+  // A power loss that takes everything that was not synced.
+  void LoseAll() {
+    for (File& file : files_) file.pending.clear();
+    written_ = durable_;
+    Restart();
+  }
   // The kernel has all that was written, and loses it in a power loss before the next start.
   void Kill() { in_flight_ = false; }
 

@@ -2,7 +2,7 @@
 // File: coordination/raft/messages.h
 // -----------------------------------------------------------------------------
 // What replicas tell each other, as values: a transport carries them, in any order, twice or not at
-// all. `term` is always the sender's. Decision: docs/adr/0009-raft-core.md.
+// all. `term` is always the sender's. Decision: docs/adr/0010-raft-core.md.
 // Limits: kMessageEntriesMax, kMessageBytesMax; IsWellFormed refuses what no replica would send.
 #ifndef WEIR_COORDINATION_RAFT_MESSAGES_H_
 #define WEIR_COORDINATION_RAFT_MESSAGES_H_

@@ -4,7 +4,7 @@
 // One replica of a replicated log by the Raft algorithm (Ongaro, Ousterhout: In Search of an
 // Understandable Consensus Algorithm; Ongaro's thesis), with offsets and epochs as in Kafka's
 // KRaft (KIP-595, KIP-853). A pure state machine: Step(now, event, &effects).
-// Decision: docs/adr/0009-raft-core.md.
+// Decision: docs/adr/0010-raft-core.md.
 //
 // Roles: follower (without a vote: observer), pre-candidate, candidate, leader.
 // What it keeps to (tests/sim/raft_oracle.h watches):
@@ -254,7 +254,6 @@ class Raft {
   uint64_t round_ = 0;
   bool round_wanted_ = false;
   MonotonicNs heartbeat_due_;
-  MonotonicNs leading_since_;
   std::deque<PendingProposal> proposals_;
   size_t uncommitted_bytes_ = 0;
   std::deque<PendingRead> reads_;

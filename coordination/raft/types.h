@@ -2,7 +2,7 @@
 // File: coordination/raft/types.h
 // -----------------------------------------------------------------------------
 // What a Raft log is made of: replicas, sets of voters, entries, snapshots, the vote.
-// Decision: docs/adr/0009-raft-core.md.
+// Decision: docs/adr/0010-raft-core.md.
 // Ownership: the bytes of an entry are shared and never change.
 #ifndef WEIR_COORDINATION_RAFT_TYPES_H_
 #define WEIR_COORDINATION_RAFT_TYPES_H_

@@ -19,6 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "coordination/raft/describe.h"
 #include "coordination/raft/memory_storage.h"
@@ -33,7 +34,10 @@ class RaftOracle {
  public:
   explicit RaftOracle(Trace& trace) : trace_(trace) {}
 
-  void AddDisk(const raft::ReplicaKey& key, const raft::MemoryStorage* disk) { disks_[key] = disk; }
+  void AddDisk(const raft::ReplicaKey& key, const raft::MemoryStorage* disk) {
+    disks_[key] = disk;
+    lost_.erase(key);
+  }
   // From here on nobody has what this replica had.
   void LoseDisk(const raft::ReplicaKey& key) {
     disks_.erase(key);
@@ -42,11 +46,14 @@ class RaftOracle {
   bool IsLost(const raft::ReplicaKey& key) const { return lost_.count(key) != 0; }
 
   // 14: what a replica promises is durable, and a vote is given once.
-  void OnSend(const raft::Message& message) {
+  void OnSend(const raft::Message& message, const raft::Raft& from) {
     const auto disk = disks_.find(message.from);
     if (disk == disks_.end()) return trace_.Fail("14: a lost disk speaks: ", Describe(message));
     const raft::MemoryStorage::Image& durable = disk->second->durable();
     if (const auto* vote = std::get_if<raft::VoteResponse>(&message.body)) {
+      if (vote->granted && vote->pre_vote) {
+        pre_votes_[{message.to, vote->asked_term}].insert(message.from);
+      }
       if (!vote->granted || vote->pre_vote) return;
       if (durable.hard_state.term < message.term ||
           (durable.hard_state.term == message.term && durable.hard_state.vote != message.to)) {
@@ -54,6 +61,21 @@ class RaftOracle {
       }
       const auto [it, first] = votes_.try_emplace({message.from, message.term}, message.to);
       if (it->second != message.to) trace_.Fail("14: a second vote: ", Describe(message));
+    } else if (const auto* asked = std::get_if<raft::VoteRequest>(&message.body)) {
+      const bool is_durable =
+          durable.hard_state == raft::HardState{message.term, message.from} &&
+          std::max(durable.log_end, durable.snapshot.id.end_offset) >= asked->end_offset;
+      if (!asked->pre_vote && !is_durable) {
+        trace_.Fail("14: campaigns with what is not durable: ", Describe(message));
+      }
+      if (!asked->pre_vote && !asked->by_transfer) CheckPreVotes(message, from);
+    } else if (const auto* entries = std::get_if<raft::AppendRequest>(&message.body)) {
+      for (const raft::Entry& entry : entries->entries) {
+        const auto [it, first] = sent_.try_emplace({entry.epoch, entry.base_offset}, entry);
+        if (!(it->second == entry)) {
+          trace_.Fail("15: another entry at ", Describe(entry), " than ", Describe(it->second));
+        }
+      }
     } else if (const auto* append = std::get_if<raft::AppendResponse>(&message.body)) {
       if (append->accepted && durable.log_end < append->end_offset &&
           durable.snapshot.id.end_offset < append->end_offset) {
@@ -71,12 +93,13 @@ class RaftOracle {
     }
   }
 
-  // 14, 15: one leader for each term, with everything that was committed before.
-  void OnLeader(const raft::Raft& raft) {
-    const auto [it, first] = leaders_.try_emplace(raft.term(), raft.self());
-    if (it->second != raft.self()) {
-      return trace_.Fail("14: term ", raft.term().value(), " has leaders ", it->second.ToString(),
-                         " and ", raft.self().ToString());
+  // 14, 15: one leader for each term, with everything that was committed before. A process that
+  // starts again is another one.
+  void OnLeader(const raft::Raft& raft, uint64_t process) {
+    const auto [it, first] = leaders_.try_emplace(raft.term(), raft.self(), process);
+    if (it->second != std::make_pair(raft.self(), process)) {
+      return trace_.Fail("14: term ", raft.term().value(), " has leaders ",
+                         it->second.first.ToString(), " and ", raft.self().ToString());
     }
     if (!first) return;
     const raft::MemoryStorage::Image& disk = disks_.at(raft.self())->written();
@@ -119,6 +142,40 @@ class RaftOracle {
     committed_end_ = entry.next_offset();
     states_[committed_end_] = after;
     return after;
+  }
+
+  // 18: the voters in force are those of the last control entry in the log.
+  void CheckInForce(const raft::Raft& raft) {
+    if (raft.term() < raft.last_epoch()) {
+      trace_.Fail("14: replica ", raft.self().ToString(), " is in term ", raft.term().value(),
+                  ", its log in ", raft.last_epoch().value());
+    }
+    const raft::MemoryStorage::Image& disk = disks_.at(raft.self())->written();
+    const raft::VoterSet* voters = &raft.snapshot().voters;
+    for (auto it = disk.log.rbegin(); it != disk.log.rend(); ++it) {
+      if (it->control == nullptr) continue;
+      voters = &it->control->voters;
+      break;
+    }
+    if (raft.voters() != *voters) {
+      trace_.Fail("18: replica ", raft.self().ToString(), " goes by voters ",
+                  Describe(raft.voters()), ", its log says ", Describe(*voters));
+    }
+  }
+
+  // 14: who leads hears from a quorum; after a change of voters it may find out a little later.
+  void CheckHeard(const raft::Raft& raft, MonotonicNs now, int64_t within_ns, int64_t grace_ns) {
+    size_t heard = raft.IsVoter() ? 1 : 0;
+    for (const raft::Raft::Follower& follower : raft.Followers()) {
+      heard += raft.voters().Contains(follower.key) && now - follower.heard <= within_ns ? 1 : 0;
+    }
+    if (heard >= raft.voters().quorum()) return void(unheard_since_.erase(raft.self()));
+    const auto [since, first] = unheard_since_.try_emplace(raft.self(), raft.term(), now);
+    if (since->second.first != raft.term()) since->second = {raft.term(), now};
+    if (now - since->second.second > grace_ns) {
+      trace_.Fail("14: replica ", raft.self().ToString(), " leads, but hears from ", heard, " of ",
+                  raft.voters().size());
+    }
   }
 
   // 16: a leader's commit ends with an entry of its own.
@@ -185,6 +242,17 @@ class RaftOracle {
     return HashBytes(state, raft::Describe(entry));
   }
 
+  // 18: whoever campaigns would have been elected, by those who saw no leader.
+  void CheckPreVotes(const raft::Message& message, const raft::Raft& raft) {
+    std::set<raft::ReplicaKey>& granted = pre_votes_[{message.from, message.term}];
+    granted.insert(message.from);
+    size_t votes = 0;
+    for (const raft::ReplicaKey& voter : raft.voters()) votes += granted.count(voter);
+    if (votes < raft.voters().quorum()) {
+      trace_.Fail("18: campaigns without pre-votes: ", Describe(message));
+    }
+  }
+
   void CheckCommitted(const raft::Raft& raft, const raft::Entry& entry) {
     if (entry.base_offset >= committed_end_) return;
     const auto it = committed_.find(entry.base_offset);
@@ -228,7 +296,10 @@ class RaftOracle {
   std::map<raft::ReplicaKey, const raft::MemoryStorage*> disks_;
   std::set<raft::ReplicaKey> lost_;
   std::map<std::pair<raft::ReplicaKey, LeaderEpoch>, raft::ReplicaKey> votes_;
-  std::map<LeaderEpoch, raft::ReplicaKey> leaders_;
+  std::map<std::pair<raft::ReplicaKey, LeaderEpoch>, std::set<raft::ReplicaKey>> pre_votes_;
+  std::map<LeaderEpoch, std::pair<raft::ReplicaKey, uint64_t>> leaders_;
+  std::map<std::pair<LeaderEpoch, Offset>, raft::Entry> sent_;
+  std::map<raft::ReplicaKey, std::pair<LeaderEpoch, MonotonicNs>> unheard_since_;
   std::map<Offset, Known> committed_;
   std::map<Offset, uint64_t> states_;  // by the end of the entry
   Offset committed_end_;

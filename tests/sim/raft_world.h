@@ -65,6 +65,7 @@ struct RaftMachine {
   std::unique_ptr<raft::MemoryStorage> disk;
   std::unique_ptr<raft::Transport> transport;
   std::unique_ptr<raft::Node> node;  // null when it is down
+  uint64_t process = 0;              // counts the starts of all machines
   bool paused = false;
   int64_t skew_ns = 0;
   uint64_t disk_slowness = 1;
@@ -130,6 +131,7 @@ class RaftWorld {
         std::move(config), *machine.disk, *machine.transport, random_, LocalNow(machine));
     if (!node.ok()) return trace_.Fail("does not start: ", node.status().message());
     machine.node = *std::move(node);
+    machine.process = ++processes_;
     machine.sync_done_at.reset();
     machine.paused = false;
     machine.inbox.clear();
@@ -250,7 +252,11 @@ class RaftWorld {
     raft::Effects effects;
     const raft::Raft& raft = machine.node->raft();
     machine.node->Run(LocalNow(machine), &effects);
-    if (raft.role() == raft::Role::kLeader) oracle_.OnLeader(raft);
+    if (raft.role() == raft::Role::kLeader) {
+      oracle_.OnLeader(raft, machine.process);
+      oracle_.CheckHeard(raft, LocalNow(machine), (kRaftElectionMs + kRaftHeartbeatMs) * kNsPerMs,
+                         2 * kRaftHeartbeatMs * kNsPerMs);
+    }
     for (const raft::Effect& effect : effects) {
       trace_.Note(machine.key.ToString(), " ", raft::Describe(effect));
       if (const auto* committed = std::get_if<raft::Committed>(&effect)) {
@@ -262,6 +268,7 @@ class RaftWorld {
         OnDone(*done);
       }
     }
+    if (effects.size() > 0 && raft.failed().ok()) oracle_.CheckInForce(raft);
     if (!raft.failed().ok() && !machine.disk_faulty) {
       trace_.Fail(machine.key.ToString(), " fails: ", raft.failed().message());
     }
@@ -306,7 +313,7 @@ class RaftWorld {
   }
 
   void Carry(raft::Message message) {
-    oracle_.OnSend(message);
+    oracle_.OnSend(message, machines_[static_cast<size_t>(message.from.id.value())].node->raft());
     trace_.Note("send ", raft::Describe(message));
     if (weather_.loss_one_in != 0 && random_.OneIn(weather_.loss_one_in)) return;
     const bool twice = weather_.twice_one_in != 0 && random_.OneIn(weather_.twice_one_in);
@@ -399,6 +406,7 @@ class RaftWorld {
   std::map<std::pair<int64_t, uint64_t>, raft::Message> network_;
   uint64_t sent_ = 0;
   uint64_t directories_ = 0;
+  uint64_t processes_ = 0;
   int64_t now_ns_ = 1'000'000'000;
   uint64_t tokens_ = 0;
   std::map<uint64_t, Pending> requests_;

@@ -100,7 +100,11 @@ inline void Raft::Handle(Tick&) {
     Refuse(transfer_->token, absl::DeadlineExceededError("raft: the target did not take over"));
     transfer_.reset();
   }
-  if (now_ >= heartbeat_due_) SendHeartbeats();
+  // Those that reads ask for do not put this one off, or CheckQuorum would never come to its turn.
+  if (now_ >= heartbeat_due_) {
+    heartbeat_due_ = now_ + NsOf(config_.heartbeat_interval_ms);
+    SendHeartbeats();
+  }
 }
 
 inline void Raft::Handle(Receive& event) {
@@ -113,9 +117,12 @@ inline void Raft::Handle(Persisted& event) {
   durable_token_ = std::max(durable_token_, event.token);
   log_.OnDurable(durable_token_);
   while (!held_.empty() && held_.front().token <= durable_token_) {
-    // What was promised in an earlier term concerns nobody any more.
-    if (held_.front().message.term == hard_.term) Emit(Send{std::move(held_.front().message)});
+    HeldMessage held = std::move(held_.front());
     held_.pop_front();
+    // What was promised in an earlier term concerns nobody any more, nor does a campaign given up.
+    const bool campaigns = std::holds_alternative<VoteRequest>(held.message.body);
+    if (held.message.term != hard_.term || (campaigns && role_ != Role::kCandidate)) continue;
+    Emit(Send{std::move(held.message)});
   }
   if (incoming_.has_value() && incoming_->finish_token != 0 &&
       incoming_->finish_token <= durable_token_) {

@@ -80,7 +80,7 @@ inline void Raft::OnElectionTimeout() {
     return AskAround();
   }
   if (again) AskAround();  // the voters may have changed without this replica
-  StartPreVote();
+  StartPreVote();  // not at once
 }
 
 inline void Raft::AskAround() {
@@ -148,7 +148,6 @@ inline void Raft::BecomeLeader() {
   for (const ReplicaKey& voter : voters()) {
     if (voter != config_.self) Observe(voter);
   }
-  leading_since_ = now_;
   heartbeat_due_ = now_ + NsOf(config_.heartbeat_interval_ms);
   gained_ = false;
   Entry entry{log_.end(), 1, hard_.term, EntryKind::kLeaderChange, nullptr, nullptr};

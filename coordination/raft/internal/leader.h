@@ -129,7 +129,6 @@ inline void Raft::SendChunk(Progress& progress) {
 inline void Raft::SendHeartbeats() {
   ++round_;
   round_wanted_ = false;
-  heartbeat_due_ = now_ + NsOf(config_.heartbeat_interval_ms);
   for (auto& [key, progress] : progress_) {
     SendHeartbeat(progress);
     progress.transfer_sent = false;
