@@ -2,7 +2,9 @@
 // see tests/fuzz/decode_checks.h.
 //
 // bazel test //tests/fuzz:decode_fuzz_test           replays and mutates Kafka's own messages
-// bazel run --config=fuzz //tests/fuzz:decode_fuzz   searches, with libFuzzer
+// bazel build --config=fuzz //tests/fuzz:decode_fuzz and then, in the repository's root,
+// bazel-bin/tests/fuzz/decode_fuzz FOLDER tests/fuzz/corpus/decode   searches, with libFuzzer, and
+//   keeps what it finds in FOLDER; //tests/fuzz:write_decode_seeds fills it to begin with
 #include <cstddef>
 #include <cstdint>
 #include <string>

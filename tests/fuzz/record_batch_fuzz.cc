@@ -2,7 +2,9 @@
 // records or an error, and what the validator accepts in full is what it says it is, in any codec.
 //
 // bazel test //tests/fuzz:record_batch_fuzz_test           runs and damages the corpus
-// bazel run --config=fuzz //tests/fuzz:record_batch_fuzz   searches, with libFuzzer
+// bazel build --config=fuzz //tests/fuzz:record_batch_fuzz and then, in the repository's root,
+// bazel-bin/tests/fuzz/record_batch_fuzz FOLDER tests/fuzz/corpus/record_batch   searches, with
+//   libFuzzer, and keeps what it finds in FOLDER
 #include <cstddef>
 #include <cstdint>
 #include <optional>
