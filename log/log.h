@@ -265,6 +265,7 @@ class Log {
   Offset flushed_offset_{0};
   Offset cleaned_to_{0};
   uint64_t truncations_ = 0;
+  bool at_rest_ = false;  // opened as Close had left it, and nothing was changed since
   absl::Status failed_;
   FlushInFlight flush_;
   std::vector<std::unique_ptr<File>> unsynced_indexes_;  // of segments sealed since the last flush

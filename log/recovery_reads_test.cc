@@ -124,16 +124,18 @@ class RecoveryReads : public testing::Test {
     return *std::move(log);
   }
 
+  static void Append(Log& log) {
+    std::string bytes = Batch();
+    BatchToAppend batch;
+    batch.bytes = absl::MakeSpan(bytes.data(), bytes.size());
+    log.Append(absl::MakeSpan(&batch, 1), LeaderEpoch(0), kNow);
+    EXPECT_TRUE(batch.status.ok()) << batch.status;
+  }
+
   // kSegments segments, of which the last is as full as the others.
   std::unique_ptr<Log> Filled() {
     std::unique_ptr<Log> log = Open(/*clean=*/false);
-    for (int i = 0; i < kSegments * kBatchesPerSegment; ++i) {
-      std::string bytes = Batch();
-      BatchToAppend batch;
-      batch.bytes = absl::MakeSpan(bytes.data(), bytes.size());
-      log->Append(absl::MakeSpan(&batch, 1), LeaderEpoch(0), kNow);
-      EXPECT_TRUE(batch.status.ok()) << batch.status;
-    }
+    for (int i = 0; i < kSegments * kBatchesPerSegment; ++i) Append(*log);
     EXPECT_EQ(log->segments(), static_cast<size_t>(kSegments));
     return log;
   }
@@ -194,6 +196,19 @@ TEST_F(RecoveryReads, OfWhatIsDurableAlreadyOnlyTheLastSegmentIsSyncedAgain) {
     files_.syncs = 0;
     Open(/*clean=*/false, point);
     EXPECT_EQ(files_.syncs, 1);
+  }
+}
+
+TEST_F(RecoveryReads, ALogThatWasOnlyReadIsClosedWithoutAWrite) {
+  ASSERT_TRUE(Filled()->Close().ok());
+  for (const bool appends : {false, true}) {
+    const std::unique_ptr<Log> log = Open(/*clean=*/true);
+    files_.syncs = 0;
+    ASSERT_TRUE(log->Read(Offset(0), 1, log->log_end_offset(), true).ok());
+    if (appends) Append(*log);
+    ASSERT_TRUE(log->Close().ok());
+    EXPECT_EQ(files_.syncs > 0, appends);
+    EXPECT_FALSE(log->Close().ok()) << "closed twice";
   }
 }
 

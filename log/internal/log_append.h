@@ -41,6 +41,7 @@ inline absl::Status Log::AssignEpoch(LeaderEpoch epoch) {
 
 inline void Log::Append(absl::Span<BatchToAppend> batches, LeaderEpoch epoch, TimestampMs now_ms) {
   absl::Status refused = failed_;
+  at_rest_ = false;
   if (refused.ok()) refused = AssignEpoch(epoch);
   run_.first = 0;
   run_.first_offset = next_offset_;
@@ -195,6 +196,7 @@ inline absl::Status Log::WriteRun(absl::Span<BatchToAppend> all, size_t end) {
 
 // Seals the active segment and starts a new one at the log's end.
 inline absl::Status Log::Roll(TimestampMs now_ms) {
+  at_rest_ = false;
   if (config_.compact) {
     // Recovery takes gaps between the segments of a compacted log as they are, so none may come
     // from a tail that was not durable.

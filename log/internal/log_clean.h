@@ -143,6 +143,7 @@ inline std::optional<size_t> Log::FindSources(const CleanedSegment& cleaned) con
 }
 
 inline absl::Status Log::Replace(const CleanedSegment& cleaned, size_t first, TimestampMs now_ms) {
+  at_rest_ = false;
   const auto rename = [&](const char* from, const char* to) -> absl::Status {
     for (const std::string& suffix : cleaned.suffixes) {
       const std::string name =

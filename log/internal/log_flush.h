@@ -113,12 +113,15 @@ inline absl::Status Log::RemoveStraySnapshots() {
 }
 
 inline absl::Status Log::Close() {
-  WEIR_RETURN_IF_ERROR(Failed(active().Seal(&unsynced_indexes_)));
-  WEIR_RETURN_IF_ERROR(Flush());
-  WEIR_RETURN_IF_ERROR(Failed(
-      log_internal::WriteSnapshot(fs_, directory_, next_offset_, producers_, /*sync=*/true)));
-  WEIR_RETURN_IF_ERROR(Failed(RemoveStraySnapshots()));
-  WEIR_RETURN_IF_ERROR(Failed(fs_.SyncDirectory(directory_)));
+  WEIR_RETURN_IF_ERROR(failed_);
+  if (!at_rest_) {
+    WEIR_RETURN_IF_ERROR(Failed(active().Seal(&unsynced_indexes_)));
+    WEIR_RETURN_IF_ERROR(Flush());
+    WEIR_RETURN_IF_ERROR(Failed(
+        log_internal::WriteSnapshot(fs_, directory_, next_offset_, producers_, /*sync=*/true)));
+    WEIR_RETURN_IF_ERROR(Failed(RemoveStraySnapshots()));
+    WEIR_RETURN_IF_ERROR(Failed(fs_.SyncDirectory(directory_)));
+  }
   failed_ = absl::FailedPreconditionError(absl::StrCat("log ", directory_, " is closed"));
   return absl::OkStatus();
 }

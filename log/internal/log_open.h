@@ -79,6 +79,7 @@ inline absl::StatusOr<std::unique_ptr<Log>> Log::Open(FileSystem& fs, std::strin
   WEIR_RETURN_IF_ERROR(log->epochs_.TruncateFromEnd(log->next_offset_));
   WEIR_RETURN_IF_ERROR(log->LoadProducers(now_ms));
   log->log_start_offset_ = std::max(hint.log_start_offset, log->segments_.front()->base_offset());
+  log->at_rest_ = hint.clean && !config.preallocate;
   if (log->log_start_offset_ > log->next_offset_) {
     // Records were deleted up to there that had not been flushed when the log was cut off.
     WEIR_RETURN_IF_ERROR(log->TruncateFullyAndStartAt(log->log_start_offset_, now_ms));

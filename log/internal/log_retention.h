@@ -34,6 +34,7 @@ inline absl::Status Log::AdvanceLogStart(Offset offset) {
   }
   if (offset <= log_start_offset_) return absl::OkStatus();
   WEIR_RETURN_IF_ERROR(failed_);
+  at_rest_ = false;
   log_start_offset_ = offset;
   producers_.ForgetEndedBefore(offset);
   return Failed(epochs_.TruncateFromStart(offset));
@@ -64,6 +65,7 @@ inline absl::StatusOr<int> Log::DeleteOldSegments(TimestampMs now_ms, Offset upp
     ++old;
   }
   if (old == 0) return 0;
+  at_rest_ = false;
   if (static_cast<size_t>(old) == segments_.size()) WEIR_RETURN_IF_ERROR(Roll(now_ms));
   const Offset start = segments_[static_cast<size_t>(old)]->base_offset();
   WEIR_RETURN_IF_ERROR(Failed(KeepProducers(start)));
@@ -134,6 +136,7 @@ inline absl::Status Log::TruncateTo(Offset offset) {
   if (offset >= next_offset_) return absl::OkStatus();
   if (offset <= log_start_offset_) return TruncateFullyAndStartAt(offset, kNoTimestamp);
   ++truncations_;
+  at_rest_ = false;
   const auto truncate = [&]() -> absl::Status {
     while (segments_.size() > 1 && active().base_offset() >= offset) {
       WEIR_RETURN_IF_ERROR(RemoveFiles(active()));
@@ -159,6 +162,7 @@ inline absl::Status Log::TruncateTo(Offset offset) {
 inline absl::Status Log::TruncateFullyAndStartAt(Offset offset, TimestampMs now_ms) {
   WEIR_RETURN_IF_ERROR(failed_);
   ++truncations_;
+  at_rest_ = false;
   cleaned_to_ = Offset(0);
   const auto restart = [&]() -> absl::Status {
     for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
