@@ -266,6 +266,47 @@ TEST_F(CleanerRulesTest, ACommitMarkerGoesAfterTheLastOfItsData) {
   EXPECT_EQ(Batches(), "2-2:1 3-3:1c 5-5:1 7-7:1 8-8:1 ");
 }
 
+// Aborted data behind the end of the keys' map is copied as it is: its entry in the new index must
+// be there whenever the data is.
+TEST_F(CleanerRulesTest, APowerLossInAReplacementLosesNoAbortedTransaction) {
+  bool crashed = true;
+  for (int64_t boundary = 0; crashed; ++boundary) {
+    for (uint64_t seed = 0; seed < 30; ++seed) {
+      SCOPED_TRACE(absl::StrCat("boundary ", boundary, ", seed ", seed));
+      log_.reset();
+      fs_ = MemoryFileSystem(seed);
+      ASSERT_TRUE(fs_.CreateDirectories("/data").ok() && fs_.SyncDirectory("/").ok());
+      cleaned_to_ = Offset(0);
+      Open(Offset(0));
+      Write({"a"});
+      Write({"a"});
+      Write({"b"});
+      Write({"d"});  // for which there is no room
+      const Offset aborted = Write({"c"}, kAlice, 0, true);
+      End(kAlice, true);
+      Roll();
+      ASSERT_TRUE(log_->Flush().ok());
+      const Offset end = log_->log_end_offset();
+
+      CleanerConfig config;
+      config.dedupe_buffer_bytes = 72;
+      SeededRandom random(seed);
+      const Cleaner cleaner(fs_, config, random);
+      auto plan = log_->PlanCleaning(kNow, end);
+      ASSERT_TRUE(plan.ok()) << plan.status();
+      const std::unique_ptr<Cleaning> cleaning = cleaner.Start(*std::move(plan));
+      ASSERT_EQ(*cleaning->Step(1 << 20), CleanStep::kReplace);
+      fs_.CrashAtBoundary(boundary);
+      (void)log_->ReplaceSegments(cleaning->cleaned(), kNow);
+      crashed = fs_.crashed();
+      fs_.PowerLoss(random);
+      Open(end);
+      ASSERT_FALSE(log_->Read(aborted, 1, end, true)->empty());
+      ASSERT_EQ(Aborted().size(), 1u);
+    }
+  }
+}
+
 TEST_F(CleanerRulesTest, NothingOfAnOpenTransactionIsTouched) {
   Write({"a"});
   Roll();

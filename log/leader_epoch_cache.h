@@ -85,17 +85,19 @@ class LeaderEpochCache {
   }
 
   // Where `requested` ends: the start of the next known epoch, or the log's end for the latest one.
-  // Answers the greatest epoch at most `requested` that is known, and nothing (-1, -1) for an epoch
-  // from the future.
-  EpochEnd EndOffsetFor(LeaderEpoch requested, Offset log_end) const {
-    if (requested.value() < 0 || entries_.empty()) return {};
-    if (requested == entries_.back().epoch) return {requested, log_end};
+  // `leading` is known too, and starts at the log's end as long as nothing was written in it.
+  // Answers the greatest epoch at most `requested` that is known, and nothing (-1, -1) for one of
+  // the future.
+  EpochEnd EndOffsetFor(LeaderEpoch requested, Offset log_end,
+                        LeaderEpoch leading = kNoLeaderEpoch) const {
+    if (requested.value() < 0) return {};
+    if (requested == std::max(latest(), leading)) return {requested, log_end};
     const auto higher = std::upper_bound(
         entries_.begin(), entries_.end(), requested,
         [](LeaderEpoch value, const EpochEntry& entry) { return value < entry.epoch; });
-    if (higher == entries_.end()) return {};
-    if (higher == entries_.begin()) return {requested, higher->start_offset};
-    return {(higher - 1)->epoch, higher->start_offset};
+    if (higher == entries_.end() && requested > leading) return {};
+    const Offset end = higher == entries_.end() ? log_end : higher->start_offset;
+    return {higher == entries_.begin() ? requested : (higher - 1)->epoch, end};
   }
 
   // The epoch of the record at `offset`, or kNoLeaderEpoch.

@@ -5,11 +5,11 @@
 // durability, transactions, retention and recovery.
 // Format: docs/formats/segment.md.
 // Threading: one thread; a LogSlice may be read on any. StartFlush returns at once; Open, Flush,
-// Close, TruncateTo, DeleteOldSegments, rolling a segment and the first append of a leader epoch
-// wait for the disk.
+// Close, TruncateTo, AdvanceLogStart, DeleteOldSegments, ReplaceSegments, rolling a segment and the
+// first append of a leader epoch wait for the disk.
 // Errors: after an I/O error the log has failed (failed()) and refuses every change; a full disk
-// only refuses appends while it is full. kDataLoss names the file, the position, what was expected
-// and what came.
+// only refuses appends while it is full, but fails a truncation. kDataLoss names the file, the
+// position, what was expected and what came.
 // The destructor writes nothing: what Close does not do, a crash would not do either.
 #ifndef WEIR_LOG_LOG_H_
 #define WEIR_LOG_LOG_H_
@@ -145,9 +145,9 @@ class Log {
   // committed records leaves out between the two, and the cleaner drops. By their markers.
   absl::StatusOr<std::vector<AbortedTransaction>> AbortedTransactions(Offset from, Offset to);
 
-  // Where `epoch` ends (KIP-101); see LeaderEpochCache::EndOffsetFor.
-  EpochEnd EpochEndOffset(LeaderEpoch epoch) const {
-    return epochs_.EndOffsetFor(epoch, next_offset_);
+  // Where `epoch` ends (KIP-101) for who leads in `leading`; see LeaderEpochCache::EndOffsetFor.
+  EpochEnd EpochEndOffset(LeaderEpoch epoch, LeaderEpoch leading = kNoLeaderEpoch) const {
+    return epochs_.EndOffsetFor(epoch, next_offset_, leading);
   }
   LeaderEpoch latest_epoch() const { return epochs_.latest(); }
   const LeaderEpochCache& epochs() const { return epochs_; }
@@ -180,6 +180,7 @@ class Log {
     size_t first = 0;  // index of its first batch in the call
     Offset first_offset;
     int64_t bytes = 0;
+    TimestampMs first_timestamp = kNoTimestamp;  // the latest of its first batch
     std::vector<absl::string_view> pieces;
     std::vector<std::pair<ProducerId, std::optional<ProducerEntry>>> producers_before;
     std::vector<AbortedTransaction> aborted;
@@ -218,6 +219,7 @@ class Log {
   void NoteProducer(const protocol::RecordBatchHeader& header,
                     const std::optional<TransactionMarker>& marker);
   absl::Status WriteRun(absl::Span<BatchToAppend> all, size_t end);
+  absl::Status UndoRoll();
   absl::Status Roll(TimestampMs now_ms);
   absl::Status AssignEpoch(LeaderEpoch epoch);
   // Notes that the log failed, unless the disk is merely full.
@@ -235,7 +237,7 @@ class Log {
   // internal/log_retention.h
   bool ShouldDelete(Segment& segment, Offset end, int64_t bytes_over, TimestampMs now_ms) const;
   absl::Status KeepProducers(Offset start);
-  absl::Status SetAside(const Segment& segment, TimestampMs now_ms);
+  absl::Status SetAside(absl::Span<const std::unique_ptr<Segment>> segments, TimestampMs now_ms);
   absl::Status RetireFirstSegment(TimestampMs now_ms);
   absl::Status RemoveFiles(const Segment& segment);
   absl::Status SyncRemoval();
@@ -249,7 +251,8 @@ class Log {
   // internal/log_read.h
   size_t SegmentIndexFor(Offset offset) const;
   absl::StatusOr<std::optional<FoundRecord>> FindInBatch(Segment& segment, const BatchSpot& spot,
-                                                         TimestampMs target, DecodeRecords decode);
+                                                         TimestampMs target, Offset start,
+                                                         DecodeRecords decode);
 
   Segment& active() { return *segments_.back(); }
 

@@ -182,6 +182,62 @@ TEST_F(LogTest, AFullDiskRefusesAppendsUntilThereIsSpace) {
   EXPECT_EQ(accepted.base_offset, Offset(1));
 }
 
+// What a roll that was refused leaves behind must not end the segment before it.
+TEST_F(LogTest, ARollThatIsRefusedForWantOfSpaceLeavesNothing) {
+  constexpr int64_t kPlenty = int64_t{1} << 40;
+  config_.segment_bytes = 1000;
+  config_.preallocate = true;
+  for (const bool clean : {false, true}) {
+    fs_ = MemoryFileSystem();
+    Open();
+    for (int i = 0; i < 5; ++i) Append({.value_bytes = 100});
+    fs_.set_capacity_bytes(kPlenty);
+    fs_.set_capacity_bytes(kPlenty - *fs_.FreeBytes("/data") + 500);
+    EXPECT_TRUE(absl::IsResourceExhausted(Append({.value_bytes = 400}).status));
+    EXPECT_EQ(Append({.value_bytes = 5}).base_offset, Offset(5));
+    fs_.set_capacity_bytes(kPlenty);
+    EXPECT_EQ(Append({.value_bytes = 400}).base_offset, Offset(6));
+    if (clean) {
+      ASSERT_TRUE(log_->Close().ok());
+    } else {
+      ASSERT_TRUE(log_->Flush().ok());
+      fs_.KillProcess();
+    }
+    Open({.clean = clean});
+    EXPECT_EQ(log_->log_end_offset(), Offset(7));
+    EXPECT_EQ(Read(5, 1).first_offset, Offset(5));
+    EXPECT_EQ(Read(6, 1).first_offset, Offset(6));
+  }
+}
+
+TEST_F(LogTest, AStartThatCouldNotBeNotedDoesNotMove) {
+  Open();
+  for (int i = 1; i <= 3; ++i) Append({}, 1000, /*epoch=*/i);
+  fs_.set_capacity_bytes(1);
+  EXPECT_TRUE(absl::IsResourceExhausted(log_->AdvanceLogStart(Offset(2))));
+  EXPECT_EQ(log_->log_start_offset(), Offset(0));
+  fs_.set_capacity_bytes(int64_t{1} << 40);
+  EXPECT_TRUE(log_->AdvanceLogStart(Offset(2)).ok());
+  EXPECT_EQ(log_->log_start_offset(), Offset(2));
+}
+
+TEST_F(LogTest, ABatchThatCouldNotBeReadAgainIsRefused) {
+  Open();
+  const BatchToAppend batch = Append({.value_bytes = size_t{kRecordBatchBytesMax}});
+  EXPECT_EQ(batch.outcome, AppendOutcome::kTooLarge);
+  EXPECT_EQ(log_->log_end_offset(), Offset(0));
+  EXPECT_EQ(Append({}).base_offset, Offset(0));
+}
+
+TEST_F(LogTest, ATruncationThatMeetsAFullDiskFailsTheLog) {
+  Open();
+  Append({}, 1000, /*epoch=*/1);
+  Append({}, 1000, /*epoch=*/2);
+  fs_.set_capacity_bytes(1);
+  EXPECT_TRUE(absl::IsResourceExhausted(log_->TruncateTo(Offset(1))));
+  EXPECT_FALSE(log_->failed().ok());  // a part of it is done
+}
+
 TEST_F(LogTest, AnIoErrorOnAppendFailsTheLog) {
   Open();
   Append({});
@@ -271,6 +327,67 @@ TEST_F(LogTest, FindsRecordsByTime) {
   const auto latest = log_->MaxTimestamp(NoDecoder);
   ASSERT_TRUE(latest.ok() && latest->has_value());
   EXPECT_EQ((*latest)->offset, Offset(199));
+}
+
+// Of records before the log's start nothing is told.
+TEST_F(LogTest, FindsRecordsByTimeBehindALogStartInsideABatch) {
+  Open();
+  Append({.records = 10, .timestamp = 1000, .timestamp_step = -100});  // the first is the latest
+  Append({.timestamp = 1100});
+  ASSERT_TRUE(log_->AdvanceLogStart(Offset(5)).ok());
+  const auto found = log_->FindByTimestamp(900, Offset(11), NoDecoder);
+  ASSERT_TRUE(found.ok() && found->has_value());
+  EXPECT_EQ((*found)->offset, Offset(10));
+  EXPECT_EQ((*found)->timestamp, 1100);
+  EXPECT_EQ((*log_->FindByTimestamp(450, Offset(11), NoDecoder))->offset, Offset(5));
+}
+
+// They count from when their segment was made.
+TEST_F(LogTest, RetentionByTimeOfRecordsWithoutTimestamps) {
+  config_.segment_bytes = 500;
+  config_.retention_ms = 100;
+  Open();
+  for (int i = 0; i < 20; ++i) Append({.value_bytes = 100, .timestamp = kNoTimestamp}, 1000);
+  EXPECT_EQ(*log_->DeleteOldSegments(1100, Offset(20)), 0);
+  EXPECT_GT(*log_->DeleteOldSegments(1101, Offset(20)), 3);
+}
+
+// Apache Kafka's cleaner leaves segments without batches.
+TEST_F(LogTest, RetentionTakesAnEmptySegmentInTheMiddle) {
+  config_.segment_bytes = 500;
+  config_.retention_ms = 100;
+  Open();
+  for (int i = 0; i < 20; ++i) Append({.value_bytes = 100});
+  ASSERT_TRUE(log_->Close().ok());
+  {
+    const auto file = fs_.Open("/data/t-0/00000000000000000000.log", OpenMode::kReadWrite);
+    ASSERT_TRUE((*file)->Truncate(0).ok());
+  }
+  ASSERT_TRUE(fs_.Remove("/data/t-0/00000000000000000000.index").ok());
+  ASSERT_TRUE(fs_.Remove("/data/t-0/00000000000000000000.timeindex").ok());
+  Open({.clean = true});
+  const size_t segments = log_->segments();
+  EXPECT_EQ(*log_->DeleteOldSegments(100'000, Offset(20)), static_cast<int>(segments));
+}
+
+// The first batch of a run is not in the segment yet when the second is looked at.
+TEST_F(LogTest, ARunIntoAnEmptySegmentDoesNotRollByItsAge) {
+  config_.segment_ms = 100;
+  Open();
+  std::string bytes[2] = {MakeBatch({.timestamp = 9000}), MakeBatch({.timestamp = 9001})};
+  BatchToAppend batches[2];
+  for (int i = 0; i < 2; ++i) batches[i].bytes = absl::MakeSpan(bytes[i].data(), bytes[i].size());
+  log_->Append(absl::MakeSpan(batches), LeaderEpoch(1), 9001);
+  EXPECT_EQ(log_->segments(), 1u);
+}
+
+TEST_F(LogTest, DamageKeepsNothingBackThatStandsBeforeIt) {
+  Open();
+  for (int i = 0; i < 30; ++i) Append({.value_bytes = 100});
+  const int64_t batch_bytes = log_->size_bytes() / 30;
+  fs_.Corrupt("/data/t-0/00000000000000000000.log", batch_bytes * 25 + 16);
+  EXPECT_FALSE(Read(0, 400, /*upper=*/29).empty());
+  EXPECT_FALSE(Read(0, 400, /*upper=*/30).empty());
 }
 
 TEST_F(LogTest, RetentionByTimeRollsTheLastSegmentAndDeletesLater) {

@@ -333,5 +333,30 @@ TEST_F(LogTransactionTest, OneCallThatRollsSegments) {
   EXPECT_EQ(AbortedIn(0, 12), all);
 }
 
+// What is stable stays so when the log is cut off behind it.
+TEST_F(LogTransactionTest, ATruncationLeavesTheLastStableOffset) {
+  Put(7);
+  Commit(7);
+  Put(8);
+  log_->OnHighWatermark(Offset(2));
+  ASSERT_EQ(log_->LastStableOffset(Offset(2)), Offset(2));
+  ASSERT_TRUE(log_->TruncateTo(Offset(2)).ok());
+  EXPECT_EQ(log_->LastStableOffset(Offset(2)), Offset(2));
+}
+
+// The coordinator was asked about the transaction of another epoch.
+TEST_F(LogTransactionTest, AnOpenTransactionVerifiesNoBatchOfANewerEpoch) {
+  const auto put = [&](int16_t epoch, bool verified) {
+    return AppendBytes(MakeBatch({.producer = ProducerId(7),
+                                  .epoch = epoch,
+                                  .sequence = 0,
+                                  .attributes = kTransactional}),
+                       {.transaction_verified = verified})
+        .outcome;
+  };
+  EXPECT_EQ(put(5, true), AppendOutcome::kAppended);
+  EXPECT_EQ(put(7, false), AppendOutcome::kInvalidTransactionState);
+}
+
 }  // namespace
 }  // namespace weir::log

@@ -66,6 +66,7 @@ enum class AppendOutcome {
   kInvalidTransactionState,  // Kafka's error 48: see log/producer_state.h
   kCoordinatorFenced,        // Kafka's error 52: a marker of a coordinator that was replaced
   kInvalidRecord,            // Kafka's error 87: a control batch that the terms do not allow
+  kTooLarge,                 // Kafka's error 10: more than kRecordBatchBytesMax
   kRefused,                  // not one of these: see `status`
 };
 

@@ -363,6 +363,17 @@ class MemoryFileSystem::OpenFile final : public File {
     return absl::OkStatus();
   }
 
+  // Takes no room, and is refused where there is none.
+  absl::Status Preallocate(int64_t size_bytes) override {
+    WEIR_RETURN_IF_ERROR(Alive());
+    const int64_t more = size_bytes - this->size_bytes();
+    if (log_internal::BytesUsed(*fs_->root_) + more <= fs_->capacity_bytes_) {
+      return absl::OkStatus();
+    }
+    return absl::ResourceExhaustedError(
+        absl::StrCat(path_, ": no space left for ", more, " bytes"));
+  }
+
   absl::Status Truncate(int64_t size_bytes) override {
     WEIR_CHECK(writable_);
     WEIR_RETURN_IF_ERROR(Alive());

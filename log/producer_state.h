@@ -105,7 +105,9 @@ class ProducerState {
     const bool checks_sequence = terms.origin == AppendOrigin::kClient && entry.epoch.value() >= 0;
     if (checks_sequence && Repeats(batch, entry, original)) return ProducerVerdict::kDuplicate;
     if (batch.producer_epoch() < entry.epoch) return ProducerVerdict::kInvalidProducerEpoch;
-    const bool is_open = entry.transaction_first_offset != kNoOffset;
+    // A transaction of an older epoch says nothing about the batches of a newer one.
+    const bool is_open =
+        entry.transaction_first_offset != kNoOffset && batch.producer_epoch() == entry.epoch;
     if (is_open ? !batch.is_transactional()
                 : batch.is_transactional() && !terms.transaction_verified) {
       return ProducerVerdict::kInvalidTransactionState;
@@ -162,8 +164,10 @@ class ProducerState {
   void ForgetEndedBefore(Offset offset) {
     std::erase_if(ended_, [offset](const auto& ended) { return ended.second < offset; });
   }
-  // Takes over what `before`, of the same log, knows of transactions that ended before `end`.
-  void KeepEndedOf(const ProducerState& before, Offset end) {
+  // Of the transactions that ended, those count as not stable yet of which `before` says so, the
+  // state of the same log before it was cut off at `end`.
+  void TakeEndedOf(const ProducerState& before, Offset end) {
+    ended_.clear();
     for (const auto& [first, last] : before.ended_) {
       if (last < end) ended_.emplace(first, last);
     }

@@ -110,15 +110,19 @@ class Segment {
     return file_->Truncate(end.valid_bytes);
   }
 
-  // Whether `batch` must go into a new segment.
-  bool ShouldRoll(const protocol::RecordBatchHeader& batch, Offset batch_last, int64_t size_after,
-                  TimestampMs max_timestamp, TimestampMs now_ms) const {
+  // Whether `batch` must go into a new segment, behind `pending_bytes` that are to be appended, the
+  // first batch of them with `pending_timestamp` as its latest.
+  bool ShouldRoll(const protocol::RecordBatchHeader& batch, Offset batch_last,
+                  int64_t pending_bytes, TimestampMs pending_timestamp, TimestampMs max_timestamp,
+                  TimestampMs now_ms) const {
     if (batch_last - base_ > std::numeric_limits<int32_t>::max()) return true;
+    const int64_t size_after = size_bytes() + pending_bytes;
     if (size_after == 0) return false;
-    int64_t waited = now_ms - created_ms_;
-    if (rolling_timestamp_ != kNoTimestamp && max_timestamp != kNoTimestamp &&
-        __builtin_sub_overflow(max_timestamp, rolling_timestamp_, &waited)) {
-      waited = max_timestamp > rolling_timestamp_ ? std::numeric_limits<int64_t>::max() : 0;
+    const TimestampMs first = size_bytes() == 0 ? pending_timestamp : rolling_timestamp_;
+    int64_t waited = created_ms_ == kNoTimestamp ? 0 : now_ms - created_ms_;
+    if (first != kNoTimestamp && max_timestamp != kNoTimestamp &&
+        __builtin_sub_overflow(max_timestamp, first, &waited)) {
+      waited = max_timestamp > first ? std::numeric_limits<int64_t>::max() : 0;
     }
     return size_after + batch.size_bytes() > config_.segment_bytes || waited > rolls_after_ms_ ||
            IndexesFull();
@@ -271,6 +275,8 @@ class Segment {
   bool indexes_loaded() const { return indexes_.has_value(); }
 
   Offset base_offset() const { return base_; }
+  // When it was created or opened; kNoTimestamp when nobody said.
+  TimestampMs created_ms() const { return created_ms_; }
   Offset next_offset() const { return next_offset_; }
   int64_t size_bytes() const { return file_->size_bytes(); }
   const std::shared_ptr<File>& file() const { return file_; }

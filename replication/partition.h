@@ -35,6 +35,7 @@
 #include "log/log.h"
 #include "log/log_types.h"
 #include "protocol/error_code.h"
+#include "replication/internal/error_of.h"
 #include "replication/internal/fetch_waiters.h"
 #include "replication/partition_events.h"
 
@@ -73,7 +74,7 @@ class Partition {
     answer.last_stable_offset = last_stable_offset();
     answer.log_start_offset = log_->log_start_offset();
     if (request.last_fetched_epoch != kNoLeaderEpoch) {
-      const log::EpochEnd end = log_->EpochEndOffset(request.last_fetched_epoch);
+      const log::EpochEnd end = log_->EpochEndOffset(request.last_fetched_epoch, leader_epoch_);
       if (end.end_offset == kNoOffset) {
         answer.error = protocol::ErrorCode::kOffsetOutOfRange;
         return answer;
@@ -86,7 +87,7 @@ class Partition {
     const absl::Status read = ReadInto(request, &answer);
     if (!read.ok()) {
       answer.slice = log::LogSlice();
-      answer.error = ErrorOf(read);
+      answer.error = replication_internal::ErrorOf(read);
       if (!absl::IsOutOfRange(read)) answer.message = std::string(read.message());
     }
     return answer;
@@ -131,7 +132,7 @@ class Partition {
     const auto found = timestamp == kMaxTimestamp ? log_->MaxTimestamp(decode)
                                                   : log_->FindByTimestamp(timestamp, end, decode);
     if (!found.ok()) {
-      answer.error = ErrorOf(found.status());
+      answer.error = replication_internal::ErrorOf(found.status());
       answer.message = std::string(found.status().message());
     } else if (found->has_value() && (*found)->offset < end) {
       answer.timestamp = (*found)->timestamp;
@@ -144,7 +145,8 @@ class Partition {
   EpochEndAnswer EpochEndOffset(LeaderEpoch current_leader_epoch, LeaderEpoch requested) const {
     EpochEndAnswer answer;
     answer.error = CheckEpoch(current_leader_epoch);
-    if (answer.error == protocol::ErrorCode::kNone) answer.end = log_->EpochEndOffset(requested);
+    if (answer.error != protocol::ErrorCode::kNone) return answer;
+    answer.end = log_->EpochEndOffset(requested, leader_epoch_);
     return answer;
   }
 
@@ -230,7 +232,7 @@ class Partition {
     partition_epoch_ = e.partition_epoch;
     replicas_ = std::move(e.replicas);
     isr_ = std::move(e.isr);
-    AdvanceHighWatermark(effects);
+    Progressed(effects);
   }
 
   void On(const Now&, StopLeading&, Effects* effects) {
@@ -249,15 +251,14 @@ class Partition {
 
   void On(const Now& now, EndOfTick&, Effects* effects) {
     if (unwritten_.empty()) return;
-    const std::vector<Append> appends = std::move(unwritten_);
-    unwritten_.clear();
-    std::vector<log::BatchToAppend> batches(appends.size());
-    for (size_t i = 0; i < appends.size(); ++i) {
-      batches[i].bytes = appends[i].batch;
-      batches[i].terms = appends[i].terms;
+    batches_.assign(unwritten_.size(), log::BatchToAppend());
+    for (size_t i = 0; i < unwritten_.size(); ++i) {
+      batches_[i].bytes = unwritten_[i].batch;
+      batches_[i].terms = unwritten_[i].terms;
     }
-    log_->Append(absl::MakeSpan(batches), leader_epoch_, now.wall_ms);
-    for (size_t i = 0; i < appends.size(); ++i) Note(appends[i], batches[i], effects);
+    log_->Append(absl::MakeSpan(batches_), leader_epoch_, now.wall_ms);
+    for (size_t i = 0; i < unwritten_.size(); ++i) Note(unwritten_[i], batches_[i], effects);
+    unwritten_.clear();
     StartFlushIfDue(now);
     Progressed(effects);
   }
@@ -307,39 +308,9 @@ class Partition {
     return protocol::ErrorCode::kNone;
   }
 
-  // Of a log that cannot be read. What is damaged will not get better: a client should not try for
-  // ever, as it does after a storage error.
-  static protocol::ErrorCode ErrorOf(const absl::Status& read) {
-    if (absl::IsOutOfRange(read)) return protocol::ErrorCode::kOffsetOutOfRange;
-    return absl::IsDataLoss(read) ? protocol::ErrorCode::kCorruptMessage
-                                  : protocol::ErrorCode::kKafkaStorageError;
-  }
-
-  static protocol::ErrorCode ErrorOf(const log::BatchToAppend& batch) {
-    switch (batch.outcome) {
-      case log::AppendOutcome::kAppended:
-      case log::AppendOutcome::kDuplicate:
-        return protocol::ErrorCode::kNone;
-      case log::AppendOutcome::kOutOfOrderSequence:
-        return protocol::ErrorCode::kOutOfOrderSequenceNumber;
-      case log::AppendOutcome::kInvalidProducerEpoch:
-        return protocol::ErrorCode::kInvalidProducerEpoch;
-      case log::AppendOutcome::kInvalidTransactionState:
-        return protocol::ErrorCode::kInvalidTxnState;
-      case log::AppendOutcome::kCoordinatorFenced:
-        return protocol::ErrorCode::kTransactionCoordinatorFenced;
-      case log::AppendOutcome::kInvalidRecord:
-        return protocol::ErrorCode::kInvalidRecord;
-      case log::AppendOutcome::kRefused:
-        break;
-    }
-    return absl::IsInvalidArgument(batch.status) ? protocol::ErrorCode::kCorruptMessage
-                                                 : protocol::ErrorCode::kKafkaStorageError;
-  }
-
   // Takes in what became of one append.
   void Note(const Append& append, const log::BatchToAppend& batch, Effects* effects) {
-    AppendDone done{append.token, ErrorOf(batch)};
+    AppendDone done{append.token, replication_internal::ErrorOf(batch)};
     done.log_start_offset = log_->log_start_offset();
     if (done.error != protocol::ErrorCode::kNone) {
       done.message = std::string(batch.status.message());
@@ -431,10 +402,15 @@ class Partition {
   // Whether a reader finds `bytes_min` bytes from `from` to `end`, or an error that it has to hear
   // of; else *available is what there is.
   bool HasBytes(Offset from, int64_t bytes_min, Offset end, int64_t* available) const {
-    const auto slice = log_->Read(from, std::max<int64_t>(bytes_min, 1), end,
-                                  /*at_least_one_batch=*/true);
-    if (!slice.ok()) return true;
-    *available = slice->size_bytes;
+    *available = 0;
+    do {
+      const auto slice = log_->Read(from, std::numeric_limits<int64_t>::max(), end,
+                                    /*at_least_one_batch=*/true);
+      if (!slice.ok()) return true;
+      if (slice->empty()) break;
+      *available += slice->size_bytes;
+      from = slice->next_offset;
+    } while (*available < bytes_min && from < end);
     return *available >= bytes_min;
   }
 
@@ -488,6 +464,7 @@ class Partition {
   Offset high_watermark_{0};
 
   std::vector<Append> unwritten_;
+  std::vector<log::BatchToAppend> batches_;  // of them; kept for its memory
   std::vector<WaitingAppend> waiting_;
   replication_internal::FetchWaiters readers_;
   int64_t unflushed_records_ = 0;

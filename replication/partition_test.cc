@@ -243,6 +243,16 @@ TEST_F(PartitionTest, NotMoreInSyncThanThereAreReplicas) {
   EXPECT_TRUE(Acknowledged(2));
 }
 
+TEST_F(PartitionTest, AFollowerThatLeavesTheIsrHoldsUpNothingAnyMore) {
+  Lead(6, {kSelf, kOther});
+  Produce(1, kAcksAll);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  EXPECT_FALSE(Done(1).has_value());
+  Lead(6, {kSelf}, 1);
+  EXPECT_TRUE(Acknowledged(1));
+}
+
 TEST_F(PartitionTest, WaitsEnd) {
   Produce(1, kAcksAll, {}, /*deadline_ns=*/50);
   Produce(2, kAcksAll, {}, /*deadline_ns=*/90);
@@ -288,6 +298,26 @@ TEST_F(PartitionTest, LeaderEpochsFence) {
             ErrorCode::kFencedLeaderEpoch);
 }
 
+// A leader that has written nothing yet ends its epoch, and begins it, at the log's end.
+TEST_F(PartitionTest, AnEpochWithoutRecordsHasAnEnd) {
+  Produce(1, 1);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  Lead(8);
+  const auto end_of = [&](int32_t epoch) {
+    return partition_->EpochEndOffset(LeaderEpoch(8), LeaderEpoch(epoch)).end;
+  };
+  EXPECT_EQ(end_of(8).epoch, LeaderEpoch(8));
+  EXPECT_EQ(end_of(8).end_offset, Offset(1));
+  EXPECT_EQ(end_of(7).epoch, LeaderEpoch(5));
+  EXPECT_EQ(end_of(7).end_offset, Offset(1));
+  EXPECT_EQ(end_of(9).end_offset, kNoOffset);
+  const ReadAnswer answer =
+      partition_->Read({Offset(1), 1000, false, LeaderEpoch(8), LeaderEpoch(8)});
+  EXPECT_EQ(answer.error, ErrorCode::kNone);
+  EXPECT_EQ(answer.diverging.end_offset, kNoOffset);
+}
+
 TEST_F(PartitionTest, StoppingRefusesEverythingThatWaits) {
   Produce(1, kAcksAll);
   Do(EndOfTick{});
@@ -319,6 +349,35 @@ TEST_F(PartitionTest, AFailedFlushIsNeverAcknowledged) {
   EXPECT_EQ(Done(2)->error, ErrorCode::kKafkaStorageError);
   EXPECT_EQ(Read(0).error, ErrorCode::kKafkaStorageError);
   EXPECT_EQ(Count(3), 1);
+}
+
+// What is there counts whole, wherever batches and segments end.
+TEST_F(PartitionTest, ReadersOfSeveralSegmentsFindTheirBytes) {
+  const int64_t batch_bytes = static_cast<int64_t>(log::MakeBatch({}).size());
+  log::LogConfig config;
+  config.segment_bytes = 3 * batch_bytes;
+  partition_->log().set_config(config);
+  for (int i = 0; i < 10; ++i) {
+    Produce(1, 1);
+    Do(EndOfTick{});
+  }
+  CompleteSyncs();
+  Do(RegisterFetchWaiter{1, Offset(2), 5 * batch_bytes});
+  EXPECT_TRUE(Woken(1));
+  Do(RegisterFetchWaiter{2, Offset(2), 5 * batch_bytes + 1, /*read_committed=*/true});
+  EXPECT_TRUE(Woken(2));
+  Do(RegisterFetchWaiter{3, Offset(2), 8 * batch_bytes + 1});
+  EXPECT_FALSE(Woken(3));
+}
+
+TEST_F(PartitionTest, ReadersOfCommittedRecordsCountWhatBecomesStable) {
+  Do(RegisterFetchWaiter{1, Offset(0), 250, /*read_committed=*/true});
+  for (int i = 0; i < 10; ++i) ProduceIn(7, i);
+  CompleteSyncs();
+  EXPECT_FALSE(Woken(1));
+  Mark(7, /*aborts=*/false);
+  CompleteSyncs();
+  EXPECT_TRUE(Woken(1));
 }
 
 TEST_F(PartitionTest, ReadersWaitForEnoughReadableBytes) {

@@ -228,8 +228,10 @@ inline absl::Status DataDirectory::AdvanceLogStart(log::FileSystem& fs,
   std::lock_guard<std::mutex> lock(mutex_);
   Offset& noted = checkpoints_.log_starts[partition];
   if (offset <= noted) return absl::OkStatus();
-  noted = offset;
-  return Checkpoint(fs, kLogStartsName).Write(checkpoints_.log_starts);
+  const Offset before = std::exchange(noted, offset);
+  absl::Status status = Checkpoint(fs, kLogStartsName).Write(checkpoints_.log_starts);
+  if (!status.ok()) noted = before;
+  return status;
 }
 
 inline void DataDirectory::BeginCheckpoint() {

@@ -68,6 +68,13 @@ inline void Log::AppendOne(BatchToAppend* batch, size_t index, absl::Span<BatchT
         header.ok() ? "" : ", came ", header.ok() ? "" : header.status().message()));
     return;
   }
+  if (header->size_bytes() > kRecordBatchBytesMax) {
+    batch->outcome = AppendOutcome::kTooLarge;
+    batch->status = absl::InvalidArgumentError(
+        absl::StrCat("append to ", directory_, ": expected a batch of at most ",
+                     kRecordBatchBytesMax, " bytes, came ", bytes.size()));
+    return;
+  }
   std::optional<TransactionMarker> marker;
   if (header->is_control() && batch->terms.origin != AppendOrigin::kController) {
     if (batch->terms.origin == AppendOrigin::kCoordinator) marker = MarkerOf(*header);
@@ -84,8 +91,7 @@ inline void Log::AppendOne(BatchToAppend* batch, size_t index, absl::Span<BatchT
 
   const Offset last = next_offset_ + header->last_offset_delta();
   const TimestampMs max_timestamp = config_.log_append_time ? now_ms : header->max_timestamp();
-  if (active().ShouldRoll(*header, last, active().size_bytes() + run_.bytes, max_timestamp,
-                          now_ms)) {
+  if (active().ShouldRoll(*header, last, run_.bytes, run_.first_timestamp, max_timestamp, now_ms)) {
     *refused = WriteRun(all, index);
     if (refused->ok()) *refused = Roll(now_ms);
     if (!refused->ok()) return;
@@ -101,6 +107,7 @@ inline void Log::AppendOne(BatchToAppend* batch, size_t index, absl::Span<BatchT
     batch->log_append_time = now_ms;
   }
   if (header->has_producer_id()) NoteProducer(*header, marker);
+  if (run_.pieces.empty()) run_.first_timestamp = max_timestamp;
   run_.pieces.push_back(bytes);
   run_.bytes += header->size_bytes();
   batch->outcome = AppendOutcome::kAppended;
@@ -194,6 +201,18 @@ inline absl::Status Log::WriteRun(absl::Span<BatchToAppend> all, size_t end) {
   return status;
 }
 
+// After a new segment could not be made whole: a file of its name would end the one before it
+// there, which goes on beyond it.
+inline absl::Status Log::UndoRoll() {
+  const absl::Status removed =
+      fs_.Remove(absl::StrCat(directory_, "/", SegmentFileName(next_offset_, Segment::kLogSuffix)));
+  if (!absl::IsNotFound(removed)) {
+    WEIR_RETURN_IF_ERROR(removed);
+    WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
+  }
+  return active().Unseal();
+}
+
 // Seals the active segment and starts a new one at the log's end.
 inline absl::Status Log::Roll(TimestampMs now_ms) {
   at_rest_ = false;
@@ -209,7 +228,7 @@ inline absl::Status Log::Roll(TimestampMs now_ms) {
   absl::Status status = segment.status();
   if (status.ok()) status = fs_.SyncDirectory(directory_);
   if (!status.ok()) {
-    if (absl::IsResourceExhausted(status)) WEIR_RETURN_IF_ERROR(Failed(active().Unseal()));
+    failed_.Update(UndoRoll());
     return Failed(std::move(status));
   }
   segments_.push_back(*std::move(segment));

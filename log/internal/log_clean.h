@@ -144,29 +144,32 @@ inline std::optional<size_t> Log::FindSources(const CleanedSegment& cleaned) con
 
 inline absl::Status Log::Replace(const CleanedSegment& cleaned, size_t first, TimestampMs now_ms) {
   at_rest_ = false;
-  const auto rename = [&](const char* from, const char* to) -> absl::Status {
-    for (const std::string& suffix : cleaned.suffixes) {
+  const auto rename = [&](absl::Span<const std::string> suffixes, const char* from,
+                          const char* to) -> absl::Status {
+    for (const std::string& suffix : suffixes) {
       const std::string name =
           absl::StrCat(directory_, "/", SegmentFileName(cleaned.base(), suffix));
       WEIR_RETURN_IF_ERROR(fs_.Rename(absl::StrCat(name, from), absl::StrCat(name, to)));
     }
     return fs_.SyncDirectory(directory_);
   };
+  const absl::Span<const std::string> suffixes = cleaned.suffixes;
   // From here on a crash ends in the new segment.
-  WEIR_RETURN_IF_ERROR(rename(kCleanedEnding, kSwapEnding));
-  const auto behind = first + cleaned.replaced.size();
-  for (size_t i = first; i < behind; ++i) {
-    WEIR_RETURN_IF_ERROR(SetAside(*segments_[i], now_ms));
-  }
+  WEIR_RETURN_IF_ERROR(rename(suffixes, kCleanedEnding, kSwapEnding));
+  const size_t count = cleaned.replaced.size();
+  WEIR_RETURN_IF_ERROR(SetAside(absl::MakeSpan(segments_).subspan(first, count), now_ms));
   // Durable before the new segment has its name: none of them may ever stand beside it.
   WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
-  WEIR_RETURN_IF_ERROR(rename(kSwapEnding, ""));
+  // The log durably before its indexes: one that has its name beside a log that has not would be
+  // taken for one of the old segments'.
+  WEIR_RETURN_IF_ERROR(rename(suffixes.first(1), kSwapEnding, ""));
+  WEIR_RETURN_IF_ERROR(rename(suffixes.subspan(1), kSwapEnding, ""));
   WEIR_ASSIGN_OR_RETURN(
       std::unique_ptr<Segment> segment,
       Segment::OpenSealed(&fs_, directory_, cleaned.base(), cleaned.end(), config_, now_ms));
   segments_[first] = std::move(segment);
   segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(first) + 1,
-                  segments_.begin() + static_cast<std::ptrdiff_t>(behind));
+                  segments_.begin() + static_cast<std::ptrdiff_t>(first + count));
   return log_internal::RemoveSnapshotsBetween(fs_, directory_, cleaned.base(), cleaned.end());
 }
 

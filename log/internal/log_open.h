@@ -242,9 +242,7 @@ inline absl::Status Log::LoadProducers(TimestampMs now_ms) {
         log_internal::RemoveSnapshotsBetween(fs_, directory_, next_offset_, snapshots.back() + 1));
     WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
   }
-  const ProducerState before = std::move(producers_);
   WEIR_RETURN_IF_ERROR(ProducersAt(next_offset_, &producers_));
-  producers_.KeepEndedOf(before, next_offset_);
   producers_.Expire(now_ms, config_.producer_id_expiration_ms);
   return absl::OkStatus();
 }

@@ -34,10 +34,12 @@ struct RecordTime {
   Offset offset;
 };
 
-// The first record in `records`, the uncompressed payload of `batch`, whose timestamp is `target`
-// or later. Nothing when there is none or where the records are malformed.
+// The first record in `records`, the uncompressed payload of `batch`, that is at `start` or behind
+// and whose timestamp is `target` or later. Nothing when there is none or where the records are
+// malformed.
 inline std::optional<RecordTime> FindRecord(const protocol::RecordBatchHeader& batch,
-                                            absl::string_view records, TimestampMs target) {
+                                            absl::string_view records, TimestampMs target,
+                                            Offset start) {
   const char* at = records.data();
   const char* const end = at + records.size();
   while (at != nullptr && at < end) {
@@ -52,7 +54,8 @@ inline std::optional<RecordTime> FindRecord(const protocol::RecordBatchHeader& b
     if (at == nullptr || offset_delta < 0 || offset_delta > batch.last_offset_delta()) break;
     const auto timestamp = static_cast<TimestampMs>(static_cast<uint64_t>(batch.base_timestamp()) +
                                                     static_cast<uint64_t>(timestamp_delta));
-    if (timestamp >= target) return RecordTime{timestamp, batch.base_offset() + offset_delta};
+    const Offset offset = batch.base_offset() + offset_delta;
+    if (timestamp >= target && offset >= start) return RecordTime{timestamp, offset};
     at = next;
   }
   return std::nullopt;
@@ -112,19 +115,24 @@ inline absl::StatusOr<LogSlice> Log::Read(Offset from, int64_t max_bytes, Offset
   }
   if (!first.has_value() || first->next_offset > upper_bound) return slice;
   Segment& segment = *segments_[index - 1];
+  // Damage further on is no reason to keep back what stands before it.
+  const SegmentCut only_first{first->position + first->size_bytes, first->next_offset};
   SegmentCut end{segment.size_bytes(), segment.next_offset()};
   if (upper_bound < segment.next_offset()) {
-    WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> bound, segment.Locate(upper_bound));
-    if (bound.has_value()) end = {bound->position, bound->base_offset};
+    const absl::StatusOr<std::optional<BatchSpot>> bound = segment.Locate(upper_bound);
+    if (!bound.ok()) {
+      end = only_first;
+    } else if (bound->has_value()) {
+      end = {(*bound)->position, (*bound)->base_offset};
+    }
   }
   if (end.position - first->position > max_bytes) {
     if (max_bytes >= first->size_bytes) {
       const absl::StatusOr<SegmentCut> cut =
           segment.CutBefore(first->position, first->position + max_bytes);
-      // Damage further on is no reason to keep back what stands before it.
-      end = cut.ok() ? *cut : SegmentCut{first->position + first->size_bytes, first->next_offset};
+      end = cut.ok() ? *cut : only_first;
     } else if (at_least_one_batch) {
-      end = {first->position + first->size_bytes, first->next_offset};
+      end = only_first;
     } else {
       return slice;
     }
@@ -142,9 +150,11 @@ inline absl::StatusOr<LogSlice> Log::Read(Offset from, int64_t max_bytes, Offset
   return slice;
 }
 
+// The first record of the batch at `start` or behind with `target` or later: nothing when only
+// those before are as late.
 inline absl::StatusOr<std::optional<FoundRecord>> Log::FindInBatch(Segment& segment,
                                                                    const BatchSpot& spot,
-                                                                   TimestampMs target,
+                                                                   TimestampMs target, Offset start,
                                                                    DecodeRecords decode) {
   std::string bytes(static_cast<size_t>(spot.size_bytes), '\0');
   WEIR_ASSIGN_OR_RETURN(
@@ -155,13 +165,14 @@ inline absl::StatusOr<std::optional<FoundRecord>> Log::FindInBatch(Segment& segm
                         protocol::RecordBatchView::Parse(bytes));
   std::optional<log_internal::RecordTime> record;
   if (batch.timestamp_type() == protocol::TimestampType::kLogAppendTime) {
-    record = log_internal::RecordTime{batch.max_timestamp(), batch.base_offset()};
+    record = log_internal::RecordTime{batch.max_timestamp(), std::max(batch.base_offset(), start)};
   } else if (batch.codec() == protocol::Codec::kNone) {
-    record = log_internal::FindRecord(batch, batch.records(), target);
+    record = log_internal::FindRecord(batch, batch.records(), target, start);
   } else if (const absl::StatusOr<std::string> records = decode(batch); records.ok()) {
-    record = log_internal::FindRecord(batch, *records, target);
+    record = log_internal::FindRecord(batch, *records, target, start);
   }
   if (!record.has_value()) {
+    if (batch.base_offset() < start) return std::optional<FoundRecord>();
     record = log_internal::RecordTime{batch.max_timestamp(), batch.base_offset()};
   }
   return std::optional<FoundRecord>({record->timestamp, record->offset, batch.leader_epoch()});
@@ -170,19 +181,24 @@ inline absl::StatusOr<std::optional<FoundRecord>> Log::FindInBatch(Segment& segm
 inline absl::StatusOr<std::optional<FoundRecord>> Log::FindByTimestamp(TimestampMs target,
                                                                        Offset upper_bound,
                                                                        DecodeRecords decode) {
-  for (size_t i = SegmentIndexFor(log_start_offset_); i < segments_.size(); ++i) {
+  Offset from = log_start_offset_;
+  for (size_t i = SegmentIndexFor(from); i < segments_.size();) {
     Segment& segment = *segments_[i];
     WEIR_ASSIGN_OR_RETURN(const TimestampOffset latest, segment.MaxTimestamp());
-    if (latest.timestamp < target) continue;
-    WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> spot,
-                          segment.FindByTimestamp(target, log_start_offset_));
-    if (!spot.has_value()) continue;
+    std::optional<BatchSpot> spot;
+    if (latest.timestamp >= target) {
+      WEIR_ASSIGN_OR_RETURN(spot, segment.FindByTimestamp(target, from));
+    }
+    if (!spot.has_value()) {
+      ++i;
+      continue;
+    }
     if (spot->base_offset >= upper_bound) break;
-    WEIR_ASSIGN_OR_RETURN(std::optional<FoundRecord> found,
-                          FindInBatch(segment, *spot, target, decode));
-    if (found->offset >= upper_bound) break;
-    found->offset = std::max(found->offset, log_start_offset_);
-    return found;
+    WEIR_ASSIGN_OR_RETURN(const std::optional<FoundRecord> found,
+                          FindInBatch(segment, *spot, target, from, decode));
+    if (found.has_value() && found->offset >= upper_bound) break;
+    if (found.has_value()) return found;
+    from = spot->next_offset;
   }
   return std::optional<FoundRecord>();
 }
@@ -209,7 +225,7 @@ inline absl::StatusOr<std::optional<FoundRecord>> Log::MaxTimestamp(DecodeRecord
     in = segment;
   }
   if (!best.has_value()) return std::optional<FoundRecord>();
-  return FindInBatch(*in, *best, best->max_timestamp, decode);
+  return FindInBatch(*in, *best, best->max_timestamp, Offset(0), decode);
 }
 
 }  // namespace weir::log

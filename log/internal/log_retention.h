@@ -35,9 +35,10 @@ inline absl::Status Log::AdvanceLogStart(Offset offset) {
   if (offset <= log_start_offset_) return absl::OkStatus();
   WEIR_RETURN_IF_ERROR(failed_);
   at_rest_ = false;
+  WEIR_RETURN_IF_ERROR(Failed(epochs_.TruncateFromStart(offset)));
   log_start_offset_ = offset;
   producers_.ForgetEndedBefore(offset);
-  return Failed(epochs_.TruncateFromStart(offset));
+  return absl::OkStatus();
 }
 
 // Whether retention lets go of a segment that ends at `end`, in a log `bytes_over` too large.
@@ -47,8 +48,11 @@ inline bool Log::ShouldDelete(Segment& segment, Offset end, int64_t bytes_over,
   if (config_.retention_bytes >= 0 && bytes_over >= segment.size_bytes()) return true;
   if (config_.retention_ms < 0) return false;
   const absl::StatusOr<TimestampOffset> latest = segment.MaxTimestamp();
-  return latest.ok() && latest->timestamp != kNoTimestamp &&
-         now_ms - latest->timestamp > config_.retention_ms;
+  if (!latest.ok()) return false;
+  // Where no record has a timestamp, time counts from when the segment was made or opened.
+  const TimestampMs since =
+      latest->timestamp != kNoTimestamp ? latest->timestamp : segment.created_ms();
+  return since != kNoTimestamp && now_ms - since > config_.retention_ms;
 }
 
 inline absl::StatusOr<int> Log::DeleteOldSegments(TimestampMs now_ms, Offset upper_bound) {
@@ -57,10 +61,8 @@ inline absl::StatusOr<int> Log::DeleteOldSegments(TimestampMs now_ms, Offset upp
   int64_t bytes_over = config_.retention_bytes < 0 ? 0 : size_bytes() - config_.retention_bytes;
   for (const std::unique_ptr<Segment>& segment : segments_) {
     const Offset end = segment->next_offset();
-    if (segment->size_bytes() == 0 || end > upper_bound ||
-        !ShouldDelete(*segment, end, bytes_over, now_ms)) {
-      break;
-    }
+    const bool is_new = segment == segments_.back() && segment->size_bytes() == 0;
+    if (is_new || end > upper_bound || !ShouldDelete(*segment, end, bytes_over, now_ms)) break;
     bytes_over -= segment->size_bytes();
     ++old;
   }
@@ -95,16 +97,19 @@ inline absl::Status Log::KeepProducers(Offset start) {
   return fs_.SyncDirectory(directory_);
 }
 
-// Gives the segment's files the names of deleted ones: the log's durably before those of its
+// Gives the segments' files the names of deleted ones: the logs' durably before those of their
 // indexes, so that none is left without its transactions. Indexes alone mean nothing.
-inline absl::Status Log::SetAside(const Segment& segment, TimestampMs now_ms) {
+inline absl::Status Log::SetAside(absl::Span<const std::unique_ptr<Segment>> segments,
+                                  TimestampMs now_ms) {
   for (const absl::string_view suffix : Segment::kFileSuffixes) {
-    const std::string path = segment.Path(suffix);
-    const std::string deleted = absl::StrCat(path, log_internal::kDeletedSuffix);
-    const absl::Status renamed = fs_.Rename(path, deleted);
-    if (absl::IsNotFound(renamed)) continue;
-    WEIR_RETURN_IF_ERROR(renamed);
-    delayed_deletes_.push_back({deleted, now_ms + config_.file_delete_delay_ms});
+    for (const std::unique_ptr<Segment>& segment : segments) {
+      const std::string path = segment->Path(suffix);
+      const std::string deleted = absl::StrCat(path, log_internal::kDeletedSuffix);
+      const absl::Status renamed = fs_.Rename(path, deleted);
+      if (absl::IsNotFound(renamed)) continue;
+      WEIR_RETURN_IF_ERROR(renamed);
+      delayed_deletes_.push_back({deleted, now_ms + config_.file_delete_delay_ms});
+    }
     if (suffix == Segment::kLogSuffix) WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
   }
   return absl::OkStatus();
@@ -112,7 +117,7 @@ inline absl::Status Log::SetAside(const Segment& segment, TimestampMs now_ms) {
 
 // One by one, so that no crash leaves a gap between the segments that stay.
 inline absl::Status Log::RetireFirstSegment(TimestampMs now_ms) {
-  WEIR_RETURN_IF_ERROR(SetAside(*segments_.front(), now_ms));
+  WEIR_RETURN_IF_ERROR(SetAside(absl::MakeSpan(segments_).first(1), now_ms));
   segments_.erase(segments_.begin());
   return absl::OkStatus();
 }
@@ -151,9 +156,14 @@ inline absl::Status Log::TruncateTo(Offset offset) {
     ForgetFlushBeyond(next_offset_);
     WEIR_RETURN_IF_ERROR(epochs_.TruncateFromEnd(next_offset_));
     WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
-    return LoadProducers(kNoTimestamp);
+    const ProducerState before = std::move(producers_);
+    WEIR_RETURN_IF_ERROR(LoadProducers(kNoTimestamp));
+    producers_.TakeEndedOf(before, next_offset_);
+    return absl::OkStatus();
   };
-  WEIR_RETURN_IF_ERROR(Failed(truncate()));
+  const absl::Status status = truncate();
+  failed_.Update(status);  // whatever it is: a part of it is done
+  WEIR_RETURN_IF_ERROR(status);
   // The batch that held `offset` may have held the log's start as well.
   if (next_offset_ >= log_start_offset_) return absl::OkStatus();
   return TruncateFullyAndStartAt(log_start_offset_, kNoTimestamp);
@@ -184,7 +194,9 @@ inline absl::Status Log::TruncateFullyAndStartAt(Offset offset, TimestampMs now_
     flush_.target = std::min(flush_.target, offset);
     return epochs_.Clear();
   };
-  return Failed(restart());
+  absl::Status status = restart();
+  failed_.Update(status);  // whatever it is: a part of it is done
+  return status;
 }
 
 inline void Log::RemoveRetiredFiles(TimestampMs now_ms) {

@@ -122,13 +122,17 @@ inline absl::StatusOr<int64_t> FinishReplacements(FileSystem& fs, const std::str
     if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
   }
   WEIR_RETURN_IF_ERROR(fs.SyncDirectory(directory));
-  for (const SegmentFile& swap : swaps) {
-    absl::string_view stem = swap.name;
-    absl::ConsumeSuffix(&stem, kSwapEnding);
-    WEIR_RETURN_IF_ERROR(
-        fs.Rename(absl::StrCat(directory, "/", swap.name), absl::StrCat(directory, "/", stem)));
+  // The logs durably before their indexes, as Log::ReplaceSegments does it.
+  for (const bool logs : {true, false}) {
+    for (const SegmentFile& swap : swaps) {
+      if (swap.is_log != logs) continue;
+      absl::string_view stem = swap.name;
+      absl::ConsumeSuffix(&stem, kSwapEnding);
+      WEIR_RETURN_IF_ERROR(
+          fs.Rename(absl::StrCat(directory, "/", swap.name), absl::StrCat(directory, "/", stem)));
+    }
+    WEIR_RETURN_IF_ERROR(fs.SyncDirectory(directory));
   }
-  WEIR_RETURN_IF_ERROR(fs.SyncDirectory(directory));
   return completed;
 }
 

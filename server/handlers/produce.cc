@@ -111,9 +111,10 @@ std::optional<PartitionResponse> Recompress(Shard& shard, const TopicSettings& s
     return Refuse(partition, ErrorCode::kUnknownServerError,
                   absl::StrCat("compression.type of the topic: ", status.message()));
   }
-  if (static_cast<int64_t>(bytes->size()) > settings.max_message_bytes) {
+  const int64_t bytes_max = std::min<int64_t>(settings.max_message_bytes, kRecordBatchBytesMax);
+  if (static_cast<int64_t>(bytes->size()) > bytes_max) {
     return Refuse(partition, ErrorCode::kMessageTooLarge,
-                  absl::StrCat("expected a record batch of at most ", settings.max_message_bytes,
+                  absl::StrCat("expected a record batch of at most ", bytes_max,
                                " bytes (max.message.bytes), it has ", bytes->size(),
                                " in the topic's codec"));
   }
