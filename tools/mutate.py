@@ -69,7 +69,7 @@ def run(binary, number, seeds, steps):
             return int(failed.group(1)), failed.group(2)
         if process.returncode != 0:
             seed = re.search(r'first_seed=(\d+)', process.stdout)
-            return int(seed.group(1)) if seed else done + 1, 'a check of the broker failed'
+            return int(seed.group(1)) if seed else done + 1, 'a check failed'
         done += some
     return None, None
 
