@@ -101,7 +101,8 @@ template <class T>
       if (present < 0) {
         value.reset();
       } else {
-        DecodeStruct(c, value.emplace());
+        // Not emplace(): clang 16 thinks that a nested struct with defaults cannot be made so.
+        DecodeStruct(c, value.emplace(Value()));
       }
     } else {
       if (!DecodeSized(c, field, value.emplace(), nullable)) value.reset();
@@ -187,7 +188,9 @@ class TagDecoder {
     if constexpr (IsOptionalStruct<T>::value) {
       if (nullable) {  // a varint says whether it is: see EncodeTagValue
         value.reset();
-        if (context_.in.Uvarint(spec.name) != 0) DecodeStruct(context_, value.emplace());
+        if (context_.in.Uvarint(spec.name) != 0) {
+          DecodeStruct(context_, value.emplace(typename T::value_type()));
+        }
         return;
       }
     }
