@@ -175,10 +175,22 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       }
       replies.push_back(owner.partitions().Read(question));
       bytes += replies.back().answer.slice.size_bytes;
-      complete |= replies.back().failed() || replies.back().diverges();
+      complete |= EndsWaiting(replies.back());
     }
     if (!complete && bytes < bytes_min_) Await(owner, questions, replies);
     return replies;
+  }
+
+  Offset ReadableEnd(const replication::ReadAnswer& answer) const {
+    return read_committed_ ? answer.last_stable_offset : answer.high_watermark;
+  }
+
+  // Whether waiting would bring this partition no more: it failed, or more is there already than
+  // one answer holds, which ends with a segment.
+  bool EndsWaiting(const ReadReply& reply) const {
+    const log::LogSlice& slice = reply.answer.slice;
+    return reply.failed() || reply.diverges() ||
+           (!slice.empty() && slice.next_offset < ReadableEnd(reply.answer));
   }
 
   void Await(Shard& owner, const std::vector<ReadQuestion>& questions,
@@ -188,10 +200,8 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     for (size_t i = 0; i < questions.size(); ++i) {
       // Of several partitions, each may bring the byte that is missing; of one, it must bring all.
       const bool alone = context_.partitions.size() == 1;
-      const replication::ReadAnswer& answer = replies[i].answer;
-      const Offset end = read_committed_ ? answer.last_stable_offset : answer.high_watermark;
-      places.push_back({questions[i].partition, alone ? questions[i].request.offset : end,
-                        alone ? bytes_min_ : 1, read_committed_});
+      const Offset from = alone ? questions[i].request.offset : ReadableEnd(replies[i].answer);
+      places.push_back({questions[i].partition, from, alone ? bytes_min_ : 1, read_committed_});
     }
     owner.partitions().Await(wait_, places,
                              Reply<Advanced>(&owner == &shard_ ? nullptr : &shard_.loop(),
@@ -201,7 +211,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   }
 
   void OnRead(std::vector<std::vector<ReadReply>> replies) {
-    bool failed = false;
+    bool ends = false;
     for (size_t i = 0; i < shares_.size(); ++i) {
       for (size_t j = 0; j < shares_[i].parts.size(); ++j) {
         parts_[shares_[i].parts[j]].reply = std::move(replies[i][j]);
@@ -209,11 +219,11 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     }
     int64_t bytes = 0;
     for (const Part& part : parts_) {
-      failed |= part.reply.failed() || part.reply.diverges();
+      ends |= EndsWaiting(part.reply);
       bytes += part.reply.answer.slice.size_bytes;
     }
     const bool over = shard_.loop().now() >= deadline_;
-    if (failed || bytes >= bytes_min_ || over || parts_.empty()) return Respond();
+    if (ends || bytes >= bytes_min_ || over || parts_.empty()) return Respond();
     reading_ = false;
     if (advanced_) return ReadAgain();
     if (timer_ == TimerId()) {
