@@ -15,6 +15,8 @@ inline constexpr int32_t kFrameBytesMax = 100 << 20;  // Kafka's default socket.
 inline constexpr int32_t kFrameBeforeAuthenticationBytesMax = 512 << 10;
 inline constexpr size_t kTopicNameBytesMax = 249;  // Kafka's Topic.MAX_NAME_LENGTH
 inline constexpr int32_t kPartitionsPerTopicMax = 100'000;
+// That one request creates, as in Kafka.
+inline constexpr int32_t kPartitionsPerRequestMax = 10'000;
 inline constexpr int32_t kRecordBatchBytesMax = kFrameBytesMax;
 inline constexpr size_t kDecompressedBytesMax = size_t{256} << 20;  // of one record batch
 inline constexpr size_t kTaggedFieldsMax = 1024;                    // of one struct

@@ -453,6 +453,14 @@ absl::Status ValidateTopicConfig(absl::string_view name, absl::string_view value
       absl::StrCat("unknown topic config '", name, "': did you mean '", nearest->name, "'?"));
 }
 
+absl::Status ValidateTopicConfigs(const BrokerConfig& broker, const TopicOverrides& overrides) {
+  const TopicSettings settings = EffectiveTopicConfig(broker, overrides);
+  if (settings.min_compaction_lag_ms <= settings.max_compaction_lag_ms) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("expected min.compaction.lag.ms of at most max.compaction.lag.ms, ",
+                   settings.max_compaction_lag_ms, ", came ", settings.min_compaction_lag_ms));
+}
+
 namespace {
 
 // A broker key's value in the unit of the topic key: hours and minutes become milliseconds.

@@ -99,6 +99,9 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
   }
   if (!gone.empty()) Drop(delta.deleted_topics, gone);
   for (const metadata::TopicImage* topic : delta.created_topics) {
+    if (topic->name == metadata::kConsumerOffsetsTopic) {
+      group_partitions_ = topic->partition_count();
+    }
     for (int32_t i = 0; i < topic->partition_count(); ++i) {
       OpenIfOurs(*topic, PartitionIndex(i));
     }
@@ -152,6 +155,18 @@ void Shard::Reconfigure(absl::string_view topic_name) {
   }
 }
 
+// One that fails again ends the attempt: the others lack the same.
+void Shard::ReopenPartitions() {
+  for (const TopicPartition& id : partitions_->LackingRoom()) {
+    const TopicInfo* topic = topics_.Find(id.topic_id);
+    if (topic == nullptr) continue;
+    if (!partitions_->Reopen(id, *topic->Partition(id.partition), topic->settings)) return;
+    if (topic->name() != metadata::kConsumerOffsetsTopic) continue;
+    groups_->Close(id);
+    groups_->Open(id);
+  }
+}
+
 void Shard::OnSyncDone(const log::SyncDone& sync) {
   if (controller_ != nullptr && controller_->OnSyncDone(sync)) return;
   partitions_->OnSyncDone(sync);
@@ -186,6 +201,7 @@ void Shard::ScheduleDirectoryCheck() {
     const absl::Status there = partitions_->CheckDirectories();
     if (!there.ok()) return node_.fail(there);
     partitions_->Tidy();
+    ReopenPartitions();
     ScheduleDirectoryCheck();
   });
 }

@@ -18,9 +18,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,7 +39,14 @@
 #include "log/partition_metadata.h"
 #include "log/posix_file.h"
 #include "protocol/api/api_versions.h"
+#include "protocol/api/create_partitions.h"
+#include "protocol/api/describe_configs.h"
+#include "protocol/api/describe_producers.h"
 #include "protocol/api/get_telemetry_subscriptions.h"
+#include "protocol/api/metadata.h"
+#include "protocol/api/offset_commit.h"
+#include "protocol/api/offset_fetch.h"
+#include "protocol/api/produce.h"
 #include "protocol/describe.h"
 #include "protocol/headers.h"
 #include "protocol/message.h"
@@ -85,6 +92,8 @@ class Peer {
     size_t got = 0;
     while (got < count) {
       const ssize_t n = ::recv(fd_, &bytes[got], count - got, 0);
+      // With a time-out of its own, recv ends when the process is stopped and goes on.
+      if (n < 0 && errno == EINTR) continue;
       if (n <= 0) break;
       got += static_cast<size_t>(n);
     }
@@ -263,20 +272,192 @@ TEST_P(FolderTest, WhatIsRemovedUnderTheBrokerEndsItsService) {
 
 INSTANTIATE_TEST_SUITE_P(All, FolderTest, testing::Values("", "/t-0"));
 
+// A request in the newest version, and the answer with its correlation id.
+template <class Message>
+std::string AskNewest(Peer& peer, const Message& request) {
+  const int16_t version = Message::kApi.versions.max;
+  std::string frame;
+  protocol::EncodeRequestHeader({Message::kApi.key, version, 7, "test"}, 2, &frame);
+  protocol::Encode(request, version, &frame);
+  return peer.Ask(frame);
+}
+
+// As AskNewest, decoded; nothing where the broker closed the connection.
+template <class Response, class Message>
+std::optional<Response> Answer(Peer& peer, const Message& request) {
+  const std::string answer = AskNewest(peer, request);
+  if (answer.size() < 5) return std::nullopt;  // correlation id, no tags
+  auto response =
+      protocol::Decode<Response>(absl::string_view(answer).substr(5), Message::kApi.versions.max);
+  EXPECT_TRUE(response.ok()) << response.status();
+  return response.ok() ? std::optional<Response>(*std::move(response)) : std::nullopt;
+}
+
+// The cleanup.policy of __consumer_offsets.
+std::string PolicyOfOffsets(Peer& peer) {
+  protocol::DescribeConfigsRequest request;
+  for (int i = 0; i < 1000; ++i) {
+    auto& resource = request.resources.emplace_back();
+    resource.resource_type = protocol::kTopicResource;
+    resource.resource_name = "__consumer_offsets";
+    resource.configuration_keys = {{"cleanup.policy"}};
+  }
+  const auto described = Answer<protocol::DescribeConfigsResponse>(peer, request);
+  if (!described.has_value() || described->results.size() != 1) return "not one answer";
+  const auto& configs = described->results[0].configs;
+  return configs.size() == 1 ? configs[0].value.value_or("") : "";
+}
+
+TEST(BrokerTest, ClientsNeitherMakeInternalTopicsAsTheirOwnNorWriteThem) {
+  const auto broker = EmbeddedBroker::Start(
+      {.config = {{"weir.reactors", "2"}, {"offsets.topic.num.partitions", "3"}}});
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  Peer peer((*broker)->port());
+  peer.Establish();
+  protocol::MetadataRequest asked;
+  asked.topics.emplace();
+  for (const char* name : {"__consumer_offsets", "__transaction_state", "mine"}) {
+    asked.topics->emplace_back().name = name;
+  }
+  const auto metadata = Answer<protocol::MetadataResponse>(peer, asked);
+  ASSERT_TRUE(metadata.has_value());
+  ASSERT_EQ(metadata->topics.size(), 3u);
+  EXPECT_EQ(metadata->topics[0].error_code, 0);
+  EXPECT_EQ(metadata->topics[0].partitions.size(), 3u);
+  EXPECT_EQ(metadata->topics[1].error_code, 3);  // UNKNOWN_TOPIC_OR_PARTITION
+  EXPECT_EQ(metadata->topics[2].error_code, 0);
+  EXPECT_EQ(PolicyOfOffsets(peer), "compact");
+
+  protocol::ProduceRequest produce;
+  produce.acks = 1;
+  produce.topic_data.resize(1);
+  produce.topic_data[0].topic_id = metadata->topics[0].topic_id;
+  produce.topic_data[0].partition_data.resize(1);
+  const auto produced = Answer<protocol::ProduceResponse>(peer, produce);
+  ASSERT_TRUE(produced.has_value());
+  EXPECT_EQ(produced->responses[0].partition_responses[0].error_code,
+            17);  // INVALID_TOPIC_EXCEPTION
+}
+
+TEST(BrokerTest, GroupsStayWhereTheyAreWhenTheirTopicGetsMorePartitions) {
+  const auto broker = EmbeddedBroker::Start({.config = {{"offsets.topic.num.partitions", "2"}}});
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  Peer peer((*broker)->port());
+  peer.Establish();
+  protocol::MetadataRequest topics;
+  topics.topics.emplace();
+  for (const char* name : {"__consumer_offsets", "t"}) topics.topics->emplace_back().name = name;
+  const auto metadata = Answer<protocol::MetadataResponse>(peer, topics);
+  ASSERT_TRUE(metadata.has_value());
+  const auto committed = [&](int group) -> int64_t {
+    protocol::OffsetFetchRequest fetch;
+    fetch.groups.resize(1);
+    fetch.groups[0].group_id = absl::StrCat("group", group);
+    fetch.groups[0].topics.emplace().resize(1);
+    (*fetch.groups[0].topics)[0].topic_id = metadata->topics[1].topic_id;
+    (*fetch.groups[0].topics)[0].partition_indexes = {0};
+    const auto found = Answer<protocol::OffsetFetchResponse>(peer, fetch);
+    return found.has_value() ? found->groups[0].topics[0].partitions[0].committed_offset : -2;
+  };
+  constexpr int kGroups = 10;
+  for (int i = 0; i < kGroups; ++i) {
+    protocol::OffsetCommitRequest commit;
+    commit.group_id = absl::StrCat("group", i);
+    commit.topics.resize(1);
+    commit.topics[0].topic_id = metadata->topics[1].topic_id;
+    commit.topics[0].partitions.resize(1);
+    commit.topics[0].partitions[0].committed_offset = 5;
+    ASSERT_TRUE(Answer<protocol::OffsetCommitResponse>(peer, commit).has_value());
+    EXPECT_EQ(committed(i), 5) << i;
+  }
+  protocol::CreatePartitionsRequest more;
+  more.topics.resize(1);
+  more.topics[0].name = "__consumer_offsets";
+  more.topics[0].count = 7;
+  more.topics[0].assignments = std::nullopt;
+  const auto grown = Answer<protocol::CreatePartitionsResponse>(peer, more);
+  ASSERT_TRUE(grown.has_value());
+  ASSERT_EQ(grown->results[0].error_code, 0);
+  for (int i = 0; i < kGroups; ++i) EXPECT_EQ(committed(i), 5) << i;
+}
+
+TEST(BrokerTest, TheLongestTopicNameMakesWayForItsNextTopic) {
+  const auto broker = EmbeddedBroker::Start();
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  auto system =
+      client::SystemCluster::Create({.bootstrap_servers = (*broker)->bootstrap_servers()});
+  ASSERT_TRUE(system.ok());
+  client::Admin admin((*system)->cluster());
+  const std::string name(249, 'n');
+  for (int i = 0; i < 3; ++i) {
+    const client::NewTopic topic{.name = name};
+    const auto made = admin.CreateTopics({&topic, 1});
+    ASSERT_TRUE(made.ok() && made->front().status.ok());
+    EXPECT_TRUE(std::filesystem::exists(
+        absl::StrCat((*broker)->data_directory(), "/", name, "-0/partition.metadata")));
+    ASSERT_TRUE(admin.DeleteTopics({name}).ok());
+    EXPECT_FALSE(
+        std::filesystem::exists(absl::StrCat((*broker)->data_directory(), "/", name, "-0")));
+  }
+}
+
+TEST(BrokerTest, OffsetsAreOnlyCommittedForPartitionsThatThereAre) {
+  const auto broker = EmbeddedBroker::Start();
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  Peer peer((*broker)->port());
+  peer.Establish();
+  protocol::MetadataRequest topics;
+  topics.topics.emplace();
+  for (const char* name : {"__consumer_offsets", "t"}) topics.topics->emplace_back().name = name;
+  const auto metadata = Answer<protocol::MetadataResponse>(peer, topics);
+  ASSERT_TRUE(metadata.has_value());
+  protocol::OffsetCommitRequest commit;
+  commit.group_id = "group";
+  commit.topics.resize(1);
+  commit.topics[0].topic_id = metadata->topics[1].topic_id;
+  for (const int32_t partition : {0, 99, -5}) {
+    commit.topics[0].partitions.emplace_back().partition_index = partition;
+  }
+  const auto committed = Answer<protocol::OffsetCommitResponse>(peer, commit);
+  ASSERT_TRUE(committed.has_value());
+  ASSERT_EQ(committed->topics.size(), 1u);
+  std::map<int32_t, int> errors;
+  for (const auto& p : committed->topics[0].partitions) errors[p.partition_index] = p.error_code;
+  EXPECT_EQ(errors, (std::map<int32_t, int>{{0, 0}, {99, 3}, {-5, 3}}));
+}
+
+TEST(BrokerTest, ARequestThatNamesPartitionsAgainAndAgainCostsItNoMoreThanItsConnection) {
+  const auto broker = EmbeddedBroker::Start({.config = {{"weir.reactors", "2"}}});
+  ASSERT_TRUE(broker.ok()) << broker.status();
+  Peer peer((*broker)->port());
+  peer.Establish();
+  protocol::MetadataRequest topics;
+  topics.topics.emplace();
+  topics.topics->emplace_back().name = "t";
+  ASSERT_TRUE(Answer<protocol::MetadataResponse>(peer, topics).has_value());
+  protocol::DescribeProducersRequest request;
+  request.topics.resize(1);
+  request.topics[0].name = "t";
+  request.topics[0].partition_indexes = {0, 0, 1};
+  const auto described = Answer<protocol::DescribeProducersResponse>(peer, request);
+  ASSERT_TRUE(described.has_value());
+  EXPECT_EQ(described->topics[0].partitions[0].error_code, 0);
+  EXPECT_EQ(described->topics[0].partitions[1].error_code, 42);  // INVALID_REQUEST
+  EXPECT_EQ(described->topics[0].partitions[2].error_code, 3);
+  request.topics[0].partition_indexes.resize(1 << 20);
+  EXPECT_EQ(AskNewest(peer, request), "");
+  Peer next((*broker)->port());
+  next.Establish();
+  EXPECT_TRUE(next.IsServed());
+}
+
 TEST(BrokerTest, ClientsAreAskedForNoMetricsAndNotToldThatTheyMayAsk) {
   using protocol::GetTelemetrySubscriptionsResponse;
   const auto broker = EmbeddedBroker::Start();
   ASSERT_TRUE(broker.ok()) << broker.status();
   Peer peer((*broker)->port());
   peer.Establish();
-  const auto ask = [&](const auto& request) {
-    constexpr protocol::ApiInfo kApi = std::decay_t<decltype(request)>::kApi;
-    const int16_t version = kApi.versions.max;
-    std::string frame;
-    protocol::EncodeRequestHeader({kApi.key, version, 7, "test"}, 2, &frame);
-    protocol::Encode(request, version, &frame);
-    return peer.Ask(frame);
-  };
+  const auto ask = [&](const auto& request) { return AskNewest(peer, request); };
   protocol::GetTelemetrySubscriptionsRequest request;
   const std::string first = ask(request);
   ASSERT_GT(first.size(), 5u);  // correlation id, no tags

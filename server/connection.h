@@ -4,7 +4,8 @@
 // One client's connection: receives frames, hands them to a handler, sends the responses in the
 // order of the requests. Stops reading while too many requests are in flight, too many response
 // bytes wait or the pool has no memory, and goes on by itself. Small responses of one tick leave
-// with one system call; slices of files leave by sendfile.
+// with one system call; slices of files leave by sendfile. A large frame that does not get on is
+// not waited for: others need its memory.
 // Threading: the loop's thread. Errors: whatever goes wrong closes the connection and tells the
 // handler why. Limits: Connection::Limits.
 #ifndef WEIR_SERVER_CONNECTION_H_
@@ -133,6 +134,9 @@ class Connection final : public SocketHandler {
   static constexpr int64_t kSendBytesPerTurn = 4 << 20;
   static constexpr size_t kPiecesMax = 64;
   static constexpr int64_t kMemoryRetryNs = 5 * kNsPerMs;
+  // Of a frame that holds more than its first memory, this much has to come within this time.
+  static constexpr int64_t kProgressBytes = 32 << 10;
+  static constexpr int64_t kProgressMs = 5'000;
 
   void CallAtTickEnd() {
     if (socket_closed_ || std::exchange(tick_end_asked_, true)) return;
@@ -260,7 +264,24 @@ class Connection final : public SocketHandler {
     handler_.OnClosed(id_, reason);
   }
 
+  void WatchProgress() {
+    if (progress_timer_ != TimerId()) return;
+    if (assembler_.capacity() <= FrameAssembler::kFirstCapacityMax) return;
+    progress_bytes_ = stats_.bytes_received;
+    progress_timer_ = loop_.timers().Schedule(loop_.now() + kProgressMs * kNsPerMs, [this] {
+      progress_timer_ = TimerId();
+      const bool is_under_way = assembler_.capacity() > FrameAssembler::kFirstCapacityMax;
+      const int64_t came = stats_.bytes_received - progress_bytes_;
+      if (is_under_way && WithinLimits() && came < kProgressBytes) {
+        Fail(absl::StrCat("expected ", kProgressBytes, " bytes of a request within ", kProgressMs,
+                          " ms, came ", came));
+      }
+      Settle();
+    });
+  }
+
   void UpdateWatch() {
+    WatchProgress();
     const bool reads = MayReceive();
     if (was_reading_ && !reads) ++stats_.pauses;
     was_reading_ = reads;
@@ -271,6 +292,7 @@ class Connection final : public SocketHandler {
     if (std::exchange(socket_closed_, true)) return;
     loop_.timers().Cancel(idle_timer_);
     loop_.timers().Cancel(resume_timer_);
+    loop_.timers().Cancel(progress_timer_);
     loop_.Unregister(socket_);
     loop_.poller().Close(socket_);
   }
@@ -307,6 +329,8 @@ class Connection final : public SocketHandler {
   MonotonicNs last_active_;
   TimerId idle_timer_;
   TimerId resume_timer_;
+  TimerId progress_timer_;
+  int64_t progress_bytes_ = 0;               // stats_.bytes_received when it was set
   std::optional<std::string> close_reason_;  // close when control comes back to Settle
   std::optional<std::string> last_reason_;   // close once everything is answered
   bool blocked_ = false;                     // output waits for room

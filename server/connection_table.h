@@ -12,10 +12,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
 #include "server/connection.h"
 #include "server/event_loop.h"
@@ -39,6 +41,8 @@ class ConnectionTable final : public ConnectionHandler, public ResponseSink {
 
   void Send(ConnectionId connection, ResponseSlot slot, Response response) override;
   void CloseConnection(ConnectionId connection, absl::string_view reason) override;
+  void WhenClosed(ConnectionId connection, ResponseSlot slot,
+                  absl::AnyInvocable<void()> closed) override;
 
   void OnFrame(ConnectionId connection, ResponseSlot slot, FrameRef frame) override;
   void OnClosed(ConnectionId connection, absl::string_view reason) override;
@@ -52,6 +56,8 @@ class ConnectionTable final : public ConnectionHandler, public ResponseSink {
     size_t listener = 0;
     std::string peer;
     bool said_why = false;  // it is being closed for a reason that was logged
+    // Of requests that wait: what to call when the connection closes.
+    std::map<ResponseSlot, absl::AnyInvocable<void()>> when_closed;
   };
 
   // Why the frame is not a request that is served here; empty when it was handed to its handler.

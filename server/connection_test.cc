@@ -323,6 +323,28 @@ TEST_F(ConnectionTest, ClosesWhenIdleButNotWhileWeOweAnAnswer) {
   EXPECT_EQ(closed_, "nothing came for 1000 ms");
 }
 
+TEST_F(ConnectionTest, ClosesWhenALargeFrameDoesNotGetOn) {
+  sim::SimClient client = Open();
+  const std::string frame = Frame(Pattern(8 << 20, 1));
+  size_t sent = 0;
+  const auto send = [&](size_t bytes) {
+    client.Send(absl::string_view(frame).substr(sent, bytes));
+    sent += bytes;
+    Settle();
+  };
+  send(2 << 20);
+  for (int i = 0; i < 5; ++i) {
+    Pass(4'000);
+    send(100 << 10);
+  }
+  EXPECT_EQ(closed_, "");
+  Pass(4'000);
+  send(100);
+  Pass(5'000);
+  EXPECT_TRUE(closed_.find("expected 32768 bytes") != std::string::npos) << closed_;
+  EXPECT_EQ(pool_->bytes_in_use(), 0u);
+}
+
 TEST_F(ConnectionTest, ClosesWhenAResponseIsNeverRead) {
   limits_.idle_ms_max = 1000;
   network_.options().window_bytes = 10;

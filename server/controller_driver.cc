@@ -25,6 +25,7 @@
 #include "log/checkpoint_file.h"
 #include "log/log.h"
 #include "server/data_directory.h"
+#include "server/logger.h"
 #include "server/topic_config.h"
 #include "server/topic_config_table.h"
 
@@ -54,6 +55,9 @@ metadata::ControllerConfig ControllerConfigOf(const BrokerConfig& config) {
   out.delete_topic_enable = config.delete_topics_enabled;
   out.validate_topic_config = [](absl::string_view name, absl::string_view value) {
     return ValidateTopicConfig(name, value);
+  };
+  out.validate_topic_configs = [&config](const metadata::ConfigMap& set) {
+    return ValidateTopicConfigs(config, TopicOverrides(set));
   };
   out.topic_list_default = [](absl::string_view name) -> std::optional<std::string> {
     const TopicConfigDef* topic = FindTopicConfig(name);
@@ -228,9 +232,15 @@ absl::Status ControllerDriver::Register() {
                      " ", registered.message));
   }
   broker_epoch_ = registered.broker_epoch;
-  const auto unfence = Expect([](metadata::ControllerResponse) {});
-  return StepAndFlush(metadata::SetBrokerFenced{unfence, node_.config.node_id, broker_epoch_,
-                                                /*fenced=*/false});
+  metadata::BrokerFencingSet unfenced;
+  const auto unfence = Expect([&unfenced](metadata::ControllerResponse response) {
+    unfenced = std::get<metadata::BrokerFencingSet>(response);
+  });
+  WEIR_RETURN_IF_ERROR(StepAndFlush(
+      metadata::SetBrokerFenced{unfence, node_.config.node_id, broker_epoch_, /*fenced=*/false}));
+  if (unfenced.error == protocol::ErrorCode::kNone) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("the controller did not unfence this broker: ",
+                                                    protocol::ErrorName(unfenced.error)));
 }
 
 absl::Status ControllerDriver::StepAndFlush(metadata::ControllerEvent event) {
@@ -250,8 +260,20 @@ void ControllerDriver::CreateTopics(protocol::CreateTopicsRequest request,
   Step(metadata::CreateTopics{ExpectFor(std::move(reply)), std::move(request)});
 }
 
-void ControllerDriver::CreateInternalTopics(protocol::CreateTopicsRequest request,
-                                            Reply<protocol::CreateTopicsResponse> reply) {
+void ControllerDriver::CreateOffsetsTopic(Reply<protocol::CreateTopicsResponse> reply) {
+  const BrokerConfig& config = node_.config;
+  size_t live_brokers = 0;
+  image_->brokers.ForEach(
+      [&](BrokerId, const metadata::BrokerImage& broker) { live_brokers += broker.is_active(); });
+  protocol::CreateTopicsRequest request;
+  auto& topic = request.topics.emplace_back();
+  topic.name = std::string(metadata::kConsumerOffsetsTopic);
+  topic.num_partitions = config.offsets_topic_partitions;
+  topic.replication_factor =
+      static_cast<int16_t>(std::min<size_t>(config.offsets_topic_replication_factor, live_brokers));
+  topic.configs.push_back({"cleanup.policy", "compact"});
+  topic.configs.push_back({"compression.type", "producer"});
+  topic.configs.push_back({"segment.bytes", absl::StrCat(config.offsets_topic_segment_bytes)});
   Step(metadata::CreateTopics{ExpectFor(std::move(reply)), std::move(request),
                               /*is_internal=*/true});
 }
@@ -301,13 +323,12 @@ void ControllerDriver::Step(metadata::ControllerEvent event) {
   metadata::ControllerEffects effects;
   controller_->Step(std::move(event), &effects);
   for (metadata::AppendRecords& append : effects.appends) {
-    const absl::Status appended =
-        AppendBatch(metadata::EncodeMetadataBatch(append.records, append.base_offset, append.epoch,
-                                                  clock_.WallMs()),
-                    append.epoch);
+    absl::StatusOr<std::string> batch = metadata::EncodeMetadataBatch(
+        append.records, append.base_offset, append.epoch, clock_.WallMs());
+    const bool is_encoded = batch.ok();
+    const absl::Status appended = AppendBatch(std::move(batch), append.epoch);
     if (!appended.ok()) {
-      controller_->Step(metadata::AppendFailed{append.token, appended}, &effects);
-      OnFailure(appended);
+      OnAppendFailed(append, appended, is_encoded, &effects);
       break;
     }
     uncommitted_.push_back({append.image->highest_offset, std::move(append.image)});
@@ -317,6 +338,18 @@ void ControllerDriver::Step(metadata::ControllerEvent event) {
     auto answer = answers_.extract(respond.token);
     if (!answer.empty()) answer.mapped()(std::move(respond.response));
   }
+}
+
+// What does not fit, into a batch or on the disk, fails the request alone.
+void ControllerDriver::OnAppendFailed(const metadata::AppendRecords& append,
+                                      const absl::Status& status, bool is_encoded,
+                                      metadata::ControllerEffects* effects) {
+  const auto error =
+      is_encoded ? protocol::ErrorCode::kKafkaStorageError : protocol::ErrorCode::kPolicyViolation;
+  node_.logger->Error("the metadata log: ", status.message());
+  controller_->Step(metadata::AppendFailed{append.token, error}, effects);
+  const bool is_full = absl::IsResourceExhausted(status) && log_->failed().ok();
+  if (is_encoded && !is_full) OnFailure(status);
 }
 
 absl::Status ControllerDriver::AppendBatch(absl::StatusOr<std::string> batch, LeaderEpoch epoch) {

@@ -6,7 +6,8 @@
 // image to every shard; once all have followed, the controller's answers go out. So whoever is told
 // that a topic exists finds it on every shard.
 // Threading: Start on the starting thread; afterwards on the controller's shard.
-// Errors: when the log fails, the controller stands down and requests are answered so.
+// Errors: a full disk, or more records than a batch has room for, fail the request. When the log
+//   fails, the controller stands down and requests are answered so.
 #ifndef WEIR_SERVER_CONTROLLER_DRIVER_H_
 #define WEIR_SERVER_CONTROLLER_DRIVER_H_
 
@@ -59,9 +60,8 @@ class ControllerDriver {
 
   void CreateTopics(protocol::CreateTopicsRequest request,
                     Reply<protocol::CreateTopicsResponse> reply);
-  // As CreateTopics, for topics of the broker itself.
-  void CreateInternalTopics(protocol::CreateTopicsRequest request,
-                            Reply<protocol::CreateTopicsResponse> reply);
+  // Creates __consumer_offsets as the configuration has it.
+  void CreateOffsetsTopic(Reply<protocol::CreateTopicsResponse> reply);
   void DeleteTopics(protocol::DeleteTopicsRequest request,
                     Reply<protocol::DeleteTopicsResponse> reply);
   void CreatePartitions(protocol::CreatePartitionsRequest request,
@@ -105,6 +105,8 @@ class ControllerDriver {
   // As Step, and waits until what it appended is durable.
   absl::Status StepAndFlush(metadata::ControllerEvent event);
   absl::Status AppendBatch(absl::StatusOr<std::string> batch, LeaderEpoch epoch);
+  void OnAppendFailed(const metadata::AppendRecords& append, const absl::Status& status,
+                      bool is_encoded, metadata::ControllerEffects* effects);
   // The image of what is durable now, taken out of the queue; null when nothing is new.
   metadata::MetadataImagePtr TakeCommitted();
   void OnFailure(const absl::Status& status);

@@ -38,15 +38,12 @@ class SocketHandler {
 
 class EventLoop {
  public:
-  static constexpr size_t kMailboxTasksMax = 1 << 20;
-
   // `file_system` is where completed syncs are drained from; none when null. All outlive the loop.
-  EventLoop(Poller& poller, Clock& clock, log::FileSystem* file_system,
-            size_t mailbox_tasks_max = kMailboxTasksMax)
+  EventLoop(Poller& poller, Clock& clock, log::FileSystem* file_system)
       : poller_(poller),
         clock_(clock),
         file_system_(file_system),
-        mailbox_(mailbox_tasks_max, [&poller] { poller.Wake(); }),
+        mailbox_([&poller] { poller.Wake(); }),
         now_(clock.Monotonic()) {}
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -71,8 +68,8 @@ class EventLoop {
   // Called once at the end of every tick.
   void SetTickEndHook(absl::AnyInvocable<void()> hook) { tick_end_hook_ = std::move(hook); }
 
-  // Runs `task` on the loop's thread. Any thread. A full mailbox is a programmer error.
-  void Post(Task task) { WEIR_CHECK(mailbox_.Post(std::move(task))); }
+  // Runs `task` on the loop's thread. Any thread.
+  void Post(Task task) { mailbox_.Post(std::move(task)); }
   // As Post, for the loop's own thread and without a wake-up: runs in the next tick, which then
   // does not wait.
   void Defer(Task task) { deferred_.push_back(std::move(task)); }

@@ -106,6 +106,7 @@ struct FetchContext {
   FetchSessionError error = FetchSessionError::kNone;  // of kError: answer this, and no partitions
   int32_t session_id = kNoFetchSession;                // of kIncremental
   int32_t next_epoch = 0;                              // of kIncremental
+  uint64_t serial = 0;  // of kIncremental: not of a later session that drew the same id
   bool by_topic_id = false;
   std::vector<FetchPartition> partitions;  // in the order in which to fill the response
 };
@@ -166,6 +167,7 @@ class FetchSessionCache {
     context.kind = FetchContext::Kind::kIncremental;
     context.session_id = request.session_id;
     context.next_epoch = session.epoch;
+    context.serial = session.serial;
     context.partitions.reserve(session.order.size());
     for (const Cached& cached : session.order) context.partitions.push_back(cached.wanted);
     return context;
@@ -212,6 +214,7 @@ class FetchSessionCache {
   using Order = std::list<Cached>;
 
   struct Session {
+    uint64_t serial = 0;
     bool by_topic_id = false;
     MonotonicNs created;
     MonotonicNs last_used;
@@ -270,7 +273,8 @@ class FetchSessionCache {
     reply.session_id = context.session_id;
     const auto found = sessions_.find(context.session_id);
     // Evicted or closed while the request waited: tell everything; the next request hears of it.
-    Session* const session = found == sessions_.end() ? nullptr : &found->second;
+    const bool is_there = found != sessions_.end() && found->second.serial == context.serial;
+    Session* const session = is_there ? &found->second : nullptr;
     if (session != nullptr && session->epoch != context.next_epoch) {
       reply.error = FetchSessionError::kInvalidEpoch;  // another request came in between
       return reply;
@@ -297,6 +301,7 @@ class FetchSessionCache {
     if (sessions_.size() >= slots_ && !Evict(now, outcomes.size())) return kNoFetchSession;
     const int32_t id = NewId();
     Session& session = sessions_[id];
+    session.serial = ++last_serial_;
     session.by_topic_id = context.by_topic_id;
     session.created = now;
     session.last_used = now;
@@ -353,6 +358,7 @@ class FetchSessionCache {
   int32_t shard_;
   int32_t shards_;
   size_t partitions_ = 0;  // of all sessions
+  uint64_t last_serial_ = 0;
   absl::flat_hash_map<int32_t, Session> sessions_;
 };
 

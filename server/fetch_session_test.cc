@@ -284,6 +284,29 @@ TEST(FetchSessionLimits, APartitionNamedTwiceCountsOnce) {
   EXPECT_EQ(next.partitions[0].fetch_offset, Offset(5));
 }
 
+class OneNumber final : public Random {
+ public:
+  uint64_t NextU64() override { return uint64_t{1} << 60; }
+};
+
+TEST(FetchSessionIds, AFetchOfAClosedSessionIsNotTakenForOneOfTheNextWithItsId) {
+  OneNumber random;
+  FetchSessionCache cache(10, &random);
+  const auto open = [&](int32_t partition) {
+    const FetchContext full =
+        cache.Begin(kStart, {.epoch = kInitialFetchEpoch, .partitions = {Wanted(partition)}});
+    return cache.Finish(kStart, full, {At(1)}).session_id;
+  };
+  const int32_t id = open(0);
+  const FetchContext waiting = cache.Begin(kStart, {.session_id = id, .epoch = 1});
+  cache.Begin(kStart, {.session_id = id, .epoch = kFinalFetchEpoch});
+  ASSERT_EQ(open(1), id);
+  const FetchContext next = cache.Begin(kStart, {.session_id = id, .epoch = 1});
+  ASSERT_EQ(next.next_epoch, waiting.next_epoch);
+  EXPECT_EQ(cache.Finish(kStart, waiting, {At(2)}).included.size(), 1u);
+  EXPECT_EQ(cache.Finish(kStart, next, {At(1)}).included.size(), 0u);
+}
+
 TEST(FetchSessionIds, BelongToTheirShard) {
   SeededRandom random(1);
   FetchSessionCache cache(100, &random, 2, 3);

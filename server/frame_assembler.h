@@ -76,6 +76,8 @@ class FrameAssembler {
   }
 
   bool between_frames() const { return length_have_ == 0; }
+  // Of the frame under way.
+  size_t capacity() const { return frame_ ? frame_.capacity() : 0; }
 
  private:
   size_t length() const { return LoadBig32(length_); }

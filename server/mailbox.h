@@ -3,8 +3,8 @@
 // -----------------------------------------------------------------------------
 // Tasks that other threads hand to one reactor.
 // Threading: Post from any thread; the rest from the owner's.
-// Limits: the capacity given. Senders are bounded by the requests they admit, so a full mailbox is
-// a mistake of ours: Post says so and the caller checks.
+// Limits: none of its own. Senders post a few tasks for each request that they admit, and bound
+// those (Connection::Limits, server/call_each.h).
 #ifndef WEIR_SERVER_MAILBOX_H_
 #define WEIR_SERVER_MAILBOX_H_
 
@@ -23,20 +23,16 @@ class Mailbox {
  public:
   // `wake` runs on the poster's thread when a task arrives in an empty mailbox; it must be
   // thread-safe.
-  Mailbox(size_t tasks_max, absl::AnyInvocable<void() const> wake)
-      : tasks_max_(tasks_max), wake_(std::move(wake)) {}
+  explicit Mailbox(absl::AnyInvocable<void() const> wake) : wake_(std::move(wake)) {}
 
-  // False, with the task dropped, when the mailbox is full.
-  [[nodiscard]] bool Post(Task task) {
+  void Post(Task task) {
     bool was_empty = false;
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      if (tasks_.size() >= tasks_max_) return false;
       was_empty = tasks_.empty();
       tasks_.push_back(std::move(task));
     }
     if (was_empty) wake_();
-    return true;
   }
 
   // Runs what was posted before the call, in order of arrival. Returns how many tasks ran.
@@ -66,7 +62,6 @@ class Mailbox {
   }
 
  private:
-  const size_t tasks_max_;
   const absl::AnyInvocable<void() const> wake_;
   mutable std::mutex mutex_;
   std::vector<Task> tasks_;    // guarded by mutex_

@@ -76,8 +76,18 @@ replication::PartitionConfig PartitionTable::PartitionConfigOf(
   return config;
 }
 
-absl::Status PartitionTable::SetAside(const std::string& directory, const std::string& suffix) {
-  WEIR_RETURN_IF_ERROR(files_.Rename(directory, directory + suffix));
+// The directory's path with `suffix`. No name is longer than file systems allow: of a long topic
+// name, only the beginning is left, as with Kafka.
+std::string PartitionTable::AsidePath(const std::string& directory, absl::string_view suffix) {
+  constexpr size_t kNameBytesMax = 255;
+  const size_t name = directory.rfind('/') + 1;
+  const std::string end = absl::StrCat(directory.substr(directory.rfind('-')), suffix);
+  const size_t kept = std::min(directory.rfind('-') - name, kNameBytesMax - end.size());
+  return absl::StrCat(directory.substr(0, name + kept), end);
+}
+
+absl::Status PartitionTable::SetAside(const std::string& directory, const std::string& path) {
+  WEIR_RETURN_IF_ERROR(files_.Rename(directory, path));
   return files_.SyncDirectory(node_.directory->path());
 }
 
@@ -96,7 +106,8 @@ absl::StatusOr<log::RecoveryHint> PartitionTable::PrepareDirectory(const TopicPa
     node_.logger->Warning(directory, " is of an earlier topic of this name, ", owner->ToString(),
                           ": set aside");
     WEIR_RETURN_IF_ERROR(node_.directory->Forget(files_, {name}));
-    WEIR_RETURN_IF_ERROR(SetAside(directory, absl::StrCat(".", owner->ToString(), "-stray")));
+    WEIR_RETURN_IF_ERROR(
+        SetAside(directory, AsidePath(directory, absl::StrCat(".", owner->ToString(), "-stray"))));
   } else if (node_.directory->Remembers(name)) {
     return absl::DataLossError(absl::StrCat(
         directory, ": expected the partition's log up to offset ",
@@ -151,15 +162,46 @@ void PartitionTable::Open(const TopicPartition& id, const std::string& topic,
   absl::StatusOr<std::unique_ptr<log::Log>> log =
       recovered.empty() ? OpenLog(id, topic, settings) : std::move(recovered.mapped());
   if (log.ok()) {
-    hosted->partition = std::make_unique<replication::Partition>(
-        node_.config.node_id, *std::move(log), PartitionConfigOf(settings));
-    ReportRecovery(*hosted);
+    Start(hosted.get(), *std::move(log));
   } else {
     hosted->offline = log.status();
     node_.logger->Error(topic, "-", id.partition.value(), " is offline: ", log.status().message());
   }
   partitions_[id] = std::move(hosted);
   Update(id, image);
+}
+
+void PartitionTable::Start(Hosted* hosted, std::unique_ptr<log::Log> log) {
+  hosted->offline = absl::OkStatus();
+  hosted->partition = std::make_unique<replication::Partition>(node_.config.node_id, std::move(log),
+                                                               PartitionConfigOf(hosted->settings));
+  ReportRecovery(*hosted);
+}
+
+std::vector<TopicPartition> PartitionTable::LackingRoom() const {
+  std::vector<TopicPartition> lacking;
+  for (const Hosted* hosted : Sorted()) {
+    if (absl::IsResourceExhausted(hosted->offline) || absl::IsUnavailable(hosted->offline)) {
+      lacking.push_back(hosted->id);
+    }
+  }
+  return lacking;
+}
+
+bool PartitionTable::Reopen(const TopicPartition& id, const metadata::PartitionImage& image,
+                            const TopicSettings& settings) {
+  Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition != nullptr) return false;
+  hosted->settings = settings;
+  absl::StatusOr<std::unique_ptr<log::Log>> log = OpenLog(id, hosted->topic, settings);
+  if (!log.ok()) {
+    hosted->offline = log.status();
+    return false;
+  }
+  Start(hosted, *std::move(log));
+  node_.logger->Info(hosted->topic, "-", id.partition.value(), " is online again");
+  Update(id, image);
+  return true;
 }
 
 void PartitionTable::Update(const TopicPartition& id, const metadata::PartitionImage& image) {
@@ -189,18 +231,18 @@ void PartitionTable::Delete(const std::vector<TopicPartition>& ids) {
     Hosted* hosted = Find(id);
     if (hosted == nullptr) continue;
     if (hosted->partition != nullptr) Step(hosted, replication::StopLeading{});
-    const std::string suffix = absl::StrCat(".", id.topic_id.ToString(), "-delete");
-    // What cannot be renamed now is found to be stray when the node starts again. A partition that
-    // never came online may have no directory.
+    const std::string path =
+        AsidePath(hosted->directory, absl::StrCat(".", id.topic_id.ToString(), "-delete"));
+    // What cannot be renamed now is set aside when a topic of its name is made again. A partition
+    // that never came online may have no directory.
     const absl::StatusOr<Uuid> owner = log::ReadPartitionMetadata(files_, hosted->directory);
     if (absl::IsNotFound(owner.status()) || (owner.ok() && *owner != id.topic_id)) {
       partitions_.erase(id);
       continue;
     }
-    const absl::Status renamed = forgotten.ok() ? SetAside(hosted->directory, suffix) : forgotten;
+    const absl::Status renamed = forgotten.ok() ? SetAside(hosted->directory, path) : forgotten;
     if (renamed.ok()) {
-      removals_.push_back(
-          {hosted->directory + suffix, clock_.WallMs() + hosted->settings.file_delete_delay_ms});
+      removals_.push_back({path, clock_.WallMs() + hosted->settings.file_delete_delay_ms});
     } else {
       node_.logger->Error(hosted->directory, " cannot be deleted: ", renamed.message());
     }

@@ -126,6 +126,11 @@ class PartitionTable {
   void Open(const TopicPartition& id, const std::string& topic,
             const metadata::PartitionImage& image, const TopicSettings& settings);
   void Update(const TopicPartition& id, const metadata::PartitionImage& image);
+  // Partitions that a full disk, or too few descriptors, keep offline: there may be more by now.
+  std::vector<TopicPartition> LackingRoom() const;
+  // Opens one of these. False where it is offline still.
+  bool Reopen(const TopicPartition& id, const metadata::PartitionImage& image,
+              const TopicSettings& settings);
   void Configure(const TopicPartition& id, const TopicSettings& settings);
   // Closes the logs and renames their directories; Housekeep removes them after
   // file.delete.delay.ms.
@@ -216,8 +221,10 @@ class PartitionTable {
   absl::StatusOr<log::RecoveryHint> PrepareDirectory(const TopicPartition& id,
                                                      const std::string& topic,
                                                      const std::string& directory);
-  absl::Status SetAside(const std::string& directory, const std::string& suffix);
+  static std::string AsidePath(const std::string& directory, absl::string_view suffix);
+  absl::Status SetAside(const std::string& directory, const std::string& path);
   void ReportRecovery(const Hosted& hosted) const;
+  void Start(Hosted* hosted, std::unique_ptr<log::Log> log);
   log::LogConfig LogConfigOf(const TopicSettings& settings) const;
   replication::PartitionConfig PartitionConfigOf(const TopicSettings& settings) const;
 

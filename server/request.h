@@ -5,7 +5,7 @@
 // answer goes to. Handlers (server/handlers/) get a RequestRef and call Respond, RespondNothing or
 // CloseConnection once, at once or later.
 // Threading: belongs to the shard of its connection. Other shards may hold a reference, which keeps
-//   the frame alive, but touch nothing except the frame's bytes that were handed to them.
+//   the frame of a Produce alive, but touch nothing except its bytes that were handed to them.
 #ifndef WEIR_SERVER_REQUEST_H_
 #define WEIR_SERVER_REQUEST_H_
 
@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -37,6 +38,9 @@ class ResponseSink {
   // Nothing happens when the connection is gone.
   virtual void Send(ConnectionId connection, ResponseSlot slot, Response response) = 0;
   virtual void CloseConnection(ConnectionId connection, absl::string_view reason) = 0;
+  // Calls `closed` if the connection closes before the slot's Send; at once when it is gone.
+  virtual void WhenClosed(ConnectionId connection, ResponseSlot slot,
+                          absl::AnyInvocable<void()> closed) = 0;
 };
 
 class Request {
@@ -94,6 +98,17 @@ class Request {
   // For acks=0: the client expects no answer.
   void RespondNothing();
 
+  // Lets go of the frame, once the body is decoded: while it waits, a request holds no more than it
+  // needs. Not where Records still point into it.
+  void DropFrame() {
+    frame_ = FrameRef();
+    body_ = absl::string_view();
+  }
+  // Runs `closed` when the connection closes before the answer, at once if it is closed already.
+  void WhenClosed(absl::AnyInvocable<void()> closed) {
+    sink_.WhenClosed(connection_, slot_, std::move(closed));
+  }
+
   void CloseConnection(absl::string_view reason) { sink_.CloseConnection(connection_, reason); }
 
  private:
@@ -110,6 +125,7 @@ class Request {
   void Send(Encoder encode, const void* message, int16_t version, int16_t header_version,
             std::vector<FileSlice>* slices);
   void Finish(Response response);
+  absl::string_view ApiName() const;
   absl::Status WithApi(const absl::Status& status) const;
 
   Shard& shard_;
@@ -118,9 +134,9 @@ class Request {
   const ResponseSlot slot_;
   const size_t listener_;
   const std::string client_host_;
-  const FrameRef frame_;
+  FrameRef frame_;
   const protocol::RequestHeader header_;
-  const absl::string_view body_;
+  absl::string_view body_;
   bool answered_ = false;
 };
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -154,7 +155,16 @@ void ConnectionTable::Add(SocketId socket, size_t listener, std::string peer) {
 
 void ConnectionTable::Send(ConnectionId connection, ResponseSlot slot, Response response) {
   const auto found = connections_.find(connection);
-  if (found != connections_.end()) found->second.connection->Complete(slot, std::move(response));
+  if (found == connections_.end()) return;
+  found->second.when_closed.erase(slot);
+  found->second.connection->Complete(slot, std::move(response));
+}
+
+void ConnectionTable::WhenClosed(ConnectionId connection, ResponseSlot slot,
+                                 absl::AnyInvocable<void()> closed) {
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return closed();
+  found->second.when_closed[slot] = std::move(closed);
 }
 
 void ConnectionTable::CloseConnection(ConnectionId connection, absl::string_view reason) {
@@ -194,9 +204,12 @@ std::string ConnectionTable::Route(const Entry& entry, ConnectionId id, Response
     return absl::StrCat(protocol::ApiName(route->key), ": expected version ", route->versions.min,
                         " to ", route->versions.max, ", came ", prefix->api_version);
   }
-  route->handle(std::make_shared<Request>(shard_, *this, id, slot, entry.listener,
-                                          HostOf(entry.peer), std::move(frame), std::move(header),
-                                          bytes));
+  const auto request =
+      std::make_shared<Request>(shard_, *this, id, slot, entry.listener, HostOf(entry.peer),
+                                std::move(frame), std::move(header), bytes);
+  route->handle(request);
+  // All handlers decode at once, and no other message has Records.
+  if (route->key != protocol::ApiKey::kProduce) request->DropFrame();
   return "";
 }
 
@@ -206,7 +219,9 @@ void ConnectionTable::OnClosed(ConnectionId connection, absl::string_view reason
   if (!found->second.said_why && absl::StrContains(reason, "expected")) {
     closed_lines_.Warning("closed the connection of ", found->second.peer, ": ", reason);
   }
+  auto when_closed = std::move(found->second.when_closed);
   connections_.erase(found);
+  for (auto& [slot, closed] : when_closed) closed();
   node_.connection_count.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -222,13 +237,20 @@ void ConnectionTable::CloseAll() {
 
 namespace {
 
-// Fills in the frame's length and puts the slices into the gaps.
-Response FrameOf(std::string bytes, const std::vector<protocol::Gap>& gaps,
-                 std::vector<FileSlice>* slices) {
+// Without what comes from files: more than the metadata of a million partitions take.
+constexpr int64_t kResponseBytesMax = int64_t{256} << 20;
+
+// Fills in the frame's length and puts the slices into the gaps. Nothing where the response has
+// more bytes than one may have.
+std::optional<Response> FrameOf(std::string bytes, const std::vector<protocol::Gap>& gaps,
+                                std::vector<FileSlice>* slices) {
   WEIR_CHECK(gaps.size() == (slices == nullptr ? 0 : slices->size()));
   int64_t total = static_cast<int64_t>(bytes.size() - protocol::kFrameLengthBytes);
   for (const protocol::Gap& gap : gaps) total += gap.bytes;
-  WEIR_CHECK(total <= std::numeric_limits<int32_t>::max());
+  if (static_cast<int64_t>(bytes.size()) > kResponseBytesMax ||
+      total > std::numeric_limits<int32_t>::max()) {
+    return std::nullopt;
+  }
   protocol::StoreFrameLength(static_cast<size_t>(total), bytes.data());
   Response response;
   if (gaps.empty()) {
@@ -255,7 +277,12 @@ void Request::Send(Encoder encode, const void* message, int16_t version, int16_t
   std::vector<protocol::Gap> gaps;
   protocol::EncodeResponseHeader({header_.correlation_id}, header_version, &bytes);
   encode(message, version, &bytes, &gaps);
-  Finish(FrameOf(std::move(bytes), gaps, slices));
+  std::optional<Response> response = FrameOf(std::move(bytes), gaps, slices);
+  if (!response.has_value()) {
+    return CloseConnection(absl::StrCat("expected a response of at most ", kResponseBytesMax,
+                                        " bytes to ", ApiName(), ", it has more"));
+  }
+  Finish(*std::move(response));
 }
 
 void Request::RespondNothing() { Finish(Response{}); }
@@ -266,10 +293,13 @@ void Request::Finish(Response response) {
   sink_.Send(connection_, slot_, std::move(response));
 }
 
+absl::string_view Request::ApiName() const {
+  return protocol::ApiName(static_cast<protocol::ApiKey>(header_.api_key));
+}
+
 absl::Status Request::WithApi(const absl::Status& status) const {
-  const auto api = static_cast<protocol::ApiKey>(header_.api_key);
-  return absl::Status(status.code(), absl::StrCat(protocol::ApiName(api), " version ", version(),
-                                                  ": ", status.message()));
+  return absl::Status(status.code(),
+                      absl::StrCat(ApiName(), " version ", version(), ": ", status.message()));
 }
 
 }  // namespace weir::server

@@ -74,6 +74,9 @@ class Shard {
   protocol::RecordBatchValidator& validator() { return *validator_; }
   protocol::RecordBatchRecompressor& recompressor() { return *recompressor_; }
   ProducerIds& producer_ids() { return *producer_ids_; }
+  // How many partitions of __consumer_offsets groups are spread over: as many as it had when this
+  // run first saw it. With more of them, each group would be looked for in another place.
+  int32_t group_partitions() const { return group_partitions_; }
   // On the controller's shard only.
   ControllerDriver& controller();
   void set_controller(std::unique_ptr<ControllerDriver> controller);
@@ -130,6 +133,7 @@ class Shard {
             const std::vector<TopicPartition>& partitions);
   void OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index);
   void Reconfigure(absl::string_view topic_name);
+  void ReopenPartitions();
   void ArmTimer();
   void ScheduleHousekeeping(int64_t delay_ms);
   void ScheduleDirectoryCheck();
@@ -147,6 +151,7 @@ class Shard {
   const std::unique_ptr<ProducerIds> producer_ids_;
   const std::unique_ptr<ConnectionTable> connections_;
   std::unique_ptr<ControllerDriver> controller_;
+  int32_t group_partitions_ = 0;
   bool timer_armed_ = false;
   uint64_t last_wait_ = 0;
 };

@@ -83,6 +83,8 @@ const TopicConfigDef* FindTopicConfig(absl::string_view name);
 
 // Whether a client may set `name` to `value` for a topic.
 absl::Status ValidateTopicConfig(absl::string_view name, absl::string_view value);
+// Whether a topic may have these settings together, each of which is valid alone.
+absl::Status ValidateTopicConfigs(const BrokerConfig& broker, const TopicOverrides& overrides);
 
 // What the settings of a topic come to. Overrides may come from a directory that Kafka wrote: one
 // that is no number counts as unset, and without `delete` among its policies (a compacted topic)

@@ -118,6 +118,16 @@ TEST(TopicConfig, AnUnreadableOverrideCountsAsUnset) {
   EXPECT_EQ(EffectiveTopicConfig(Broker(""), {{"segment.bytes", "many"}}).segment_bytes, 1 << 30);
 }
 
+TEST(TopicConfig, SettingsThatAreValidAloneMayContradictEachOther) {
+  EXPECT_TRUE(ValidateTopicConfigs(Broker(""), {{"min.compaction.lag.ms", "2000"}}).ok());
+  EXPECT_FALSE(ValidateTopicConfigs(Broker(""), {{"min.compaction.lag.ms", "2000"},
+                                                 {"max.compaction.lag.ms", "1000"}})
+                   .ok());
+  EXPECT_FALSE(ValidateTopicConfigs(Broker("log.cleaner.max.compaction.lag.ms=1000"),
+                                    {{"min.compaction.lag.ms", "2000"}})
+                   .ok());
+}
+
 TEST(TopicConfig, ValidationSaysWhatIsWrong) {
   EXPECT_TRUE(ValidateTopicConfig("retention.ms", "-1").ok());
   EXPECT_TRUE(ValidateTopicConfig("cleanup.policy", "delete").ok());

@@ -6,11 +6,11 @@
 // are appended but not committed yet, and answers only once everything that the answer rests on is
 // committed; so no client sees what a failover could take back.
 //
-// While it does not lead, requests are answered NOT_CONTROLLER. When an append fails, everything
-// that waits is answered KAFKA_STORAGE_ERROR and the controller stands down until LeadershipGained.
+// While it does not lead, requests are answered NOT_CONTROLLER. When an append fails, what waits
+// for it is answered so, and the controller goes on from the image before it.
 // On an empty log it first appends the bootstrap records, in a metadata transaction (KIP-868).
 // Threading: single-threaded.
-// Limits: kPartitionsPerTopicMax partitions created by one request.
+// Limits: kPartitionsPerRequestMax partitions created by one request.
 #ifndef WEIR_COORDINATION_METADATA_CONTROLLER_H_
 #define WEIR_COORDINATION_METADATA_CONTROLLER_H_
 
@@ -67,6 +67,12 @@ class Controller {
  private:
   static constexpr size_t kRecordsPerAppend = 10'000;  // of changes that need not be atomic
 
+  // Appended and not committed yet.
+  struct InFlight {
+    AppendToken token;
+    Offset base_offset;
+    MetadataImagePtr before;
+  };
   struct Deferred {
     Offset until;  // answered when this is committed
     Respond respond;
@@ -91,12 +97,27 @@ class Controller {
   }
 
   void Handle(LeadershipLost&) { StandDown(protocol::ErrorCode::kNotController); }
-  void Handle(AppendFailed&) { StandDown(protocol::ErrorCode::kKafkaStorageError); }
+
+  void Handle(AppendFailed& e) {
+    if (!active_) return;
+    while (!in_flight_.empty() && in_flight_.back().token >= e.token) {
+      next_offset_ = in_flight_.back().base_offset;
+      pending_ = std::move(in_flight_.back().before);
+      in_flight_.pop_back();
+    }
+    while (!deferred_.empty() && deferred_.back().until >= next_offset_) {
+      RespondWithError(e.error, std::move(deferred_.back().respond));
+      deferred_.pop_back();
+    }
+  }
 
   void Handle(Committed& e) {
     if (!active_) return;
     WEIR_CHECK(e.offset < next_offset_);
     committed_ = std::max(committed_, e.offset);
+    while (!in_flight_.empty() && in_flight_.front().base_offset <= committed_) {
+      in_flight_.pop_front();
+    }
     while (!deferred_.empty() && deferred_.front().until <= committed_) {
       effects_->responses.push_back(std::move(deferred_.front().respond));
       deferred_.pop_front();
@@ -266,6 +287,7 @@ class Controller {
     if (records.empty()) return;
     absl::StatusOr<MetadataImagePtr> next = Apply(*pending_, records, next_offset_, epoch_);
     WEIR_CHECK(next.ok());  // records planned from this image never contradict it
+    in_flight_.push_back({next_token_, next_offset_, std::move(pending_)});
     pending_ = *std::move(next);
     const auto count = static_cast<int64_t>(records.size());
     effects_->appends.push_back(
@@ -298,11 +320,14 @@ class Controller {
 
   void StandDown(protocol::ErrorCode error) {
     active_ = false;
-    for (Deferred& deferred : deferred_) {
-      metadata_internal::SetError(error, &deferred.respond.response);
-      effects_->responses.push_back(std::move(deferred.respond));
-    }
+    in_flight_.clear();
+    for (Deferred& deferred : deferred_) RespondWithError(error, std::move(deferred.respond));
     deferred_.clear();
+  }
+
+  void RespondWithError(protocol::ErrorCode error, Respond respond) {
+    metadata_internal::SetError(error, &respond.response);
+    effects_->responses.push_back(std::move(respond));
   }
 
   const ControllerConfig config_;
@@ -314,7 +339,8 @@ class Controller {
   Offset committed_ = kNoOffset;
   AppendToken next_token_ = 1;
   MetadataImagePtr pending_;
-  std::deque<Deferred> deferred_;  // ascending `until`
+  std::deque<InFlight> in_flight_;  // ascending
+  std::deque<Deferred> deferred_;   // ascending `until`
 };
 
 }  // namespace weir::metadata

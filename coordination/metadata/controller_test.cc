@@ -8,7 +8,6 @@
 #include <variant>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -179,20 +178,39 @@ TEST_F(ControllerTest, AnswersOnlyWhatIsCommitted) {
   EXPECT_EQ(second.topics[0].error_code, static_cast<int16_t>(ErrorCode::kTopicAlreadyExists));
 }
 
-TEST_F(ControllerTest, AFailedAppendFailsWhatWaitsAndEndsTheLeadership) {
+TEST_F(ControllerTest, AFailedAppendFailsWhatWaitsForItAndNothingElse) {
   Start();
   AddBroker(1);
+  CreateTopics before{9, {}};
+  before.request.topics = {NewTopic("before")};
+  Step(before);
+  const Offset end = controller_->next_offset();
   CreateTopics create{10, {}};
   create.request.topics = {NewTopic("orders")};
   Step(create);
-  Step(AppendFailed{appends_.back().token, absl::DataLossError("disk")});
+  log_.resize(static_cast<size_t>(end - Offset(1)));  // there was no room for the second
+  Step(AppendFailed{appends_.back().token, ErrorCode::kKafkaStorageError});
   const auto response = Take<CreateTopicsResponse>();
   EXPECT_EQ(response.topics[0].error_code, static_cast<int16_t>(ErrorCode::kKafkaStorageError));
   EXPECT_TRUE(response.topics[0].topic_id.is_zero());
-  EXPECT_FALSE(controller_->is_active());
+  EXPECT_EQ(controller_->next_offset(), end);
+  EXPECT_EQ(image().FindTopic("orders"), nullptr);
+  CommitAll();
+  EXPECT_EQ(Take<CreateTopicsResponse>().topics[0].error_code, 0);
   Step(create);
-  EXPECT_EQ(Take<CreateTopicsResponse>().topics[0].error_code,
-            static_cast<int16_t>(ErrorCode::kNotController));
+  CommitAll();
+  EXPECT_EQ(Take<CreateTopicsResponse>().topics[0].error_code, 0);
+  EXPECT_NE(image().FindTopic("orders"), nullptr);
+}
+
+TEST_F(ControllerTest, ARequestForTooManyPartitionsCreatesNothing) {
+  Start();
+  AddBroker(1);
+  const CreateTopicsResponse response = Create({NewTopic("few"), NewTopic("many", 10'000)});
+  for (const auto& topic : response.topics) {
+    EXPECT_EQ(topic.error_code, static_cast<int16_t>(ErrorCode::kPolicyViolation));
+  }
+  EXPECT_EQ(CreateOne(NewTopic("many", 10'000)), ErrorCode::kNone);
 }
 
 TEST_F(ControllerTest, CreatesTopicsWithDefaultsConfigsAndIds) {
@@ -235,8 +253,8 @@ TEST_F(ControllerTest, RefusesWhatKafkaRefuses) {
   EXPECT_EQ(CreateOne(NewTopic("__cluster_metadata")), ErrorCode::kInvalidRequest);
   EXPECT_EQ(CreateOne(NewTopic("t", 0)), ErrorCode::kInvalidPartitions);
   EXPECT_EQ(CreateOne(NewTopic("t", -2)), ErrorCode::kInvalidPartitions);
-  EXPECT_EQ(CreateOne(NewTopic("t", 100'001)), ErrorCode::kInvalidPartitions);
-  EXPECT_EQ(CreateOne(NewTopic("t", 2147483647)), ErrorCode::kInvalidPartitions);
+  EXPECT_EQ(CreateOne(NewTopic("t", 10'001)), ErrorCode::kPolicyViolation);
+  EXPECT_EQ(CreateOne(NewTopic("t", 2147483647)), ErrorCode::kPolicyViolation);
   EXPECT_EQ(CreateOne(NewTopic("t", 1, 0)), ErrorCode::kInvalidReplicationFactor);
   EXPECT_EQ(CreateOne(NewTopic("t", 1, 2)), ErrorCode::kInvalidReplicationFactor);
   EXPECT_THAT(message_, HasSubstr("2"));

@@ -38,6 +38,8 @@ struct ControllerConfig {
   // Whether a topic may have this config; OK without it. The message goes to the client.
   std::function<absl::Status(absl::string_view name, absl::string_view value)>
       validate_topic_config;
+  // Whether a topic may have these configs together, each of which is valid alone.
+  std::function<absl::Status(const ConfigMap& set)> validate_topic_configs;
   // The default of a topic config that is a list; nothing for one that is not.
   std::function<std::optional<std::string>(absl::string_view name)> topic_list_default;
   // The effective configs of a topic that sets these, for CreateTopics v5+; none without it.
@@ -133,10 +135,11 @@ struct SetBrokerFenced {
 struct Committed {
   Offset offset;
 };
-// The append did not happen, nor will those after it. The controller stands down.
+// The append did not happen, nor those after it: what they changed is taken back, and what waits
+// for them is answered `error`. Who can append nothing at all gives LeadershipLost behind it.
 struct AppendFailed {
   AppendToken token = 0;
-  absl::Status status;
+  protocol::ErrorCode error = protocol::ErrorCode::kKafkaStorageError;
 };
 
 using ControllerEvent =

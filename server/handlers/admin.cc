@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/uuid.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
@@ -175,7 +177,10 @@ void HandleDescribeConfigs(const RequestRef& request) {
   const absl::StatusOr<DescribeConfigsRequest> asked = request->Decode<DescribeConfigsRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   DescribeConfigsResponse response;
+  std::set<std::pair<int8_t, absl::string_view>> described;
   for (const Resource& resource : asked->resources) {
+    // Once: a request must not be answered with a thousand times its size.
+    if (!described.emplace(resource.resource_type, resource.resource_name).second) continue;
     response.results.push_back(Describe(request->shard(), *asked, resource));
   }
   request->Respond(response);

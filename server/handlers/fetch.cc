@@ -12,10 +12,12 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/error_code.h"
+#include "server/call_each.h"
 #include "server/fetch_session.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
@@ -211,6 +213,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   }
 
   void OnRead(std::vector<std::vector<ReadReply>> replies) {
+    if (done_) return;
     bool ends = false;
     for (size_t i = 0; i < shares_.size(); ++i) {
       for (size_t j = 0; j < shares_[i].parts.size(); ++j) {
@@ -227,6 +230,10 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     reading_ = false;
     if (advanced_) return ReadAgain();
     if (timer_ == TimerId()) {
+      request_->WhenClosed([weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->Abandon();
+      });
+      if (done_) return;  // closed while the partitions were read
       timer_ = shard_.loop().timers().Schedule(deadline_, [self = shared_from_this()] {
         self->timer_ = TimerId();
         self->OnDeadline();
@@ -234,6 +241,10 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     }
   }
 
+  // The client is gone.
+  void Abandon() {
+    if (!done_) StopWaiting();
+  }
   void OnAdvance() {
     if (done_) return;
     advanced_ = true;
@@ -345,6 +356,11 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   }
 
   void Finish(const FetchResponse& response, std::vector<FileSlice> slices) {
+    StopWaiting();
+    request_->RespondWithSlices(response, std::move(slices));
+  }
+
+  void StopWaiting() {
     done_ = true;
     shard_.loop().timers().Cancel(timer_);
     for (const Share& share : shares_) {
@@ -352,7 +368,6 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       shard_.Tell(share.owner,
                   [wait = wait_](Shard& owner) { owner.partitions().CancelAwait(wait); });
     }
-    request_->RespondWithSlices(response, std::move(slices));
   }
 
   const RequestRef request_;
@@ -440,6 +455,10 @@ void HandleListOffsets(const RequestRef& request) {
     response.topics.emplace_back().name = topic.name;
     parts += topic.partitions.size();
   }
+  if (parts > kPartsPerRequestMax) {
+    return request->CloseConnection(absl::StrCat("expected at most ", kPartsPerRequestMax,
+                                                 " partitions in a request, came ", parts));
+  }
   std::vector<size_t> counts;
   for (const auto& topic : asked->topics) counts.push_back(topic.partitions.size());
   auto gather = Gather<PartitionAnswer>::Create(
@@ -453,6 +472,7 @@ void HandleListOffsets(const RequestRef& request) {
         request->Respond(response);
       });
 
+  CallEach<PartitionAnswer, OffsetQuestion> calls(shard);
   size_t part = 0;
   for (size_t i = 0; i < asked->topics.size(); ++i) {
     const auto& topic_asked = asked->topics[i];
@@ -476,20 +496,19 @@ void HandleListOffsets(const RequestRef& request) {
       const OffsetQuestion question{partition, partition_asked.timestamp,
                                     LeaderEpoch(partition_asked.current_leader_epoch),
                                     asked->isolation_level == protocol::kReadCommitted};
-      shard.Call<replication::OffsetAnswer>(
-          shard.OwnerOf(partition),
-          [question](Shard& owner, Reply<replication::OffsetAnswer> reply) {
-            reply(owner.partitions().FindOffset(question));
-          },
-          [gather, index, number](const replication::OffsetAnswer& found) {
-            PartitionAnswer answer = Refuse(number, found.error);
-            answer.timestamp = found.timestamp;
-            answer.offset = found.offset.value();
-            answer.leader_epoch = found.leader_epoch.value();
-            gather->Set(index, std::move(answer));
-          });
+      calls.Add(index, shard.OwnerOf(partition), question);
     }
   }
+  calls.Run(
+      [](Shard& owner, const OffsetQuestion& question, Reply<PartitionAnswer> reply) {
+        const replication::OffsetAnswer found = owner.partitions().FindOffset(question);
+        PartitionAnswer answer = Refuse(question.partition.partition.value(), found.error);
+        answer.timestamp = found.timestamp;
+        answer.offset = found.offset.value();
+        answer.leader_epoch = found.leader_epoch.value();
+        reply(std::move(answer));
+      },
+      [gather](size_t index, PartitionAnswer answer) { gather->Set(index, std::move(answer)); });
 }
 
 }  // namespace weir::server

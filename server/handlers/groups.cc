@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "coordination/group/events.h"
@@ -29,6 +31,7 @@
 #include "protocol/api/sync_group.h"
 #include "protocol/error_code.h"
 #include "server/authorized_operations.h"
+#include "server/call_each.h"
 #include "server/controller_driver.h"
 #include "server/endpoints.h"
 #include "server/gather.h"
@@ -63,7 +66,7 @@ Coordinator GroupCoordinatorOf(const RequestRef& request, const std::string& gro
     return Refuse(group_id, ErrorCode::kCoordinatorNotAvailable, "__consumer_offsets is missing");
   }
   const metadata::PartitionImage* partition =
-      topic->Partition(group::PartitionFor(group_id, topic->image->partition_count()));
+      topic->Partition(group::PartitionFor(group_id, shard.group_partitions()));
   for (const NodeEndpoint& broker :
        LiveBrokers(*shard.image(), shard.node(), request->listener())) {
     if (broker.id != partition->leader) continue;
@@ -106,20 +109,6 @@ void Answer(const RequestRef& request, const FindCoordinatorRequest& asked) {
   request->Respond(response);
 }
 
-protocol::CreateTopicsRequest OffsetsTopic(const Shard& shard, size_t live_brokers) {
-  const BrokerConfig& config = shard.node().config;
-  protocol::CreateTopicsRequest request;
-  auto& topic = request.topics.emplace_back();
-  topic.name = std::string(metadata::kConsumerOffsetsTopic);
-  topic.num_partitions = config.offsets_topic_partitions;
-  topic.replication_factor =
-      static_cast<int16_t>(std::min<size_t>(config.offsets_topic_replication_factor, live_brokers));
-  topic.configs.push_back({"cleanup.policy", "compact"});
-  topic.configs.push_back({"compression.type", "producer"});
-  topic.configs.push_back({"segment.bytes", absl::StrCat(config.offsets_topic_segment_bytes)});
-  return request;
-}
-
 }  // namespace
 
 void HandleFindCoordinator(const RequestRef& request) {
@@ -130,11 +119,10 @@ void HandleFindCoordinator(const RequestRef& request) {
       shard.topics().Find(metadata::kConsumerOffsetsTopic) != nullptr) {
     return Answer(request, *asked);
   }
-  const size_t live = LiveBrokers(*shard.image(), shard.node(), request->listener()).size();
   shard.Call<protocol::CreateTopicsResponse>(
       kControllerShard,
-      [create = OffsetsTopic(shard, live)](Shard& controller, auto reply) mutable {
-        controller.controller().CreateInternalTopics(std::move(create), std::move(reply));
+      [](Shard& controller, auto reply) {
+        controller.controller().CreateOffsetsTopic(std::move(reply));
       },
       [request, asked = *std::move(asked)](const protocol::CreateTopicsResponse&) {
         Answer(request, asked);
@@ -163,18 +151,24 @@ GroupPlace PlaceAt(const Shard& shard, PartitionIndex index) {
 GroupPlace PlaceOf(const Shard& shard, absl::string_view group_id) {
   const TopicInfo* topic = shard.topics().Find(metadata::kConsumerOffsetsTopic);
   if (topic == nullptr) return {shard.id(), kNoPartition};
-  return PlaceAt(shard, group::PartitionFor(group_id, topic->image->partition_count()));
+  return PlaceAt(shard, group::PartitionFor(group_id, shard.group_partitions()));
 }
 
-// Asks the coordinator at `place`, as a client of `version` does; `done` runs on the request's
-// shard.
-template <class Response, class Message, class Done>
-void Ask(const RequestRef& request, GroupPlace place, int16_t version, Message body, Done done) {
+// `body` as the coordinator is asked it, as a client of `version` does.
+template <class Message>
+group::Request<Message> Asked(const RequestRef& request, int16_t version, Message body) {
   group::Request<Message> asked;
   asked.version = version;
   asked.client_id = request->header().client_id.value_or("");
   asked.client_host = request->client_host();
   asked.body = std::move(body);
+  return asked;
+}
+
+// Asks the coordinator at `place`; `done` runs on the request's shard.
+template <class Response, class Message, class Done>
+void Ask(const RequestRef& request, GroupPlace place, Message body, Done done) {
+  group::Request<Message> asked = Asked(request, request->version(), std::move(body));
   request->shard().Call<Response>(
       place.shard,
       [asked = std::move(asked), partition = place.partition](Shard& owner,
@@ -190,27 +184,60 @@ void Forward(const RequestRef& request) {
   absl::StatusOr<Message> asked = request->Decode<Message>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   const GroupPlace place = PlaceOf(request->shard(), asked->group_id);
-  Ask<Response>(request, place, request->version(), *std::move(asked),
+  Ask<Response>(request, place, *std::move(asked),
                 [request](const Response& response) { request->Respond(response); });
 }
 
 // --- several groups in one request --------------------------------------------------------------
 
+template <class Message>
+struct Question {
+  PartitionIndex partition;
+  group::Request<Message> asked;
+};
+template <class Response, class Message>
+using CallGroups = CallEach<Response, Question<Message>>;
+
+// Asks what was added; `set` gets the answers.
+template <class Response, class Message, class Set>
+void Run(CallGroups<Response, Message>* calls, Set set) {
+  calls->Run(
+      [](Shard& owner, Question<Message> question, Reply<Response> reply) {
+        owner.groups().Ask<Response>(question.partition, std::move(question.asked),
+                                     std::move(reply));
+      },
+      std::move(set));
+}
+
+// Whether a request names more groups than it may; its connection is closed then.
+bool NamesTooMany(const RequestRef& request, size_t groups) {
+  if (groups <= kPartsPerRequestMax) return false;
+  request->CloseConnection(absl::StrCat("expected at most ", kPartsPerRequestMax,
+                                        " groups in a request, came ", groups));
+  return true;
+}
+
 // Asks for each of `groups` alone, as `single` makes the request for one, and appends the parts of
-// all answers, in the order of the groups.
-template <class Response, class Group, class Single, class Merge>
-void AskForEach(const RequestRef& request, std::vector<Group> groups, Single single, Merge merge) {
+// all answers, in the order of the groups. One that is named again is answered once, as Kafka does.
+template <class Response, class Message, class Single, class Merge>
+void AskForEach(const RequestRef& request, std::vector<std::string> groups, Single single,
+                Merge merge) {
+  if (NamesTooMany(request, groups.size())) return;
+  absl::flat_hash_set<std::string> seen;
+  std::erase_if(groups, [&](const std::string& group) { return !seen.insert(group).second; });
   auto gather =
       Gather<Response>::Create(groups.size(), [request, merge](std::vector<Response> answers) {
         Response all;
         for (Response& answer : answers) merge(std::move(answer), &all);
         request->Respond(all);
       });
+  CallGroups<Response, Message> calls(request->shard());
   for (size_t i = 0; i < groups.size(); ++i) {
-    auto [group_id, body] = single(std::move(groups[i]));
-    Ask<Response>(request, PlaceOf(request->shard(), group_id), request->version(), std::move(body),
-                  [gather, i](Response answer) { gather->Set(i, std::move(answer)); });
+    const GroupPlace place = PlaceOf(request->shard(), groups[i]);
+    calls.Add(i, place.shard,
+              {place.partition, Asked(request, request->version(), single(std::move(groups[i])))});
   }
+  Run(&calls, [gather](size_t i, Response answer) { gather->Set(i, std::move(answer)); });
 }
 
 template <class T>
@@ -237,23 +264,53 @@ ErrorCode ResolveTopic(const Shard& shard, bool by_id, Topic* topic) {
 constexpr int16_t kFirstVersionWithGroups = 8;  // of OffsetFetch
 constexpr int16_t kFirstVersionByTopicId = 10;
 
-// Takes the topics that do not exist out of a commit, into their refusals.
+// Appends topics to those of a response: the partitions of one stay together.
+template <class Topic>
+void MergeTopics(std::vector<Topic> from, std::vector<Topic>* to) {
+  absl::flat_hash_map<std::string, size_t> places;
+  for (size_t i = 0; i < to->size(); ++i) places.emplace((*to)[i].name, i);
+  for (Topic& topic : from) {
+    const auto place = topic.name.empty() ? places.end() : places.find(topic.name);
+    if (place == places.end()) {
+      to->push_back(std::move(topic));
+    } else {
+      MoveInto(std::move(topic.partitions), &(*to)[place->second].partitions);
+    }
+  }
+}
+
+// Takes the partitions that `topic` has not out of a request, into *refused.
+template <class Partition, class Refusal>
+void TakeUnknownPartitions(const TopicInfo& topic, std::vector<Partition>* partitions,
+                           std::vector<Refusal>* refused) {
+  std::erase_if(*partitions, [&](const Partition& partition) {
+    if (topic.Partition(PartitionIndex(partition.partition_index)) != nullptr) return false;
+    refused->push_back({partition.partition_index, WireCode(ErrorCode::kUnknownTopicOrPartition)});
+    return true;
+  });
+}
+
+// Takes the topics and partitions that do not exist out of a commit, into their refusals.
 protocol::OffsetCommitResponse TakeUnknown(const Shard& shard, int16_t version,
                                            protocol::OffsetCommitRequest* commit) {
   protocol::OffsetCommitResponse refused;
   std::vector<protocol::OffsetCommitRequest::Topic> known;
   for (protocol::OffsetCommitRequest::Topic& topic : commit->topics) {
     const ErrorCode error = ResolveTopic(shard, version >= kFirstVersionByTopicId, &topic);
-    if (error == ErrorCode::kNone) {
-      known.push_back(std::move(topic));
-      continue;
-    }
-    auto& refusal = refused.topics.emplace_back();
+    protocol::OffsetCommitResponse::Topic refusal;
     refusal.name = topic.name;
     refusal.topic_id = topic.topic_id;
+    if (error == ErrorCode::kNone) {
+      TakeUnknownPartitions(*shard.topics().Find(topic.topic_id), &topic.partitions,
+                            &refusal.partitions);
+      if (!refusal.partitions.empty()) refused.topics.push_back(std::move(refusal));
+      if (!topic.partitions.empty()) known.push_back(std::move(topic));
+      continue;
+    }
     for (const auto& partition : topic.partitions) {
       refusal.partitions.push_back({partition.partition_index, WireCode(error)});
     }
+    refused.topics.push_back(std::move(refusal));
   }
   commit->topics = std::move(known);
   return refused;
@@ -356,7 +413,35 @@ void HandleLeaveGroup(const RequestRef& request) {
   Forward<protocol::LeaveGroupRequest, protocol::LeaveGroupResponse>(request);
 }
 void HandleOffsetDelete(const RequestRef& request) {
-  Forward<protocol::OffsetDeleteRequest, protocol::OffsetDeleteResponse>(request);
+  using protocol::OffsetDeleteRequest;
+  using protocol::OffsetDeleteResponse;
+  absl::StatusOr<OffsetDeleteRequest> asked = request->Decode<OffsetDeleteRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  OffsetDeleteResponse refused;
+  std::vector<OffsetDeleteRequest::Topic> known;
+  for (OffsetDeleteRequest::Topic& topic : asked->topics) {
+    OffsetDeleteResponse::Topic refusal;
+    refusal.name = topic.name;
+    if (const TopicInfo* found = request->shard().topics().Find(topic.name); found != nullptr) {
+      TakeUnknownPartitions(*found, &topic.partitions, &refusal.partitions);
+      if (!topic.partitions.empty()) known.push_back(std::move(topic));
+    } else {
+      for (const auto& partition : topic.partitions) {
+        refusal.partitions.push_back(
+            {partition.partition_index, WireCode(ErrorCode::kUnknownTopicOrPartition)});
+      }
+    }
+    if (!refusal.partitions.empty()) refused.topics.push_back(std::move(refusal));
+  }
+  if (known.empty() && !refused.topics.empty()) return request->Respond(refused);
+  asked->topics = std::move(known);
+  const GroupPlace place = PlaceOf(request->shard(), asked->group_id);
+  Ask<OffsetDeleteResponse>(
+      request, place, *std::move(asked),
+      [request, refused = std::move(refused)](OffsetDeleteResponse response) mutable {
+        if (response.error_code == 0) MergeTopics(std::move(refused.topics), &response.topics);
+        request->Respond(response);
+      });
 }
 
 void HandleOffsetCommit(const RequestRef& request) {
@@ -367,9 +452,9 @@ void HandleOffsetCommit(const RequestRef& request) {
   if (commit->topics.empty() && !refused.topics.empty()) return request->Respond(refused);
   const GroupPlace place = PlaceOf(request->shard(), commit->group_id);
   Ask<OffsetCommitResponse>(
-      request, place, request->version(), *std::move(commit),
+      request, place, *std::move(commit),
       [request, refused = std::move(refused)](OffsetCommitResponse response) mutable {
-        MoveInto(std::move(refused.topics), &response.topics);
+        MergeTopics(std::move(refused.topics), &response.topics);
         request->Respond(response);
       });
 }
@@ -388,6 +473,7 @@ void HandleOffsetFetch(const RequestRef& request) {
     single_group = GroupOfFetch(*std::move(asked));
     groups.push_back(single_group);
   }
+  if (NamesTooMany(request, groups.size())) return;
   auto gather = Gather<FetchedGroup>::Create(
       groups.size(), [request, by_groups,
                       single_group = std::move(single_group)](std::vector<FetchedGroup> fetched) {
@@ -399,23 +485,39 @@ void HandleOffsetFetch(const RequestRef& request) {
         response.groups = std::move(fetched);
         request->Respond(response);
       });
+  // What the answers of the groups are completed with.
+  struct Rest {
+    bool of_all = false;
+    std::vector<FetchedGroup::GroupTopic> refused;
+  };
+  std::vector<Rest> rests(groups.size());
+  CallGroups<OffsetFetchResponse, OffsetFetchRequest> calls(request->shard());
+  absl::flat_hash_set<std::string> seen;
   for (size_t i = 0; i < groups.size(); ++i) {
+    if (!seen.insert(groups[i].group_id).second) {  // else its offsets could be asked for ever
+      FetchedGroup refused;
+      refused.group_id = std::move(groups[i].group_id);
+      refused.error_code = WireCode(ErrorCode::kInvalidRequest);
+      gather->Set(i, std::move(refused));
+      continue;
+    }
     OffsetFetchRequest single;
     single.require_stable = require_stable;
-    const bool of_all = !groups[i].topics.has_value();
-    auto refused = TakeUnknownIds(request->shard(), by_id, &groups[i]);
+    rests[i] = {!groups[i].topics.has_value(), TakeUnknownIds(request->shard(), by_id, &groups[i])};
     const GroupPlace place = PlaceOf(request->shard(), groups[i].group_id);
     single.groups.push_back(std::move(groups[i]));
-    Ask<OffsetFetchResponse>(request, place, std::max(request->version(), kFirstVersionWithGroups),
-                             std::move(single),
-                             [request, gather, i, of_all,
-                              refused = std::move(refused)](OffsetFetchResponse answer) mutable {
-                               FetchedGroup group = std::move(answer.groups.front());
-                               if (of_all) KeepPresentTopics(request->shard(), &group);
-                               MoveInto(std::move(refused), &group.topics);
-                               gather->Set(i, std::move(group));
-                             });
+    calls.Add(
+        i, place.shard,
+        {place.partition,
+         Asked(request, std::max(request->version(), kFirstVersionWithGroups), std::move(single))});
   }
+  Run(&calls, [request, gather, rests = std::make_shared<std::vector<Rest>>(std::move(rests))](
+                  size_t i, OffsetFetchResponse answer) {
+    FetchedGroup group = std::move(answer.groups.front());
+    if ((*rests)[i].of_all) KeepPresentTopics(request->shard(), &group);
+    MoveInto(std::move((*rests)[i].refused), &group.topics);
+    gather->Set(i, std::move(group));
+  });
 }
 
 void HandleDescribeGroups(const RequestRef& request) {
@@ -424,12 +526,12 @@ void HandleDescribeGroups(const RequestRef& request) {
   absl::StatusOr<DescribeGroupsRequest> asked = request->Decode<DescribeGroupsRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   const bool with_operations = asked->include_authorized_operations;
-  AskForEach<DescribeGroupsResponse>(
+  AskForEach<DescribeGroupsResponse, DescribeGroupsRequest>(
       request, std::move(asked->groups),
       [](std::string group_id) {
         DescribeGroupsRequest single;
-        single.groups.push_back(group_id);
-        return std::make_pair(std::move(group_id), std::move(single));
+        single.groups.push_back(std::move(group_id));
+        return single;
       },
       [with_operations](DescribeGroupsResponse from, DescribeGroupsResponse* to) {
         for (auto& group : from.groups) {
@@ -445,12 +547,12 @@ void HandleDeleteGroups(const RequestRef& request) {
   using protocol::DeleteGroupsResponse;
   absl::StatusOr<DeleteGroupsRequest> asked = request->Decode<DeleteGroupsRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
-  AskForEach<DeleteGroupsResponse>(
+  AskForEach<DeleteGroupsResponse, DeleteGroupsRequest>(
       request, std::move(asked->groups_names),
       [](std::string group_id) {
         DeleteGroupsRequest single;
-        single.groups_names.push_back(group_id);
-        return std::make_pair(std::move(group_id), std::move(single));
+        single.groups_names.push_back(std::move(group_id));
+        return single;
       },
       [](DeleteGroupsResponse from, DeleteGroupsResponse* to) {
         MoveInto(std::move(from.results), &to->results);
@@ -473,12 +575,12 @@ void HandleListGroups(const RequestRef& request) {
         }
         request->Respond(all);
       });
+  CallGroups<ListGroupsResponse, ListGroupsRequest> calls(request->shard());
   for (size_t i = 0; i < partitions; ++i) {
     const GroupPlace place = PlaceAt(request->shard(), PartitionIndex(static_cast<int32_t>(i)));
-    Ask<ListGroupsResponse>(
-        request, place, request->version(), *asked,
-        [gather, i](ListGroupsResponse answer) { gather->Set(i, std::move(answer)); });
+    calls.Add(i, place.shard, {place.partition, Asked(request, request->version(), *asked)});
   }
+  Run(&calls, [gather](size_t i, ListGroupsResponse answer) { gather->Set(i, std::move(answer)); });
 }
 
 }  // namespace weir::server

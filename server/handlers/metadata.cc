@@ -254,15 +254,21 @@ void Answer(const RequestRef& request, const MetadataRequest& asked,
   request->Respond(response);
 }
 
-// The topics of the request that are missing and may be created.
+bool MayCreate(const Shard& shard, const MetadataRequest& asked) {
+  return shard.node().config.auto_create_topics && asked.allow_auto_topic_creation &&
+         asked.topics.has_value();
+}
+
+// The topics of the request that are missing and may be created, but for internal ones: these are
+// not made with the settings of others.
 protocol::CreateTopicsRequest MissingTopics(const Shard& shard, const MetadataRequest& asked) {
   protocol::CreateTopicsRequest create;
-  if (!shard.node().config.auto_create_topics || !asked.allow_auto_topic_creation) return create;
-  if (!asked.topics.has_value()) return create;
+  if (!MayCreate(shard, asked)) return create;
   absl::flat_hash_set<absl::string_view> wanted;
   for (const MetadataRequest::Topic& topic : *asked.topics) {
     if (!topic.name.has_value() || shard.topics().Find(*topic.name) != nullptr) continue;
     if (!metadata::ValidateTopicName(*topic.name).ok()) continue;
+    if (metadata::IsInternalTopic(*topic.name)) continue;
     if (!wanted.insert(*topic.name).second) continue;
     protocol::CreateTopicsRequest::CreatableTopic missing;
     missing.name = *topic.name;
@@ -273,17 +279,49 @@ protocol::CreateTopicsRequest MissingTopics(const Shard& shard, const MetadataRe
   return create;
 }
 
+// Versions 10 and 11 have topic ids, but Kafka looks none up.
+bool AsksByIdTooEarly(const MetadataRequest& asked, int16_t version) {
+  constexpr int16_t kFirstVersionById = 12;
+  const auto by_id = [](const MetadataRequest::Topic& topic) {
+    return !topic.name.has_value() || !topic.topic_id.is_zero();
+  };
+  return version < kFirstVersionById && asked.topics.has_value() &&
+         std::any_of(asked.topics->begin(), asked.topics->end(), by_id);
+}
+
+bool LacksOffsetsTopic(const Shard& shard, const MetadataRequest& asked) {
+  if (!MayCreate(shard, asked)) return false;
+  const auto is_it = [](const MetadataRequest::Topic& topic) {
+    return topic.name == metadata::kConsumerOffsetsTopic;
+  };
+  return shard.topics().Find(metadata::kConsumerOffsetsTopic) == nullptr &&
+         std::any_of(asked.topics->begin(), asked.topics->end(), is_it);
+}
+
 }  // namespace
 
 void HandleMetadata(const RequestRef& request) {
   absl::StatusOr<MetadataRequest> asked = request->Decode<MetadataRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   if (request->version() < 4) asked->allow_auto_topic_creation = true;
+  if (AsksByIdTooEarly(*asked, request->version())) {
+    MetadataResponse refused;
+    for (const MetadataRequest::Topic& topic : *asked->topics) {
+      refused.topics.push_back(UnknownTopic(topic, ErrorCode::kInvalidRequest));
+      // Such a version has no null for a name.
+      if (!topic.name.has_value()) refused.topics.back().name = "";
+    }
+    return request->Respond(refused);
+  }
   protocol::CreateTopicsRequest missing = MissingTopics(request->shard(), *asked);
-  if (missing.topics.empty()) return Answer(request, *asked, {});
+  const bool lacks_offsets = LacksOffsetsTopic(request->shard(), *asked);
+  if (missing.topics.empty() && !lacks_offsets) return Answer(request, *asked, {});
   request->shard().Call<protocol::CreateTopicsResponse>(
       kControllerShard,
-      [missing = std::move(missing)](Shard& controller, auto reply) mutable {
+      [missing = std::move(missing), lacks_offsets](Shard& controller, auto reply) mutable {
+        // The answer to the second request waits for what the first one changes.
+        if (lacks_offsets)
+          controller.controller().CreateOffsetsTopic({nullptr, [](const auto&) {}});
         controller.controller().CreateTopics(std::move(missing), std::move(reply));
       },
       [request, asked = *std::move(asked)](const protocol::CreateTopicsResponse& created) {

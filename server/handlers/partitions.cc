@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
@@ -21,6 +22,7 @@
 #include "protocol/api/describe_producers.h"
 #include "protocol/api/offset_for_leader_epoch.h"
 #include "protocol/error_code.h"
+#include "server/call_each.h"
 #include "server/data_directory.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
@@ -55,6 +57,59 @@ void FailProducers(ErrorCode error, Producers* part) {
   part->error_message = std::string(protocol::ErrorMessage(error));
 }
 
+Producers Describe(PartitionIndex index, const ProducersAnswer& answer) {
+  Producers result;
+  result.partition_index = index.value();
+  if (answer.error != ErrorCode::kNone) FailProducers(answer.error, &result);
+  for (const auto& [producer, entry] : answer.producers) {
+    auto& state = result.active_producers.emplace_back();
+    state.producer_id = producer.value();
+    state.producer_epoch = entry.epoch.value();
+    if (const log::ProducerBatch* last = entry.last_batch(); last != nullptr) {
+      state.last_sequence = last->last_sequence;
+    }
+    state.last_timestamp = entry.last_timestamp;
+    state.coordinator_epoch = entry.coordinator_epoch;
+    state.current_txn_start_offset = entry.transaction_first_offset.value();
+  }
+  return result;
+}
+
+// Finds the partitions of one request that are to be asked.
+class Mentions {
+ public:
+  explicit Mentions(const Shard& shard) : shard_(shard) {}
+
+  // Nothing, with why in *error, where there is no such partition, or where the request named it
+  // before: the answers of one request are no more than the node has to say.
+  std::optional<TopicPartition> Take(const std::string& topic, int32_t partition,
+                                     ErrorCode* error) {
+    std::optional<TopicPartition> id = FindPartition(shard_, topic, partition);
+    if (!id.has_value()) {
+      *error = ErrorCode::kUnknownTopicOrPartition;
+    } else if (!seen_.insert(*id).second) {
+      *error = ErrorCode::kInvalidRequest;
+      id.reset();
+    }
+    return id;
+  }
+
+ private:
+  const Shard& shard_;
+  absl::flat_hash_set<TopicPartition> seen_;
+};
+
+// Whether a request names more partitions than it may; its connection is closed then.
+template <class Topics, class Partitions>
+bool NamesTooMany(const RequestRef& request, const Topics& topics, Partitions partitions) {
+  size_t count = 0;
+  for (const auto& topic : topics) count += (topic.*partitions).size();
+  if (count <= kPartsPerRequestMax) return false;
+  request->CloseConnection(absl::StrCat("expected at most ", kPartsPerRequestMax,
+                                        " partitions in a request, came ", count));
+  return true;
+}
+
 // Answers with `response`, whose topics have room for their partitions, once all of these are
 // there.
 template <class Part, class Response>
@@ -77,6 +132,10 @@ void HandleDeleteRecords(const RequestRef& request) {
   const absl::StatusOr<protocol::DeleteRecordsRequest> asked =
       request->Decode<protocol::DeleteRecordsRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  if (NamesTooMany(request, asked->topics,
+                   &protocol::DeleteRecordsRequest::DeleteRecordsTopic::partitions)) {
+    return;
+  }
   protocol::DeleteRecordsResponse response;
   for (const auto& topic : asked->topics) {
     auto& part = response.topics.emplace_back();
@@ -85,6 +144,12 @@ void HandleDeleteRecords(const RequestRef& request) {
   }
   auto gather = GatherInto<DeletedPartition>(request, std::move(response));
   Shard& shard = request->shard();
+  struct Question {
+    TopicPartition partition;
+    Offset offset;
+  };
+  CallEach<DeletedPartition, Question> calls(shard);
+  Mentions mentions(shard);
   size_t next = 0;
   for (const auto& topic : asked->topics) {
     for (const auto& partition : topic.partitions) {
@@ -92,32 +157,34 @@ void HandleDeleteRecords(const RequestRef& request) {
       DeletedPartition result;
       result.partition_index = partition.partition_index;
       result.low_watermark = -1;
-      const auto id = FindPartition(shard, topic.name, partition.partition_index);
+      ErrorCode error = ErrorCode::kInvalidTopicException;
+      const auto id = mentions.Take(topic.name, partition.partition_index, &error);
       if (!id.has_value() || metadata::IsInternalTopic(topic.name)) {
-        result.error_code = WireCode(id.has_value() ? ErrorCode::kInvalidTopicException
-                                                    : ErrorCode::kUnknownTopicOrPartition);
+        result.error_code = WireCode(error);
         gather->Set(part, result);
         continue;
       }
-      shard.Call<replication::DeleteAnswer>(
-          shard.OwnerOf(*id),
-          [id = *id, offset = Offset(partition.offset)](Shard& owner,
-                                                        Reply<replication::DeleteAnswer> reply) {
-            reply(owner.partitions().DeleteRecords(id, offset));
-          },
-          [gather, part, result](const replication::DeleteAnswer& answer) mutable {
-            result.error_code = WireCode(answer.error);
-            result.low_watermark = answer.low_watermark.value();
-            gather->Set(part, result);
-          });
+      calls.Add(part, shard.OwnerOf(*id), {*id, Offset(partition.offset)});
     }
   }
+  calls.Run(
+      [](Shard& owner, const Question& question, Reply<DeletedPartition> reply) {
+        const replication::DeleteAnswer answer =
+            owner.partitions().DeleteRecords(question.partition, question.offset);
+        reply({question.partition.partition.value(), answer.low_watermark.value(),
+               WireCode(answer.error)});
+      },
+      [gather](size_t part, const DeletedPartition& result) { gather->Set(part, result); });
 }
 
 void HandleOffsetForLeaderEpoch(const RequestRef& request) {
   const absl::StatusOr<protocol::OffsetForLeaderEpochRequest> asked =
       request->Decode<protocol::OffsetForLeaderEpochRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  if (NamesTooMany(request, asked->topics,
+                   &protocol::OffsetForLeaderEpochRequest::OffsetForLeaderTopic::partitions)) {
+    return;
+  }
   protocol::OffsetForLeaderEpochResponse response;
   for (const auto& topic : asked->topics) {
     auto& part = response.topics.emplace_back();
@@ -126,41 +193,55 @@ void HandleOffsetForLeaderEpoch(const RequestRef& request) {
   }
   auto gather = GatherInto<EpochEnd>(request, std::move(response));
   Shard& shard = request->shard();
+  struct Question {
+    TopicPartition partition;
+    LeaderEpoch current;
+    LeaderEpoch epoch;
+  };
+  CallEach<EpochEnd, Question> calls(shard);
+  Mentions mentions(shard);
   size_t next = 0;
   for (const auto& topic : asked->topics) {
     for (const auto& partition : topic.partitions) {
       const size_t part = next++;
       EpochEnd result;
       result.partition = partition.partition;
-      const auto id = FindPartition(shard, topic.topic, partition.partition);
+      ErrorCode error = ErrorCode::kNone;
+      const auto id = mentions.Take(topic.topic, partition.partition, &error);
       if (!id.has_value()) {
-        result.error_code = WireCode(ErrorCode::kUnknownTopicOrPartition);
+        result.error_code = WireCode(error);
         gather->Set(part, result);
         continue;
       }
-      shard.Call<replication::EpochEndAnswer>(
-          shard.OwnerOf(*id),
-          [id = *id, current = LeaderEpoch(partition.current_leader_epoch),
-           epoch = LeaderEpoch(partition.leader_epoch)](Shard& owner,
-                                                        Reply<replication::EpochEndAnswer> reply) {
-            reply(owner.partitions().FindEpochEnd(id, current, epoch));
-          },
-          [gather, part, result](const replication::EpochEndAnswer& answer) mutable {
-            result.error_code = WireCode(answer.error);
-            if (answer.error == ErrorCode::kNone) {
-              result.leader_epoch = answer.end.epoch.value();
-              result.end_offset = answer.end.end_offset.value();
-            }
-            gather->Set(part, result);
-          });
+      calls.Add(
+          part, shard.OwnerOf(*id),
+          {*id, LeaderEpoch(partition.current_leader_epoch), LeaderEpoch(partition.leader_epoch)});
     }
   }
+  calls.Run(
+      [](Shard& owner, const Question& question, Reply<EpochEnd> reply) {
+        const replication::EpochEndAnswer answer =
+            owner.partitions().FindEpochEnd(question.partition, question.current, question.epoch);
+        EpochEnd result;
+        result.partition = question.partition.partition.value();
+        result.error_code = WireCode(answer.error);
+        if (answer.error == ErrorCode::kNone) {
+          result.leader_epoch = answer.end.epoch.value();
+          result.end_offset = answer.end.end_offset.value();
+        }
+        reply(result);
+      },
+      [gather](size_t part, const EpochEnd& result) { gather->Set(part, result); });
 }
 
 void HandleDescribeProducers(const RequestRef& request) {
   const absl::StatusOr<protocol::DescribeProducersRequest> asked =
       request->Decode<protocol::DescribeProducersRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  if (NamesTooMany(request, asked->topics,
+                   &protocol::DescribeProducersRequest::TopicRequest::partition_indexes)) {
+    return;
+  }
   protocol::DescribeProducersResponse response;
   for (const auto& topic : asked->topics) {
     auto& part = response.topics.emplace_back();
@@ -169,43 +250,30 @@ void HandleDescribeProducers(const RequestRef& request) {
   }
   auto gather = GatherInto<Producers>(request, std::move(response));
   Shard& shard = request->shard();
+  CallEach<Producers, TopicPartition> calls(shard);
+  Mentions mentions(shard);
   size_t next = 0;
   for (const auto& topic : asked->topics) {
     for (const int32_t index : topic.partition_indexes) {
       const size_t part = next++;
       Producers result;
       result.partition_index = index;
-      const auto id = FindPartition(shard, topic.name, index);
+      ErrorCode error = ErrorCode::kNone;
+      const auto id = mentions.Take(topic.name, index, &error);
       if (!id.has_value()) {
-        FailProducers(metadata::ValidateTopicName(topic.name).ok()
-                          ? ErrorCode::kUnknownTopicOrPartition
-                          : ErrorCode::kInvalidTopicException,
-                      &result);
+        const bool valid = metadata::ValidateTopicName(topic.name).ok();
+        FailProducers(valid ? error : ErrorCode::kInvalidTopicException, &result);
         gather->Set(part, std::move(result));
         continue;
       }
-      shard.Call<ProducersAnswer>(
-          shard.OwnerOf(*id),
-          [id = *id](Shard& owner, Reply<ProducersAnswer> reply) {
-            reply(owner.partitions().Producers(id));
-          },
-          [gather, part, result = std::move(result)](const ProducersAnswer& answer) mutable {
-            if (answer.error != ErrorCode::kNone) FailProducers(answer.error, &result);
-            for (const auto& [producer, entry] : answer.producers) {
-              auto& state = result.active_producers.emplace_back();
-              state.producer_id = producer.value();
-              state.producer_epoch = entry.epoch.value();
-              if (const log::ProducerBatch* last = entry.last_batch(); last != nullptr) {
-                state.last_sequence = last->last_sequence;
-              }
-              state.last_timestamp = entry.last_timestamp;
-              state.coordinator_epoch = entry.coordinator_epoch;
-              state.current_txn_start_offset = entry.transaction_first_offset.value();
-            }
-            gather->Set(part, std::move(result));
-          });
+      calls.Add(part, shard.OwnerOf(*id), *id);
     }
   }
+  calls.Run(
+      [](Shard& owner, const TopicPartition& id, Reply<Producers> reply) {
+        reply(Describe(id.partition, owner.partitions().Producers(id)));
+      },
+      [gather](size_t part, Producers result) { gather->Set(part, std::move(result)); });
 }
 
 // --- DescribeLogDirs -----------------------------------------------------------------------------

@@ -15,12 +15,14 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "coordination/metadata/topic_name.h"
 #include "protocol/api/init_producer_id.h"
 #include "protocol/compression.h"
 #include "protocol/error_code.h"
 #include "protocol/record_batch.h"
 #include "protocol/record_batch_recompressor.h"
 #include "protocol/record_batch_validator.h"
+#include "server/call_each.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
 #include "server/partition_table.h"
@@ -44,6 +46,8 @@ using protocol::ProduceResponse;
 // Versions 0 to 2 are advertised and decoded only to be refused (router.cc, KIP-896).
 constexpr int16_t kFirstServedVersion = 3;
 constexpr int16_t kFirstProduceByTopicId = 13;
+// The client id with which Kafka lets administrators write internal topics.
+constexpr absl::string_view kWriterOfInternals = "__admin_client";
 
 using PartitionResponse = ProduceResponse::PartitionProduceResponse;
 
@@ -88,6 +92,11 @@ struct CheckedBatch {
   std::shared_ptr<const void> owner;
 };
 
+struct Appending {
+  TopicPartition partition;
+  AppendCall call;
+};
+
 PartitionResponse Refuse(int32_t partition, protocol::ValidationResult result) {
   PartitionResponse refused = Refuse(partition, result.error, std::move(result.message));
   for (protocol::RecordError& record : result.record_errors) {
@@ -125,10 +134,12 @@ std::optional<PartitionResponse> Recompress(Shard& shard, const TopicSettings& s
 
 // What a produce of `data` to `topic` is refused with before it reaches the partition, if at all;
 // else *batch is what is appended.
-std::optional<PartitionResponse> Check(Shard& shard, const ProduceRequest& request,
-                                       const TopicInfo* topic, int16_t version,
+std::optional<PartitionResponse> Check(const Request& from, const ProduceRequest& request,
+                                       const TopicInfo* topic,
                                        const ProduceRequest::PartitionProduceData& data,
                                        CheckedBatch* batch) {
+  Shard& shard = from.shard();
+  const int16_t version = from.version();
   if (version < kFirstServedVersion) return Refuse(data.index, ErrorCode::kUnsupportedVersion, "");
   if (request.acks < -1 || request.acks > 1) {
     return Refuse(data.index, ErrorCode::kInvalidRequiredAcks,
@@ -142,6 +153,11 @@ std::optional<PartitionResponse> Check(Shard& shard, const ProduceRequest& reque
   }
   if (topic->Partition(PartitionIndex(data.index)) == nullptr) {
     return Refuse(data.index, ErrorCode::kUnknownTopicOrPartition, "");
+  }
+  if (metadata::IsInternalTopic(topic->name()) && from.header().client_id != kWriterOfInternals) {
+    return Refuse(
+        data.index, ErrorCode::kInvalidTopicException,
+        absl::StrCat("topic ", topic->name(), " is internal, clients cannot append to it"));
   }
   protocol::ValidationResult result = shard.validator().Validate(
       data.records.bytes, RulesOf(topic->settings, shard.node().config, version), shard.now_ms());
@@ -194,12 +210,18 @@ void HandleProduce(const RequestRef& request) {
     answer.partition_responses.resize(topic.partition_data.size());
     parts += topic.partition_data.size();
   }
+  if (parts > kPartsPerRequestMax) {
+    return request->CloseConnection(absl::StrCat("expected at most ", kPartsPerRequestMax,
+                                                 " partitions in a request, came ", parts));
+  }
   auto gather = Gather<PartitionResponse>::Create(
       parts, [request, acks = decoded->acks,
               response = std::move(response)](std::vector<PartitionResponse> results) mutable {
         Finish(request, acks, std::move(response), std::move(results));
       });
 
+  CallEach<replication::AppendDone, Appending> calls(shard);
+  std::vector<int32_t> numbers(parts);
   size_t part = 0;
   for (const ProduceRequest::TopicProduceData& topic_data : decoded->topic_data) {
     const TopicInfo* topic = request->version() >= kFirstProduceByTopicId
@@ -207,26 +229,25 @@ void HandleProduce(const RequestRef& request) {
                                  : shard.topics().Find(topic_data.name);
     for (const ProduceRequest::PartitionProduceData& data : topic_data.partition_data) {
       const size_t index = part++;
+      numbers[index] = data.index;
       CheckedBatch batch{{}, request};
-      std::optional<PartitionResponse> refused =
-          Check(shard, *decoded, topic, request->version(), data, &batch);
+      std::optional<PartitionResponse> refused = Check(*request, *decoded, topic, data, &batch);
       if (refused.has_value()) {
         gather->Set(index, std::move(*refused));
         continue;
       }
       const TopicPartition partition{topic->id(), PartitionIndex(data.index)};
       AppendCall call{batch.bytes, decoded->acks, decoded->timeout_ms, std::move(batch.owner)};
-      shard.Call<replication::AppendDone>(
-          shard.OwnerOf(partition),
-          [partition, call = std::move(call)](Shard& owner,
-                                              Reply<replication::AppendDone> reply) mutable {
-            owner.partitions().Append(partition, std::move(call), std::move(reply));
-          },
-          [gather, index, number = data.index](const replication::AppendDone& done) {
-            gather->Set(index, Answer(number, done));
-          });
+      calls.Add(index, shard.OwnerOf(partition), {partition, std::move(call)});
     }
   }
+  calls.Run(
+      [](Shard& owner, Appending append, Reply<replication::AppendDone> reply) {
+        owner.partitions().Append(append.partition, std::move(append.call), std::move(reply));
+      },
+      [gather, numbers = std::move(numbers)](size_t index, const replication::AppendDone& done) {
+        gather->Set(index, Answer(numbers[index], done));
+      });
 }
 
 // --- InitProducerId ------------------------------------------------------------------------------

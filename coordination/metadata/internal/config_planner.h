@@ -167,6 +167,11 @@ class ConfigPlanner {
         return {protocol::ErrorCode::kInvalidConfig, std::string(status.message())};
       }
     }
+    if (config_.validate_topic_configs) {
+      if (absl::Status status = config_.validate_topic_configs(after); !status.ok()) {
+        return {protocol::ErrorCode::kInvalidConfig, std::string(status.message())};
+      }
+    }
     if (image_.FindTopic(name) == nullptr) {
       return {protocol::ErrorCode::kUnknownTopicOrPartition,
               absl::StrCat("There is no topic '", name, "'")};

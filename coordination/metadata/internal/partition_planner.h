@@ -77,10 +77,14 @@ class PartitionCreator {
                            " partitions already; expected a greater count, came ", asked.count)};
     }
     const int32_t added = asked.count - before;
-    if (asked.count > kPartitionsPerTopicMax || added_ + added > kPartitionsPerTopicMax) {
+    if (asked.count > kPartitionsPerTopicMax) {
       return {protocol::ErrorCode::kInvalidPartitions,
-              absl::StrCat("A topic has, and a request adds, at most ", kPartitionsPerTopicMax,
-                           " partitions")};
+              absl::StrCat("A topic has at most ", kPartitionsPerTopicMax, " partitions")};
+    }
+    if (added_ + added > kPartitionsPerRequestMax) {
+      return {protocol::ErrorCode::kPolicyViolation,
+              absl::StrCat("One request may add at most ", kPartitionsPerRequestMax,
+                           " partitions in all")};
     }
     added_ += added;
     Placement placement;

@@ -48,6 +48,7 @@ class TopicCreator {
     check_configs_ = check_configs;
     std::map<absl::string_view, int> times;
     for (const Request::CreatableTopic& topic : request.topics) ++times[topic.name];
+    const PlanError too_many = CheckPartitions(request);
     Response response;
     for (const Request::CreatableTopic& topic : request.topics) {
       int& count = times[topic.name];
@@ -55,7 +56,9 @@ class TopicCreator {
       Response::CreatableTopicResult result;
       result.name = topic.name;
       PlanError error;
-      if (count > 1) {
+      if (!too_many.ok()) {
+        error = too_many;
+      } else if (count > 1) {
         error = {protocol::ErrorCode::kInvalidRequest, "Topic appears twice in the request"};
       } else {
         std::vector<MetadataRecord> own;
@@ -81,22 +84,31 @@ class TopicCreator {
     if (PlanError error = CheckConfigs(topic, &configs); !error.ok()) return error;
     Placement placement;
     if (PlanError error = Place(topic, &placement); !error.ok()) return error;
-    const auto partitions = static_cast<int64_t>(placement.replicas.size());
-    if (partitions_ + partitions > kPartitionsPerTopicMax) {
-      return {protocol::ErrorCode::kPolicyViolation,
-              absl::StrCat("One request may create at most ", kPartitionsPerTopicMax,
-                           " partitions in all")};
-    }
-    partitions_ += partitions;
     collision_keys_.insert(CollisionKey(topic.name));
 
     const Uuid id = validate_only ? Uuid() : NewTopicId();
     result->topic_id = id;
-    result->num_partitions = static_cast<int32_t>(partitions);
+    result->num_partitions = static_cast<int32_t>(placement.replicas.size());
     result->replication_factor = static_cast<int16_t>(placement.replicas[0].size());
     if (config_.describe_topic_configs) result->configs = config_.describe_topic_configs(configs);
     if (!validate_only) AddRecords(topic.name, id, configs, placement, records);
     return {};
+  }
+
+  PlanError CheckPartitions(const Request& request) const {
+    int64_t partitions = 0;
+    for (const Request::CreatableTopic& topic : request.topics) {
+      if (!topic.assignments.empty()) {
+        partitions += static_cast<int64_t>(topic.assignments.size());
+      } else {
+        partitions +=
+            topic.num_partitions == -1 ? config_.num_partitions : std::max(topic.num_partitions, 0);
+      }
+    }
+    if (partitions <= kPartitionsPerRequestMax) return {};
+    return {protocol::ErrorCode::kPolicyViolation,
+            absl::StrCat("One request may create at most ", kPartitionsPerRequestMax,
+                         " partitions in all, came ", partitions)};
   }
 
   PlanError CheckName(const std::string& name) const {
@@ -135,6 +147,12 @@ class TopicCreator {
         }
       }
       (*configs)[config.name] = *config.value;
+    }
+    if (check_configs_ && config_.validate_topic_configs) {
+      absl::Status status = config_.validate_topic_configs(*configs);
+      if (!status.ok()) {
+        return {protocol::ErrorCode::kInvalidConfig, std::string(status.message())};
+      }
     }
     return {};
   }
@@ -205,7 +223,6 @@ class TopicCreator {
   const ControllerConfig& config_;
   bool check_configs_ = true;
   Random& random_;
-  int64_t partitions_ = 0;  // of this request so far
   std::set<std::string> collision_keys_;
 };
 
