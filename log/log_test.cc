@@ -103,6 +103,22 @@ TEST_F(LogTest, SlicesEndAtBatchesBelowTheBounds) {
   }
 }
 
+TEST_F(LogTest, WhereAReadEndedIsForgottenWithWhatIsTruncated) {
+  Open();
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Append({}).status.ok());
+  const auto size = static_cast<int64_t>(MakeBatch({}).size());
+  ASSERT_EQ(Read(0, 3 * size).next_offset, Offset(3));
+  EXPECT_EQ(Read(3, size).position, 3 * size);
+  ASSERT_EQ(Read(0, 3 * size).next_offset, Offset(3));
+  ASSERT_TRUE(log_->TruncateTo(Offset(1)).ok());
+  const TestBatch longer{.records = 2, .value_bytes = 100};
+  ASSERT_TRUE(Append(longer).status.ok());
+  ASSERT_TRUE(Append(longer).status.ok());
+  const LogSlice slice = Read(3);
+  EXPECT_EQ(slice.first_offset, Offset(3));
+  EXPECT_EQ(slice.position, size + static_cast<int64_t>(MakeBatch(longer).size()));
+}
+
 TEST_F(LogTest, SeveralBatchesInOneCallAcrossSegments) {
   config_.segment_bytes = 1000;
   Open();

@@ -145,6 +145,7 @@ class Segment {
   // The first batch that holds `target` or what is behind it; nothing when all are before.
   absl::StatusOr<std::optional<BatchSpot>> Locate(Offset target) {
     if (target >= next_offset_) return std::optional<BatchSpot>();
+    if (last_cut_.has_value() && last_cut_->base_offset == target) return last_cut_;
     WEIR_RETURN_IF_ERROR(LoadIndexes());
     return Walk(indexes_->offsets.Lookup(target).position,
                 [&](const BatchSpot& batch) { return batch.last_offset() >= target; });
@@ -161,6 +162,7 @@ class Segment {
                             return spot.position + spot.size_bytes > limit;
                           }));
     if (!batch.has_value()) return SegmentCut{size_bytes(), next_offset_};
+    last_cut_ = batch;
     return SegmentCut{batch->position, batch->base_offset};
   }
 
@@ -208,18 +210,8 @@ class Segment {
   absl::Status LoadTransactions() {
     indexes_used_ = true;
     if (transactions_.has_value()) return absl::OkStatus();
-    const auto bytes = ReadWholeFile(*fs_, Path(kTransactionIndexSuffix));
-    if (absl::IsNotFound(bytes.status())) {
-      transactions_.emplace();
-      return absl::OkStatus();
-    }
-    WEIR_RETURN_IF_ERROR(bytes.status());
-    auto index = TransactionIndex::Decode(base_, *bytes);
-    if (!index.ok()) {
-      return absl::DataLossError(
-          absl::StrCat(Path(kTransactionIndexSuffix), ": ", index.status().message()));
-    }
-    transactions_ = *std::move(index);
+    WEIR_ASSIGN_OR_RETURN(transactions_,
+                          TransactionIndex::Load(*fs_, Path(kTransactionIndexSuffix), base_));
     return absl::OkStatus();
   }
   // As they were found otherwise.
@@ -236,6 +228,7 @@ class Segment {
     WEIR_CHECK(transactions_.has_value());
     WEIR_ASSIGN_OR_RETURN(const std::optional<BatchSpot> batch, Locate(offset));
     sealed_ = false;
+    last_cut_.reset();
     if (batch.has_value()) {
       WEIR_RETURN_IF_ERROR(file_->Truncate(batch->position));
       indexes_->offsets.TruncateTo(batch->base_offset);
@@ -487,6 +480,7 @@ class Segment {
   Offset next_offset_;
   std::optional<Indexes> indexes_;
   std::optional<TransactionIndex> transactions_;
+  std::optional<BatchSpot> last_cut_;  // where a read ended, the next one of a consumer begins
   TimestampOffset max_;
   TimestampMs rolling_timestamp_ = kNoTimestamp;  // the first batch's latest timestamp
   int64_t bytes_since_index_ = 0;

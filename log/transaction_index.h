@@ -23,6 +23,9 @@
 #include "base/check.h"
 #include "base/endian.h"
 #include "base/ids.h"
+#include "base/status_macros.h"
+#include "log/checkpoint_file.h"
+#include "log/file.h"
 
 namespace weir::log {
 
@@ -82,6 +85,18 @@ class TransactionIndex {
       to += kEntryBytes;
     }
     return bytes;
+  }
+
+  // What is in the file `path` of the segment that starts at `base`: nothing without the file.
+  // kDataLoss when that is no index, or another error when it cannot be read; names the file.
+  static absl::StatusOr<TransactionIndex> Load(FileSystem& fs, const std::string& path,
+                                               Offset base) {
+    const auto bytes = ReadWholeFile(fs, path);
+    if (absl::IsNotFound(bytes.status())) return TransactionIndex();
+    WEIR_RETURN_IF_ERROR(bytes.status());
+    auto index = Decode(base, *bytes);
+    if (index.ok()) return index;
+    return absl::DataLossError(absl::StrCat(path, ": ", index.status().message()));
   }
 
   // Of the segment that starts at `base`.

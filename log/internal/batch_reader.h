@@ -71,7 +71,8 @@ inline absl::Status CheckPlace(const protocol::RecordBatchHeader& header, int64_
   return absl::OkStatus();
 }
 
-// Reads headers near to each other with few system calls.
+// Reads headers near to each other with few system calls; of the first, which is often the only
+// one, no more than itself.
 class HeaderReader {
  public:
   // Batches end at `end`, a position in `file`, which outlives the reader.
@@ -81,7 +82,9 @@ class HeaderReader {
   absl::StatusOr<std::optional<protocol::RecordBatchHeader>> At(int64_t position) {
     if (position == end_) return std::optional<protocol::RecordBatchHeader>();
     if (position < from_ || position + protocol::kRecordBatchHeaderBytes > from_ + size_) {
-      const int64_t want = std::min<int64_t>(sizeof(buffer_), end_ - position);
+      const int64_t near =
+          size_ == 0 ? protocol::kRecordBatchHeaderBytes : int64_t{sizeof(buffer_)};
+      const int64_t want = std::min(near, end_ - position);
       WEIR_ASSIGN_OR_RETURN(const size_t got,
                             file_.ReadAt(position, absl::MakeSpan(buffer_, want)));
       from_ = position;
@@ -99,11 +102,13 @@ class HeaderReader {
   }
 
  private:
+  static constexpr int64_t kAheadBytes = 4096;
+
   const File& file_;
   const int64_t end_;
   int64_t from_ = 0;
   int64_t size_ = 0;
-  char buffer_[4096];
+  char buffer_[kAheadBytes];
 };
 
 struct ScanEnd {
