@@ -190,7 +190,7 @@ absl::Status ControllerDriver::TakeLead() {
       log::WriteFileAtomically(files_, log_directory_, metadata::kQuorumStateFile,
                                metadata::FormatQuorumState({self, epoch, self, {self}})));
 
-  metadata::LeaderChangeMessage change;
+  protocol::LeaderChangeMessage change;
   change.leader_id = self.value();
   change.voters.push_back({self.value(), {}});
   change.granting_voters.push_back({self.value(), {}});

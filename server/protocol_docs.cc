@@ -10,7 +10,6 @@
 #include "absl/strings/string_view.h"
 #include "coordination/group/consumer_group_records.h"
 #include "coordination/group/records.h"
-#include "coordination/metadata/control_records.h"
 #include "coordination/metadata/records.h"
 #include "coordination/transaction/records.h"
 #include "protocol/api/add_offsets_to_txn.h"
@@ -74,6 +73,7 @@
 #include "protocol/api_key.h"
 #include "protocol/api_list.h"
 #include "protocol/consumer_protocol.h"
+#include "protocol/control_records.h"
 #include "protocol/describe.h"
 #include "server/router.h"
 
@@ -270,11 +270,11 @@ std::string RecordTables() {
       &out);
   AppendRecords("Control records, by the type in their key",
                 {
-                    RecordRow<metadata::LeaderChangeMessage>("LeaderChangeMessage"),
-                    RecordRow<metadata::SnapshotHeaderRecord>("SnapshotHeaderRecord"),
-                    RecordRow<metadata::SnapshotFooterRecord>("SnapshotFooterRecord"),
-                    RecordRow<metadata::KRaftVersionRecord>("KRaftVersionRecord"),
-                    RecordRow<metadata::VotersRecord>("VotersRecord"),
+                    RecordRow<protocol::LeaderChangeMessage>("LeaderChangeMessage"),
+                    RecordRow<protocol::SnapshotHeaderRecord>("SnapshotHeaderRecord"),
+                    RecordRow<protocol::SnapshotFooterRecord>("SnapshotFooterRecord"),
+                    RecordRow<protocol::KRaftVersionRecord>("KRaftVersionRecord"),
+                    RecordRow<protocol::VotersRecord>("VotersRecord"),
                 },
                 &out);
   absl::StrAppend(&out, "\nABORT (0) and COMMIT (1) have an EndTxnMarker, version ",

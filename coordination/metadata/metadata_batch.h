@@ -21,9 +21,9 @@
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
-#include "coordination/metadata/control_records.h"
 #include "coordination/metadata/record_codec.h"
 #include "coordination/metadata/records.h"
+#include "protocol/control_records.h"
 #include "protocol/message.h"
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
@@ -51,9 +51,9 @@ inline absl::StatusOr<std::string> EncodeMetadataBatch(absl::Span<const Metadata
 }
 
 // The control batch at the beginning of a leader's epoch.
-inline absl::StatusOr<std::string> EncodeLeaderChangeBatch(const LeaderChangeMessage& message,
-                                                           Offset base_offset, LeaderEpoch epoch,
-                                                           TimestampMs now_ms) {
+inline absl::StatusOr<std::string> EncodeLeaderChangeBatch(
+    const protocol::LeaderChangeMessage& message, Offset base_offset, LeaderEpoch epoch,
+    TimestampMs now_ms) {
   protocol::RecordBatchBuilder builder(
       {.base_offset = base_offset, .leader_epoch = epoch, .is_control = true});
   std::string value;
@@ -123,7 +123,7 @@ inline absl::StatusOr<std::string> EncodeSnapshot(absl::Span<const MetadataRecor
   std::string value;
   protocol::RecordBatchOptions options{.leader_epoch = epoch, .is_control = true};
   protocol::RecordBatchBuilder header(options);
-  SnapshotHeaderRecord header_record;
+  protocol::SnapshotHeaderRecord header_record;
   header_record.last_contained_log_timestamp = last_timestamp;
   protocol::Encode(header_record, 0, &value);
   WEIR_RETURN_IF_ERROR(header.AppendControl(now_ms, protocol::ControlType::kSnapshotHeader, value));
@@ -138,7 +138,7 @@ inline absl::StatusOr<std::string> EncodeSnapshot(absl::Span<const MetadataRecor
   options.base_offset = next;
   protocol::RecordBatchBuilder footer(options);
   value.clear();
-  protocol::Encode(SnapshotFooterRecord(), 0, &value);
+  protocol::Encode(protocol::SnapshotFooterRecord(), 0, &value);
   WEIR_RETURN_IF_ERROR(footer.AppendControl(now_ms, protocol::ControlType::kSnapshotFooter, value));
   file += footer.Build();
   return file;

@@ -16,12 +16,12 @@
 #include "base/random.h"
 #include "base/uuid.h"
 #include "coordination/metadata/apply.h"
-#include "coordination/metadata/control_records.h"
 #include "coordination/metadata/controller.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/records.h"
 #include "gtest/gtest.h"
+#include "protocol/control_records.h"
 #include "protocol/record_batch.h"
 
 namespace weir::metadata {
@@ -46,8 +46,8 @@ constexpr char kKafkasBootstrap[] =
     "000000000001a1fc1d554a000001a1fc1d554affffffffffffffffffffffffffff000000011a0000"
     "0008000000040600000000";
 
-LeaderChangeMessage LeaderChange() {
-  LeaderChangeMessage message;
+protocol::LeaderChangeMessage LeaderChange() {
+  protocol::LeaderChangeMessage message;
   message.leader_id = 1;
   message.voters = message.granting_voters = {{1, {}}};
   return message;

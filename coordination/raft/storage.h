@@ -7,8 +7,9 @@
 //   the log         entries from log_start to log_end without a gap;
 //   the snapshot    of those that were finished, at least the latest.
 // A write may be lost until a sync that was started behind it has completed; of several that were
-// not synced, those of the vote, the log and the snapshot are each lost from some one on. So after
-// a crash the log may reach less far than the snapshot, or be at odds with it; the core mends that.
+// not synced, those of the vote, the log and the snapshot are each lost from some one on, but that
+// a trim may come before writes of the log before it. So after a crash the log may reach less far
+// than the snapshot, or be at odds with it; the core mends that.
 // Format: the implementation's. coordination/raft/memory_storage.h is one in memory, with faults.
 // Threading: one thread. Errors: after any but kNotFound the replica fails for good; no retries.
 #ifndef WEIR_COORDINATION_RAFT_STORAGE_H_

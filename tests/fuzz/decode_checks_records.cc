@@ -4,10 +4,10 @@
 
 #include "coordination/group/consumer_group_records.h"
 #include "coordination/group/records.h"
-#include "coordination/metadata/control_records.h"
 #include "coordination/metadata/records.h"
 #include "coordination/transaction/records.h"
 #include "protocol/consumer_protocol.h"
+#include "protocol/control_records.h"
 #include "tests/fuzz/decode_checks.h"
 
 namespace weir::fuzz {
@@ -47,11 +47,11 @@ void AppendRecordChecks(std::vector<DecodeCheck>* checks) {
       {"TransactionLogKey", CheckMessage<transaction::TransactionLogKey>},
       {"TransactionLogValue", CheckMessage<transaction::TransactionLogValue>},
       {"EndTxnMarker", CheckMessage<transaction::EndTxnMarker>},
-      {"LeaderChangeMessage", CheckMessage<metadata::LeaderChangeMessage>},
-      {"SnapshotHeaderRecord", CheckMessage<metadata::SnapshotHeaderRecord>},
-      {"SnapshotFooterRecord", CheckMessage<metadata::SnapshotFooterRecord>},
-      {"KRaftVersionRecord", CheckMessage<metadata::KRaftVersionRecord>},
-      {"VotersRecord", CheckMessage<metadata::VotersRecord>},
+      {"LeaderChangeMessage", CheckMessage<protocol::LeaderChangeMessage>},
+      {"SnapshotHeaderRecord", CheckMessage<protocol::SnapshotHeaderRecord>},
+      {"SnapshotFooterRecord", CheckMessage<protocol::SnapshotFooterRecord>},
+      {"KRaftVersionRecord", CheckMessage<protocol::KRaftVersionRecord>},
+      {"VotersRecord", CheckMessage<protocol::VotersRecord>},
       {"RegisterBrokerRecord", CheckMessage<metadata::RegisterBrokerRecord>},
       {"UnregisterBrokerRecord", CheckMessage<metadata::UnregisterBrokerRecord>},
       {"FenceBrokerRecord", CheckMessage<metadata::FenceBrokerRecord>},

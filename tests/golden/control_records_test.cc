@@ -1,4 +1,4 @@
-#include "coordination/metadata/control_records.h"
+#include "protocol/control_records.h"
 
 #include "coordination/transaction/records.h"
 #include "gtest/gtest.h"
@@ -17,18 +17,18 @@ TEST(GoldenRecords, EndTxnMarker) {
   ExpectRecordAsKafka<transaction::EndTxnMarker>("EndTxnMarker");
 }
 TEST(GoldenRecords, LeaderChangeMessage) {
-  ExpectRecordAsKafka<metadata::LeaderChangeMessage>("LeaderChangeMessage");
+  ExpectRecordAsKafka<protocol::LeaderChangeMessage>("LeaderChangeMessage");
 }
 TEST(GoldenRecords, SnapshotHeaderRecord) {
-  ExpectRecordAsKafka<metadata::SnapshotHeaderRecord>("SnapshotHeaderRecord");
+  ExpectRecordAsKafka<protocol::SnapshotHeaderRecord>("SnapshotHeaderRecord");
 }
 TEST(GoldenRecords, SnapshotFooterRecord) {
-  ExpectRecordAsKafka<metadata::SnapshotFooterRecord>("SnapshotFooterRecord");
+  ExpectRecordAsKafka<protocol::SnapshotFooterRecord>("SnapshotFooterRecord");
 }
 TEST(GoldenRecords, KRaftVersionRecord) {
-  ExpectRecordAsKafka<metadata::KRaftVersionRecord>("KRaftVersionRecord");
+  ExpectRecordAsKafka<protocol::KRaftVersionRecord>("KRaftVersionRecord");
 }
-TEST(GoldenRecords, VotersRecord) { ExpectRecordAsKafka<metadata::VotersRecord>("VotersRecord"); }
+TEST(GoldenRecords, VotersRecord) { ExpectRecordAsKafka<protocol::VotersRecord>("VotersRecord"); }
 
 }  // namespace
 }  // namespace weir::golden

@@ -12,11 +12,11 @@
 
 #include "coordination/group/consumer_group_records.h"
 #include "coordination/group/records.h"
-#include "coordination/metadata/control_records.h"
 #include "coordination/metadata/records.h"
 #include "coordination/transaction/records.h"
 #include "gtest/gtest.h"
 #include "protocol/api_key.h"
+#include "protocol/control_records.h"
 #include "protocol/error_code.h"
 #include "protocol/record.h"
 
@@ -78,11 +78,11 @@ TEST(Names, ControlRecords) {
   const std::map<int, std::string> names = Names("control");
   EXPECT_EQ(names.at(static_cast<int>(protocol::ControlType::kAbort)), "ABORT");
   EXPECT_EQ(names.at(static_cast<int>(protocol::ControlType::kCommit)), "COMMIT");
-  EXPECT_EQ(names.at(metadata::LeaderChangeMessage::kRecord.type), "LEADER_CHANGE");
-  EXPECT_EQ(names.at(metadata::SnapshotHeaderRecord::kRecord.type), "SNAPSHOT_HEADER");
-  EXPECT_EQ(names.at(metadata::SnapshotFooterRecord::kRecord.type), "SNAPSHOT_FOOTER");
-  EXPECT_EQ(names.at(metadata::KRaftVersionRecord::kRecord.type), "KRAFT_VERSION");
-  EXPECT_EQ(names.at(metadata::VotersRecord::kRecord.type), "KRAFT_VOTERS");
+  EXPECT_EQ(names.at(protocol::LeaderChangeMessage::kRecord.type), "LEADER_CHANGE");
+  EXPECT_EQ(names.at(protocol::SnapshotHeaderRecord::kRecord.type), "SNAPSHOT_HEADER");
+  EXPECT_EQ(names.at(protocol::SnapshotFooterRecord::kRecord.type), "SNAPSHOT_FOOTER");
+  EXPECT_EQ(names.at(protocol::KRaftVersionRecord::kRecord.type), "KRAFT_VERSION");
+  EXPECT_EQ(names.at(protocol::VotersRecord::kRecord.type), "KRAFT_VOTERS");
   EXPECT_EQ(names.size(), 8u);  // and UNKNOWN
 }
 
