@@ -225,7 +225,13 @@ absl::Status ControllerDriver::Register() {
   const auto token = Expect([&registered](metadata::ControllerResponse response) {
     registered = std::get<metadata::BrokerRegistered>(std::move(response));
   });
-  WEIR_RETURN_IF_ERROR(StepAndFlush(metadata::RegisterBroker{token, std::move(registration)}));
+  metadata::RegisterBroker event{token, std::move(registration)};
+  // This process took the lock of the folder from the one before, and recovers what that had.
+  event.predecessor_is_gone = true;
+  if (const metadata::BrokerImage* before = image_->FindBroker(node_.config.node_id)) {
+    event.previous_broker_epoch = before->epoch;
+  }
+  WEIR_RETURN_IF_ERROR(StepAndFlush(std::move(event)));
   if (registered.error != protocol::ErrorCode::kNone) {
     return absl::FailedPreconditionError(
         absl::StrCat("the controller refused this broker: ", protocol::ErrorName(registered.error),
@@ -321,7 +327,7 @@ metadata::RequestToken ControllerDriver::Expect(Answer answer) {
 
 void ControllerDriver::Step(metadata::ControllerEvent event) {
   metadata::ControllerEffects effects;
-  controller_->Step(std::move(event), &effects);
+  controller_->Step(clock_.Monotonic(), std::move(event), &effects);
   for (metadata::AppendRecords& append : effects.appends) {
     absl::StatusOr<std::string> batch = metadata::EncodeMetadataBatch(
         append.records, append.base_offset, append.epoch, clock_.WallMs());
@@ -347,7 +353,7 @@ void ControllerDriver::OnAppendFailed(const metadata::AppendRecords& append,
   const auto error =
       is_encoded ? protocol::ErrorCode::kKafkaStorageError : protocol::ErrorCode::kPolicyViolation;
   node_.logger->Error("the metadata log: ", status.message());
-  controller_->Step(metadata::AppendFailed{append.token, error}, effects);
+  controller_->Step(clock_.Monotonic(), metadata::AppendFailed{append.token, error}, effects);
   const bool is_full = absl::IsResourceExhausted(status) && log_->failed().ok();
   if (is_encoded && !is_full) OnFailure(status);
 }

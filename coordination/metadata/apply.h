@@ -25,6 +25,7 @@
 #include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/internal/partition_apply.h"
+#include "coordination/metadata/internal/partition_indexes.h"
 #include "coordination/metadata/records.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/message.h"
@@ -68,6 +69,7 @@ class StateApplier {
     if (names->empty()) state_.names_by_collision_key.Erase(key);
     state_.configs.Erase(ConfigResource{ConfigResourceType::kTopic, name});
     state_.topic_ids.Erase(name);
+    ForgetPartitions(*topic, &state_);
     state_.topics.Erase(r.topic_id);
     return absl::OkStatus();
   }
@@ -82,7 +84,10 @@ class StateApplier {
       return Contradiction("partition ", topic->name, "-", r.partition_id, " goes back from epoch ",
                            before->partition_epoch, " to ", partition.partition_epoch);
     }
+    const IndexedPartition was = before == nullptr ? IndexedPartition() : IndexedPartition(*before);
+    const IndexedPartition is(partition);
     topic->partitions.Set(index, std::move(partition));
+    UpdateIndexes({r.topic_id, index}, was, is, &state_);
     return absl::OkStatus();
   }
 
@@ -93,7 +98,11 @@ class StateApplier {
     if (partition == nullptr) {
       return Contradiction("topic ", topic->name, " has no partition ", r.partition_id);
     }
-    return ApplyPartitionChange(r, partition);
+    const IndexedPartition was(*partition);
+    WEIR_RETURN_IF_ERROR(ApplyPartitionChange(r, partition));
+    const IndexedPartition is(*partition);
+    UpdateIndexes({r.topic_id, PartitionIndex(r.partition_id)}, was, is, &state_);
+    return absl::OkStatus();
   }
 
   absl::Status operator()(const ClearElrRecord& r) {

@@ -9,35 +9,42 @@
 // While it does not lead, requests are answered NOT_CONTROLLER. When an append fails, what waits
 // for it is answered so, and the controller goes on from the image before it.
 // On an empty log it first appends the bootstrap records, in a metadata transaction (KIP-868).
+//
+// Brokers register, send heartbeats and are fenced when those stay out; their leaderships go to
+// replicas in sync, or wait (KIP-631, KIP-841, KIP-966; internal/elections.h).
 // Threading: single-threaded.
 // Limits: kPartitionsPerRequestMax partitions created by one request.
 #ifndef WEIR_COORDINATION_METADATA_CONTROLLER_H_
 #define WEIR_COORDINATION_METADATA_CONTROLLER_H_
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <limits>
-#include <set>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "base/check.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/uuid.h"
-#include "coordination/metadata/apply.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
+#include "coordination/metadata/internal/broker_sessions.h"
 #include "coordination/metadata/internal/config_planner.h"
+#include "coordination/metadata/internal/election_configs.h"
+#include "coordination/metadata/internal/elections.h"
 #include "coordination/metadata/internal/feature_planner.h"
+#include "coordination/metadata/internal/isr_changes.h"
 #include "coordination/metadata/internal/partition_planner.h"
+#include "coordination/metadata/internal/pending_log.h"
 #include "coordination/metadata/internal/placement.h"
 #include "coordination/metadata/internal/refusal.h"
+#include "coordination/metadata/internal/registrations.h"
 #include "coordination/metadata/internal/topic_planner.h"
 #include "coordination/metadata/records.h"
 #include "protocol/error_code.h"
@@ -48,85 +55,84 @@ class Controller {
  public:
   // `random` makes topic ids and must outlive the controller.
   Controller(ControllerConfig config, Random& random)
-      : config_(std::move(config)), random_(random) {}
+      : config_(std::move(config)), random_(random), sessions_(config_.broker_session_timeout_ms) {}
 
-  // Appends to *effects what is to be done, in order.
-  void Step(ControllerEvent event, ControllerEffects* effects) {
+  // Appends to *effects what is to be done, in order. `now` never goes back.
+  void Step(MonotonicNs now, ControllerEvent event, ControllerEffects* effects) {
+    now_ = now;
     effects_ = effects;
     std::visit([this](auto& e) { Handle(e); }, event);
+    ScheduleElections();
     effects_ = nullptr;
   }
 
+  // When a Tick is due: a broker's session ends, or leaders can be improved. Nothing while this
+  // node does not lead.
+  std::optional<MonotonicNs> NextDeadline() const {
+    if (!active_) return std::nullopt;
+    const std::optional<MonotonicNs> session = sessions_.NextDeadline(image());
+    if (!session.has_value()) return elections_at_;
+    return elections_at_.has_value() ? std::min(*session, *elections_at_) : *session;
+  }
+
   bool is_active() const { return active_; }
-  LeaderEpoch epoch() const { return epoch_; }
+  LeaderEpoch epoch() const { return log_.epoch(); }
   // The image with everything appended, committed or not; null before the first leadership.
-  const MetadataImagePtr& pending_image() const { return pending_; }
+  const MetadataImagePtr& pending_image() const { return log_.image(); }
   // Where the next record goes.
-  Offset next_offset() const { return next_offset_; }
+  Offset next_offset() const { return log_.next_offset(); }
 
  private:
-  static constexpr size_t kRecordsPerAppend = 10'000;  // of changes that need not be atomic
+  using Records = std::vector<MetadataRecord>;
 
-  // Appended and not committed yet.
-  struct InFlight {
-    AppendToken token;
-    Offset base_offset;
-    MetadataImagePtr before;
-  };
-  struct Deferred {
-    Offset until;  // answered when this is committed
-    Respond respond;
-  };
+  static constexpr size_t kElectionsPerCheck = 1000;  // as Kafka's controller
 
   void Handle(LeadershipGained& e) {
-    WEIR_CHECK(e.image != nullptr && e.next_offset > e.image->highest_offset);
     StandDown(protocol::ErrorCode::kNotController);
     active_ = true;
-    epoch_ = e.epoch;
-    next_offset_ = e.next_offset;
-    committed_ = e.next_offset - 1;
-    pending_ = std::move(e.image);
-    std::vector<MetadataRecord> records;
-    if (pending_->transaction.has_value()) {
+    log_.Begin(e);
+    sessions_.Restart(image(), now_, log_.next_offset() - 1);
+    Records records;
+    if (image().transaction.has_value()) {
       AbortTransactionRecord abort;
       abort.reason = "Controller failover";
       records.push_back(std::move(abort));
     }
-    if (pending_->IsEmpty()) Bootstrap(&records);
+    if (image().IsEmpty()) Bootstrap(&records);
     Append(std::move(records));
+    // What the controller before began when a broker came back, it may not have finished.
+    ElectLeaderless();
   }
 
   void Handle(LeadershipLost&) { StandDown(protocol::ErrorCode::kNotController); }
 
   void Handle(AppendFailed& e) {
-    if (!active_) return;
-    while (!in_flight_.empty() && in_flight_.back().token >= e.token) {
-      next_offset_ = in_flight_.back().base_offset;
-      pending_ = std::move(in_flight_.back().before);
-      in_flight_.pop_back();
-    }
-    while (!deferred_.empty() && deferred_.back().until >= next_offset_) {
-      RespondWithError(e.error, std::move(deferred_.back().respond));
-      deferred_.pop_back();
-    }
+    if (active_) log_.TakeBack(e, effects_);
   }
 
   void Handle(Committed& e) {
+    if (active_) log_.Commit(e.offset, effects_);
+  }
+
+  void Handle(Tick&) {
     if (!active_) return;
-    WEIR_CHECK(e.offset < next_offset_);
-    committed_ = std::max(committed_, e.offset);
-    while (!in_flight_.empty() && in_flight_.front().base_offset <= committed_) {
-      in_flight_.pop_front();
+    // One by one: the next is fenced with the leaders that are left.
+    for (const BrokerId broker : sessions_.Expired(image(), now_)) Fence(broker);
+    if (!elections_at_.has_value() || now_ < *elections_at_) return;
+    elections_at_.reset();
+    size_t elected = ElectLeaderless();
+    if (config_.auto_leader_rebalance_enable && elected < kElectionsPerCheck) {
+      Records records;
+      Elections().PlanPreferred(kElectionsPerCheck - elected, &records);
+      elected += records.size();
+      Append(std::move(records));
     }
-    while (!deferred_.empty() && deferred_.front().until <= committed_) {
-      effects_->responses.push_back(std::move(deferred_.front().respond));
-      deferred_.pop_front();
-    }
+    if (elected >= kElectionsPerCheck) elections_at_ = now_;  // there may be more
   }
 
   void Handle(CreateTopics& e) {
     if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
-    metadata_internal::TopicCreator creator(*pending_, config_, random_);
+    metadata_internal::TopicCreator creator(image(), config_, random_);
     std::vector<MetadataRecord> records;
     protocol::CreateTopicsResponse response =
         creator.Plan(e.request, /*check_configs=*/!e.is_internal, &records);
@@ -136,7 +142,7 @@ class Controller {
 
   void Handle(DeleteTopics& e) {
     if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
-    metadata_internal::TopicDeleter deleter(*pending_, config_.delete_topic_enable);
+    metadata_internal::TopicDeleter deleter(image(), config_.delete_topic_enable);
     std::vector<MetadataRecord> records;
     protocol::DeleteTopicsResponse response = deleter.Plan(e.request, &records);
     Append(std::move(records));
@@ -145,7 +151,7 @@ class Controller {
 
   void Handle(CreatePartitions& e) {
     if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
-    metadata_internal::PartitionCreator creator(*pending_, random_);
+    metadata_internal::PartitionCreator creator(image(), random_);
     std::vector<MetadataRecord> records;
     protocol::CreatePartitionsResponse response = creator.Plan(e.request, &records);
     Append(std::move(records));
@@ -155,16 +161,21 @@ class Controller {
   void Handle(AlterConfigs& e) {
     if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e));
     std::vector<MetadataRecord> records;
-    ConfigsAltered response =
-        metadata_internal::ConfigPlanner(*pending_, config_).Plan(e, &records);
+    ConfigsAltered response = metadata_internal::ConfigPlanner(image(), config_).Plan(e, &records);
+    const metadata_internal::ElectionConfigs elections(records);
+    if (elections.min_insync_replicas) {
+      // Before the settings: a replica must not stay eligible where fewer are waited for.
+      AppendInParts(elections.PlanEligible(image(), config_));
+    }
     AppendInParts(std::move(records));
+    if (elections.unclean_election) ElectLeaderless();
     Answer(e.token, std::move(response));
   }
 
   void Handle(UpdateFeatures& e) {
     if (!active_) return Refuse(e.token, FeaturesUpdated());
     std::vector<MetadataRecord> records;
-    FeaturesUpdated response = metadata_internal::PlanFeatures(*pending_, e, &records);
+    FeaturesUpdated response = metadata_internal::PlanFeatures(image(), e, &records);
     Append(std::move(records));
     Answer(e.token, std::move(response));
   }
@@ -173,7 +184,7 @@ class Controller {
     if (!active_) return Refuse(e.token, ProducerIdBlock());
     ProducerIdBlock block;
     block.error = CheckBroker(e.broker, e.broker_epoch);
-    const int64_t first = pending_->next_producer_id;
+    const int64_t first = image().next_producer_id;
     if (block.error == protocol::ErrorCode::kNone &&
         first > std::numeric_limits<int64_t>::max() - kProducerIdBlockSize) {
       block.error = protocol::ErrorCode::kUnknownServerError;  // all ids are used up
@@ -193,49 +204,190 @@ class Controller {
   void Handle(RegisterBroker& e) {
     if (!active_) return Refuse(e.token, BrokerRegistered());
     RegisterBrokerRecord& registration = e.registration;
+    const BrokerId id(registration.broker_id);
     BrokerRegistered response;
-    if (std::string fault = RegistrationFault(registration); !fault.empty()) {
-      response.error = protocol::ErrorCode::kInvalidRegistration;
-      response.message = std::move(fault);
+    metadata_internal::PlanError fault =
+        metadata_internal::CheckRegistration(image(), config_, e, sessions_.IsAlive(id, now_));
+    if (!fault.ok()) {
+      response.error = fault.code;
+      response.message = std::move(fault.message);
       return Answer(e.token, std::move(response));
     }
-    const BrokerId id(registration.broker_id);
-    const BrokerImage* before = pending_->FindBroker(id);
+    const BrokerImage* before = image().FindBroker(id);
     if (before != nullptr && before->incarnation_id == registration.incarnation_id) {
       response.broker_epoch = before->epoch;  // the answer to the first attempt was lost
       return Answer(e.token, std::move(response));
     }
-    // What the previous incarnation led needs a new leader epoch, whoever leads it next.
-    std::vector<MetadataRecord> changes;
-    if (before != nullptr) metadata_internal::PlanBrokerLoss(*pending_, id, &changes);
-    registration.broker_epoch = response.broker_epoch = next_offset_.value();
+    // What the previous incarnation led needs a new leader epoch, whoever leads it next. If this
+    // node fails in between, the broker only registers again.
+    Records changes;
+    const bool complete = before != nullptr && e.previous_broker_epoch == before->epoch;
+    Elections().PlanRestart(id, registration.log_dirs, complete, &changes);
+    AppendInParts(std::move(changes));
+    registration.broker_epoch = response.broker_epoch = log_.next_offset().value();
     registration.fenced = true;
     registration.in_controlled_shutdown = false;
     AppendOne(std::move(registration));
-    AppendInParts(std::move(changes));
+    sessions_.Register(id, now_);
     Answer(e.token, std::move(response));
+  }
+
+  void Handle(BrokerHeartbeat& e) {
+    if (!active_) return Refuse(e.token, BrokerHeartbeatReply());
+    BrokerHeartbeatReply reply;
+    reply.error = CheckBroker(e.broker, e.broker_epoch);
+    if (reply.error != protocol::ErrorCode::kNone) return Answer(e.token, reply);
+    sessions_.Touch(e.broker, now_, e.metadata_offset);
+    LoseDirectories(e);
+    reply.is_caught_up = e.metadata_offset >= Offset(e.broker_epoch);
+    const BrokerImage broker = *image().FindBroker(e.broker);
+    if (broker.fenced) {
+      reply.should_shut_down = e.want_shut_down;
+      // Who was shutting down comes back only with a new registration.
+      const bool unfence = !e.want_shut_down && !e.want_fence && !broker.in_controlled_shutdown;
+      if (unfence && reply.is_caught_up) Unfence(e.broker);
+    } else if (broker.in_controlled_shutdown) {
+      // It may lead again what a controller before this one did not come to move.
+      reply.should_shut_down =
+          !BeginShutdown(e.broker) && sessions_.OthersFollowed(image(), e.broker);
+      if (reply.should_shut_down) Fence(e.broker);
+    } else if (e.want_fence) {
+      reply.should_shut_down = e.want_shut_down;
+      Fence(e.broker);
+    } else if (e.want_shut_down) {
+      reply.should_shut_down = !BeginShutdown(e.broker);
+      if (reply.should_shut_down) Fence(e.broker);
+    }
+    reply.is_fenced = image().FindBroker(e.broker)->fenced;
+    Answer(e.token, reply);
+  }
+
+  void Handle(UnregisterBroker& e) {
+    if (!active_) return Refuse(e.token, BrokerUnregistered());
+    const BrokerImage* broker = image().FindBroker(e.broker);
+    if (broker == nullptr) {
+      return Answer(e.token, BrokerUnregistered{protocol::ErrorCode::kBrokerIdNotRegistered,
+                                                "There is no broker with this id"});
+    }
+    UnregisterBrokerRecord record;
+    record.broker_id = e.broker.value();
+    record.broker_epoch = broker->epoch;
+    MoveLeaders(e.broker);
+    AppendOne(std::move(record));
+    Answer(e.token, BrokerUnregistered());
   }
 
   void Handle(SetBrokerFenced& e) {
     if (!active_) return Refuse(e.token, BrokerFencingSet());
     BrokerFencingSet response{CheckBroker(e.broker, e.broker_epoch)};
     if (response.error == protocol::ErrorCode::kNone &&
-        pending_->FindBroker(e.broker)->fenced != e.fenced) {
-      BrokerRegistrationChangeRecord change;
-      change.broker_id = e.broker.value();
-      change.broker_epoch = e.broker_epoch;
-      change.fenced = e.fenced ? 1 : -1;
-      AppendOne(std::move(change));
-      std::vector<MetadataRecord> changes;
-      if (e.fenced) {
-        metadata_internal::PlanBrokerLoss(*pending_, e.broker, &changes);
-      } else {
-        metadata_internal::PlanBrokerReturn(*pending_, e.broker, &changes);
-      }
-      AppendInParts(std::move(changes));
+        image().FindBroker(e.broker)->fenced != e.fenced) {
+      e.fenced ? Fence(e.broker) : Unfence(e.broker);
     }
     Answer(e.token, response);
   }
+
+  void Handle(ElectLeaders& e) {
+    if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
+    Records records;
+    protocol::ElectLeadersResponse response = Elections().Plan(e.request, &records);
+    AppendInParts(std::move(records));
+    Answer(e.token, std::move(response));
+  }
+
+  void Handle(AlterPartition& e) {
+    if (!active_) return Refuse(e.token, PartitionsAltered());
+    PartitionsAltered response{.error = CheckBroker(e.broker, e.broker_epoch), .results = {}};
+    if (response.error == protocol::ErrorCode::kNone) {
+      Records records;
+      response = metadata_internal::IsrChanger(image(), config_).Plan(e, &records);
+      AppendInParts(std::move(records));
+    }
+    Answer(e.token, std::move(response));
+  }
+
+  // --- brokers ---------------------------------------------------------------------------------
+
+  // First the leaders, then the broker: at no point does a fenced broker lead.
+  void Fence(BrokerId broker) {
+    MoveLeaders(broker);
+    AppendOne(FencingOf(broker, 1));
+  }
+
+  void Unfence(BrokerId broker) {
+    AppendOne(FencingOf(broker, -1));
+    sessions_.Touch(broker, now_, sessions_.MetadataOffset(broker));
+    Records changes;
+    Elections().PlanReturn(broker, &changes);
+    AppendInParts(std::move(changes));
+  }
+
+  BrokerRegistrationChangeRecord FencingOf(BrokerId broker, int8_t fenced) const {
+    BrokerRegistrationChangeRecord change;
+    change.broker_id = broker.value();
+    change.broker_epoch = image().FindBroker(broker)->epoch;
+    change.fenced = fenced;
+    return change;
+  }
+
+  void MoveLeaders(BrokerId broker) {
+    Records changes;
+    Elections().PlanLoss(broker, &changes);
+    AppendInParts(std::move(changes));
+  }
+
+  // False when the broker leads nothing, so that it may go at once.
+  bool BeginShutdown(BrokerId broker) {
+    if (!Elections().LeadsAny(broker)) return false;
+    if (!image().FindBroker(broker)->in_controlled_shutdown) {
+      BrokerRegistrationChangeRecord change = FencingOf(broker, 0);
+      change.in_controlled_shutdown = 1;
+      AppendOne(std::move(change));
+    }
+    MoveLeaders(broker);
+    sessions_.BeginShutdown(broker, log_.next_offset() - 1);
+    return true;
+  }
+
+  void LoseDirectories(const BrokerHeartbeat& e) {
+    std::vector<Uuid> lost, left;
+    for (const Uuid& directory : image().FindBroker(e.broker)->directories) {
+      const auto& offline = e.offline_log_dirs;
+      const bool is_lost = std::find(offline.begin(), offline.end(), directory) != offline.end();
+      (is_lost ? lost : left).push_back(directory);
+    }
+    if (lost.empty()) return;
+    Records changes;
+    Elections().PlanDirectoryLoss(e.broker, lost, &changes);
+    AppendInParts(std::move(changes));
+    if (left.empty()) return;  // a broker without any shuts down by itself
+    BrokerRegistrationChangeRecord change = FencingOf(e.broker, 0);
+    change.log_dirs = std::move(left);
+    AppendOne(std::move(change));
+  }
+
+  // The number of partitions that changed.
+  size_t ElectLeaderless() {
+    Records records;
+    Elections().PlanLeaderless(kElectionsPerCheck, &records);
+    const size_t count = records.size();
+    Append(std::move(records));
+    return count;
+  }
+
+  // The next look at leaders is an interval after there is something to improve.
+  void ScheduleElections() {
+    const bool wanted =
+        active_ && (!image().leaderless.empty() ||
+                    (config_.auto_leader_rebalance_enable && !image().unbalanced.empty()));
+    if (!wanted) {
+      elections_at_.reset();
+    } else if (!elections_at_.has_value()) {
+      elections_at_ = now_ + config_.leader_imbalance_check_interval_ms * kNsPerMs;
+    }
+  }
+
+  metadata_internal::ElectionPlanner Elections() const { return {image(), config_}; }
 
   void Bootstrap(std::vector<MetadataRecord>* records) const {
     BeginTransactionRecord begin;
@@ -251,66 +403,28 @@ class Controller {
     records->push_back(EndTransactionRecord());
   }
 
-  // Empty when the registration is well formed and takes nothing that another broker has.
-  std::string RegistrationFault(const RegisterBrokerRecord& r) const {
-    if (r.broker_id < 0) return "expected a broker id of at least 0";
-    if (r.incarnation_id.is_zero()) return "expected an incarnation id";
-    if (r.end_points.empty()) return "expected at least one listener";
-    if (r.log_dirs.empty()) return "expected at least one log directory";
-    const std::set<Uuid> directories(r.log_dirs.begin(), r.log_dirs.end());
-    if (directories.size() != r.log_dirs.size()) return "a log directory is named twice";
-    std::string fault;
-    pending_->brokers.ForEach([&](BrokerId id, const BrokerImage& broker) {
-      if (id.value() == r.broker_id) return;
-      for (const Uuid& directory : broker.directories) {
-        if (directories.count(directory) != 0) fault = "another broker has the same log directory";
-      }
-    });
-    return fault;
-  }
-
   protocol::ErrorCode CheckBroker(BrokerId id, int64_t epoch) const {
-    const BrokerImage* broker = pending_->FindBroker(id);
+    const BrokerImage* broker = image().FindBroker(id);
     if (broker == nullptr) return protocol::ErrorCode::kBrokerIdNotRegistered;
     if (broker->epoch != epoch) return protocol::ErrorCode::kStaleBrokerEpoch;
     return protocol::ErrorCode::kNone;
   }
 
+  // --- the log ---------------------------------------------------------------------------------
+
+  const MetadataImage& image() const { return *log_.image(); }
+
   void AppendOne(MetadataRecord record) {
-    std::vector<MetadataRecord> records;
+    Records records;
     records.push_back(std::move(record));
     Append(std::move(records));
   }
-
-  // One batch: all of it takes effect, or nothing.
-  void Append(std::vector<MetadataRecord> records) {
-    if (records.empty()) return;
-    absl::StatusOr<MetadataImagePtr> next = Apply(*pending_, records, next_offset_, epoch_);
-    WEIR_CHECK(next.ok());  // records planned from this image never contradict it
-    in_flight_.push_back({next_token_, next_offset_, std::move(pending_)});
-    pending_ = *std::move(next);
-    const auto count = static_cast<int64_t>(records.size());
-    effects_->appends.push_back(
-        {next_token_++, next_offset_, epoch_, std::move(records), pending_});
-    next_offset_ += count;
-  }
-
-  void AppendInParts(std::vector<MetadataRecord> records) {
-    for (size_t from = 0; from < records.size(); from += kRecordsPerAppend) {
-      const size_t to = std::min(records.size(), from + kRecordsPerAppend);
-      Append({std::make_move_iterator(records.begin() + static_cast<int64_t>(from)),
-              std::make_move_iterator(records.begin() + static_cast<int64_t>(to))});
-    }
-  }
+  void Append(Records records) { log_.Append(std::move(records), effects_); }
+  void AppendInParts(Records records) { log_.AppendInParts(std::move(records), effects_); }
 
   // Answers once all that the pending image says is committed.
   void Answer(RequestToken token, ControllerResponse response) {
-    Respond respond{token, std::move(response)};
-    if (next_offset_ - 1 <= committed_) {
-      effects_->responses.push_back(std::move(respond));
-    } else {
-      deferred_.push_back({next_offset_ - 1, std::move(respond)});
-    }
+    log_.Answer({token, std::move(response)}, effects_);
   }
 
   void Refuse(RequestToken token, ControllerResponse response) {
@@ -320,27 +434,18 @@ class Controller {
 
   void StandDown(protocol::ErrorCode error) {
     active_ = false;
-    in_flight_.clear();
-    for (Deferred& deferred : deferred_) RespondWithError(error, std::move(deferred.respond));
-    deferred_.clear();
-  }
-
-  void RespondWithError(protocol::ErrorCode error, Respond respond) {
-    metadata_internal::SetError(error, &respond.response);
-    effects_->responses.push_back(std::move(respond));
+    elections_at_.reset();
+    log_.End(error, effects_);
   }
 
   const ControllerConfig config_;
   Random& random_;
+  MonotonicNs now_;                       // of the Step under way
   ControllerEffects* effects_ = nullptr;  // of the Step under way
   bool active_ = false;
-  LeaderEpoch epoch_ = kNoLeaderEpoch;
-  Offset next_offset_;
-  Offset committed_ = kNoOffset;
-  AppendToken next_token_ = 1;
-  MetadataImagePtr pending_;
-  std::deque<InFlight> in_flight_;  // ascending
-  std::deque<Deferred> deferred_;   // ascending `until`
+  metadata_internal::PendingLog log_;
+  metadata_internal::BrokerSessions sessions_;
+  std::optional<MonotonicNs> elections_at_;
 };
 
 }  // namespace weir::metadata

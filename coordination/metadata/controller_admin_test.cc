@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/uuid.h"
@@ -72,8 +73,8 @@ class ControllerAdminTest : public ::testing::Test {
 
   void Step(ControllerEvent event) {
     ControllerEffects effects;
-    controller_->Step(std::move(event), &effects);
-    controller_->Step(Committed{controller_->next_offset() - 1}, &effects);
+    controller_->Step(MonotonicNs(0), std::move(event), &effects);
+    controller_->Step(MonotonicNs(0), Committed{controller_->next_offset() - 1}, &effects);
     for (const AppendRecords& append : effects.appends) appended_ += append.records.size();
     for (Respond& respond : effects.responses) responses_.push_back(std::move(respond));
   }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/uuid.h"
@@ -67,7 +68,7 @@ class ControllerTest : public ::testing::Test {
 
   void Step(ControllerEvent event) {
     ControllerEffects effects;
-    controller_->Step(std::move(event), &effects);
+    controller_->Step(now_, std::move(event), &effects);
     for (AppendRecords& append : effects.appends) {
       EXPECT_EQ(append.base_offset, Offset(1 + static_cast<int64_t>(log_.size())));
       log_.insert(log_.end(), append.records.begin(), append.records.end());
@@ -85,8 +86,13 @@ class ControllerTest : public ::testing::Test {
     return response;
   }
 
+  void Register(int32_t id, uint64_t incarnation) {
+    RegisterBroker event{1, Registration(id, incarnation)};
+    event.predecessor_is_gone = true;
+    Step(std::move(event));
+  }
   int64_t AddBroker(int32_t id, uint64_t incarnation = 1) {
-    Step(RegisterBroker{1, Registration(id, incarnation)});
+    Register(id, incarnation);
     CommitAll();
     const int64_t epoch = Take<BrokerRegistered>().broker_epoch;
     Step(SetBrokerFenced{2, BrokerId(id), epoch, false});
@@ -125,6 +131,7 @@ class ControllerTest : public ::testing::Test {
   const MetadataImage& image() { return *controller_->pending_image(); }
 
   SeededRandom random_{1};
+  MonotonicNs now_{0};
   std::optional<Controller> controller_;
   std::vector<MetadataRecord> log_;  // from offset 1 on
   std::vector<AppendRecords> appends_;
@@ -153,7 +160,7 @@ TEST_F(ControllerTest, AnUnfinishedBootstrapIsAbortedAndRepeated) {
   ASSERT_TRUE(image.ok());
   Controller second({}, random_);
   ControllerEffects effects;
-  second.Step(LeadershipGained{LeaderEpoch(2), Offset(4), *image}, &effects);
+  second.Step(now_, LeadershipGained{LeaderEpoch(2), Offset(4), *image}, &effects);
   ASSERT_EQ(effects.appends.size(), 1);
   EXPECT_TRUE(std::holds_alternative<AbortTransactionRecord>(effects.appends[0].records[0]));
   EXPECT_EQ(second.pending_image()->FeatureLevel("metadata.version"), 29);
@@ -404,7 +411,7 @@ TEST_F(ControllerTest, ANewIncarnationLeadsInANewEpoch) {
   Create({NewTopic("t")});
   Step(RegisterBroker{1, Registration(1, 1)});  // the same once more: the same answer
   EXPECT_EQ(Take<BrokerRegistered>().broker_epoch, epoch);
-  Step(RegisterBroker{1, Registration(1, 2)});
+  Register(1, 2);
   CommitAll();
   const int64_t next = Take<BrokerRegistered>().broker_epoch;
   EXPECT_GT(next, epoch);
@@ -478,8 +485,8 @@ TEST_F(ControllerTest, TheLogReplaysToTheControllersOwnImage) {
         Step(AllocateProducerIds{1, BrokerId(1), epoch});
         break;
       case 1:
-        epoch = controller_->next_offset().value();
-        Step(RegisterBroker{1, Registration(1, 2 + static_cast<uint64_t>(step))});
+        Register(1, 2 + static_cast<uint64_t>(step));
+        epoch = image().FindBroker(BrokerId(1))->epoch;
         break;
       case 2:
         Step(SetBrokerFenced{1, BrokerId(1), epoch, random_.OneIn(3)});

@@ -15,11 +15,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/records.h"
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
+#include "protocol/api/elect_leaders.h"
 #include "protocol/error_code.h"
 
 namespace weir::metadata {
@@ -32,9 +34,17 @@ using AppendToken = uint64_t;
 inline constexpr int32_t kProducerIdBlockSize = 1000;  // Kafka's ProducerIdsBlock
 
 struct ControllerConfig {
+  std::string cluster_id;  // brokers of another are refused; empty accepts all
   int32_t num_partitions = 1;
   int16_t default_replication_factor = 1;
   bool delete_topic_enable = true;
+  // Defaults of topics, which a dynamic default of the brokers overrides.
+  int32_t min_insync_replicas = 1;
+  bool unclean_leader_election_enable = false;
+  int64_t broker_session_timeout_ms = 9000;
+  // How long first replicas that are in sync wait until they lead again.
+  bool auto_leader_rebalance_enable = true;
+  int64_t leader_imbalance_check_interval_ms = 300'000;
   // Whether a topic may have this config; OK without it. The message goes to the client.
   std::function<absl::Status(absl::string_view name, absl::string_view value)>
       validate_topic_config;
@@ -61,6 +71,8 @@ struct LeadershipGained {
   MetadataImagePtr image;
 };
 struct LeadershipLost {};
+// Time passed: to be given when Controller::NextDeadline is reached.
+struct Tick {};
 
 struct CreateTopics {
   RequestToken token = 0;
@@ -119,16 +131,65 @@ struct AllocateProducerIds {
   BrokerId broker;
   int64_t broker_epoch = -1;
 };
-// The controller sets broker_epoch, fenced and in_controlled_shutdown of `registration`.
+// A process that wants to be a broker. It is fenced until a heartbeat says that it has followed the
+// log up to its own registration.
 struct RegisterBroker {
   RequestToken token = 0;
+  // The controller sets broker_epoch, fenced and in_controlled_shutdown.
   RegisterBrokerRecord registration;
+  std::string cluster_id{};
+  // The epoch of the process before it, if the disks still have all that this one acknowledged
+  // (KIP-966); -1 if they might not.
+  int64_t previous_broker_epoch = -1;
+  // Whoever gives this knows that the process before has ended: its session is not waited for.
+  bool predecessor_is_gone = false;
 };
+// Keeps the broker's session, and says what the broker wants (KIP-631, KIP-858).
+struct BrokerHeartbeat {
+  RequestToken token = 0;
+  BrokerId broker;
+  int64_t broker_epoch = -1;
+  Offset metadata_offset = kNoOffset;  // up to which it has followed the log
+  bool want_fence = false;
+  bool want_shut_down = false;
+  std::vector<Uuid> offline_log_dirs;
+};
+// An operator takes the broker off the cluster.
+struct UnregisterBroker {
+  RequestToken token = 0;
+  BrokerId broker;
+};
+// Fences or unfences without a heartbeat.
 struct SetBrokerFenced {
   RequestToken token = 0;
   BrokerId broker;
   int64_t broker_epoch = -1;
   bool fenced = false;
+};
+
+// Asks for leaders that are preferred, or for any leader at all (KIP-460).
+struct ElectLeaders {
+  RequestToken token = 0;
+  protocol::ElectLeadersRequest request;
+};
+// What a leader wants the ISR of its partitions to be (KIP-497, KIP-841, KIP-903).
+struct AlterPartition {
+  struct Member {
+    BrokerId broker;
+    int64_t broker_epoch = -1;  // -1: not checked
+  };
+  struct Change {
+    TopicPartition partition;
+    LeaderEpoch leader_epoch;
+    int32_t partition_epoch = -1;
+    std::vector<Member> isr;
+    int8_t leader_recovery_state = 0;
+  };
+
+  RequestToken token = 0;
+  BrokerId broker;  // the leader
+  int64_t broker_epoch = -1;
+  std::vector<Change> changes;
 };
 
 // The log is committed up to and including `offset`.
@@ -143,9 +204,10 @@ struct AppendFailed {
 };
 
 using ControllerEvent =
-    std::variant<LeadershipGained, LeadershipLost, CreateTopics, DeleteTopics, CreatePartitions,
-                 AlterConfigs, UpdateFeatures, AllocateProducerIds, RegisterBroker, SetBrokerFenced,
-                 Committed, AppendFailed>;
+    std::variant<LeadershipGained, LeadershipLost, Tick, CreateTopics, DeleteTopics,
+                 CreatePartitions, AlterConfigs, UpdateFeatures, AllocateProducerIds,
+                 RegisterBroker, BrokerHeartbeat, UnregisterBroker, SetBrokerFenced, ElectLeaders,
+                 AlterPartition, Committed, AppendFailed>;
 
 // --- Effects -----------------------------------------------------------------------------------
 
@@ -168,8 +230,33 @@ struct BrokerRegistered {
   std::string message;  // why not
   int64_t broker_epoch = -1;
 };
+struct BrokerHeartbeatReply {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+  bool is_caught_up = false;  // has followed the log up to its own registration
+  bool is_fenced = true;
+  bool should_shut_down = false;
+};
+struct BrokerUnregistered {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+  std::string message;  // why not
+};
 struct BrokerFencingSet {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
+};
+// The partitions of AlterPartition, in their order, as they are now.
+struct PartitionsAltered {
+  struct Result {
+    TopicPartition partition;
+    protocol::ErrorCode error = protocol::ErrorCode::kNone;  // without it, the rest is set
+    BrokerId leader = kNoBroker;
+    LeaderEpoch leader_epoch = kNoLeaderEpoch;
+    int32_t partition_epoch = -1;
+    std::vector<BrokerId> isr;
+    int8_t leader_recovery_state = 0;
+  };
+
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;  // of the broker, for all of them
+  std::vector<Result> results;
 };
 
 // What became of each resource of AlterConfigs, in their order.
@@ -188,8 +275,9 @@ struct FeaturesUpdated {
 
 using ControllerResponse =
     std::variant<protocol::CreateTopicsResponse, protocol::DeleteTopicsResponse,
-                 protocol::CreatePartitionsResponse, ConfigsAltered, FeaturesUpdated,
-                 ProducerIdBlock, BrokerRegistered, BrokerFencingSet>;
+                 protocol::CreatePartitionsResponse, protocol::ElectLeadersResponse, ConfigsAltered,
+                 FeaturesUpdated, ProducerIdBlock, BrokerRegistered, BrokerHeartbeatReply,
+                 BrokerUnregistered, BrokerFencingSet, PartitionsAltered>;
 
 struct Respond {
   RequestToken token = 0;

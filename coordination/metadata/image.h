@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "base/uuid.h"
+#include "coordination/metadata/partition_set.h"
 #include "coordination/metadata/persistent_map.h"
 #include "coordination/metadata/records/cluster.h"
 #include "coordination/metadata/records/security.h"
@@ -156,6 +157,12 @@ struct MetadataState {
   ImageMap<Uuid, Kept<AccessControlEntryRecord>> access_control_entries;
   ImageMap<std::string, Kept<DelegationTokenRecord>> delegation_tokens;  // by token id
 
+  // These follow from `topics`, so that nobody needs to look at every partition.
+  ImageMap<BrokerId, PartitionSet> partitions_of;  // where the broker is a replica
+  PartitionSet leaderless;
+  PartitionSet unbalanced;   // led, but not by the first replica
+  PartitionSet reassigning;  // with replicas to add or to remove
+
   // Null if there is no such topic, partition or broker. Pointers live as long as the image.
   const TopicImage* FindTopic(const Uuid& id) const { return topics.Find(id); }
   const TopicImage* FindTopic(absl::string_view name) const {
@@ -167,6 +174,8 @@ struct MetadataState {
     return topic == nullptr ? nullptr : topic->Find(tp.partition);
   }
   const BrokerImage* FindBroker(BrokerId id) const { return brokers.Find(id); }
+  // Null where the broker is no replica of any partition.
+  const PartitionSet* PartitionsOf(BrokerId id) const { return partitions_of.Find(id); }
 
   // Null where nothing is set: the defaults hold.
   const ConfigMap* FindConfigs(ConfigResourceType type, absl::string_view name) const {

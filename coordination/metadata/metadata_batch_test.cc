@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/ids.h"
 #include "base/random.h"
@@ -113,7 +114,8 @@ TEST(MetadataBatchTest, AControllersLogReadsBackAsItsImage) {
   SeededRandom random(1);
   Controller controller({}, random);
   ControllerEffects effects;
-  controller.Step(LeadershipGained{LeaderEpoch(1), Offset(1), EmptyImage()}, &effects);
+  controller.Step(MonotonicNs(0), LeadershipGained{LeaderEpoch(1), Offset(1), EmptyImage()},
+                  &effects);
   RegisterBroker registration;
   registration.registration.broker_id = 1;
   registration.registration.incarnation_id = {1, 2};
@@ -121,15 +123,15 @@ TEST(MetadataBatchTest, AControllersLogReadsBackAsItsImage) {
   registration.registration.end_points.resize(1);
   registration.registration.end_points[0].name = "PLAINTEXT";
   const int64_t epoch = controller.next_offset().value();
-  controller.Step(registration, &effects);
-  controller.Step(SetBrokerFenced{1, BrokerId(1), epoch, false}, &effects);
+  controller.Step(MonotonicNs(0), registration, &effects);
+  controller.Step(MonotonicNs(0), SetBrokerFenced{1, BrokerId(1), epoch, false}, &effects);
   CreateTopics create;
   create.request.topics.resize(1);
   create.request.topics[0].name = "orders";
   create.request.topics[0].num_partitions = 2;
   create.request.topics[0].replication_factor = 1;
-  controller.Step(create, &effects);
-  controller.Step(AllocateProducerIds{1, BrokerId(1), epoch}, &effects);
+  controller.Step(MonotonicNs(0), create, &effects);
+  controller.Step(MonotonicNs(0), AllocateProducerIds{1, BrokerId(1), epoch}, &effects);
 
   std::string segment =
       *EncodeLeaderChangeBatch(LeaderChange(), Offset(0), LeaderEpoch(1), 1795231173300);

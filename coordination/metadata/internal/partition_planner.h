@@ -100,7 +100,7 @@ class PartitionCreator {
                   int32_t added, Placement* placement) {
     const size_t replicas = topic.Find(PartitionIndex(0))->replicas.size();
     if (!asked.assignments.has_value()) {
-      return PlaceRoundRobin(image_, added, static_cast<int16_t>(replicas), random_, placement);
+      return StripedPlacer(image_, random_).Place(added, static_cast<int16_t>(replicas), placement);
     }
     if (asked.assignments->size() != static_cast<size_t>(added)) {
       return {protocol::ErrorCode::kInvalidReplicaAssignment,

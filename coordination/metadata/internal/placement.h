@@ -1,13 +1,15 @@
 // -----------------------------------------------------------------------------
 // File: coordination/metadata/internal/placement.h
 // -----------------------------------------------------------------------------
-// Which brokers hold the replicas of new partitions, and who leads when a broker comes or goes.
+// Which brokers hold the replicas of new partitions (KIP-36, KIP-631).
 #ifndef WEIR_COORDINATION_METADATA_INTERNAL_PLACEMENT_H_
 #define WEIR_COORDINATION_METADATA_INTERNAL_PLACEMENT_H_
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "base/random.h"
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
+#include "coordination/metadata/internal/partition_change.h"
 #include "coordination/metadata/records.h"
 #include "protocol/error_code.h"
 
@@ -35,38 +38,130 @@ struct Placement {
   std::vector<std::vector<BrokerId>> replicas;
 };
 
-inline bool IsActive(const MetadataState& image, BrokerId id) {
-  const BrokerImage* broker = image.FindBroker(id);
-  return broker != nullptr && broker->is_active();
-}
-
-// Leaders go round the active brokers from a random one; the followers of a leader are shifted by
-// one more broker on each round, so that the load of a lost broker spreads over all others.
-inline PlanError PlaceRoundRobin(const MetadataState& image, int32_t partitions, int16_t replicas,
-                                 Random& random, Placement* placement) {
-  std::vector<BrokerId> brokers;
-  image.brokers.ForEach([&](BrokerId id, const BrokerImage& broker) {
-    if (broker.is_active()) brokers.push_back(id);
-  });
-  std::sort(brokers.begin(), brokers.end());
-  const auto count = static_cast<int64_t>(brokers.size());
-  if (replicas <= 0 || replicas > count) {
-    return {protocol::ErrorCode::kInvalidReplicationFactor,
-            absl::StrCat("Replication factor ", replicas, " needs as many live brokers; there are ",
-                         count)};
+// Brokers that take turns: on each new round the one that was second begins.
+class BrokerRound {
+ public:
+  void Add(BrokerId id) { brokers_.push_back(id); }
+  void Start(Random& random) {
+    std::sort(brokers_.begin(), brokers_.end());
+    if (!brokers_.empty()) offset_ = random.Below(brokers_.size());
   }
-  const auto start = static_cast<int64_t>(random.Below(static_cast<uint64_t>(count)));
-  for (int64_t p = 0; p < partitions; ++p) {
-    const int64_t leader = (start + p) % count;
-    std::vector<BrokerId> chosen = {brokers[leader]};
-    for (int64_t r = 0; r + 1 < replicas; ++r) {
-      const int64_t step = 1 + (p / count + r) % (count - 1);
-      chosen.push_back(brokers[(leader + step) % count]);
+  void Shuffle(Random& random) {
+    for (size_t i = brokers_.size(); i > 1; --i) {
+      std::swap(brokers_[i - 1], brokers_[random.Below(i)]);
     }
-    placement->replicas.push_back(std::move(chosen));
   }
-  return {};
-}
+  // Nothing when all had their turn in this round.
+  std::optional<BrokerId> Next(int64_t round) {
+    if (brokers_.empty()) return std::nullopt;
+    if (round != round_) {
+      round_ = round;
+      used_ = 0;
+      offset_ = (offset_ + 1) % brokers_.size();
+    }
+    if (used_ == brokers_.size()) return std::nullopt;
+    return brokers_[(used_++ + offset_) % brokers_.size()];
+  }
+
+ private:
+  std::vector<BrokerId> brokers_;
+  size_t offset_ = 0;
+  size_t used_ = 0;
+  int64_t round_ = 0;
+};
+
+// Places replicas in stripes over the racks, as Kafka's StripedReplicaPlacer does: the replicas of
+// a partition are on as many racks as there are, each rack and each of its brokers leads in turn,
+// and fenced brokers are taken only where a rack has no other left. A broker that shuts down is
+// not taken at all; leaders are never fenced.
+class StripedPlacer {
+ public:
+  StripedPlacer(const MetadataState& image, Random& random) : random_(random) {
+    std::map<std::optional<std::string>, Rack> racks;
+    image.brokers.ForEach([&](BrokerId id, const BrokerImage& broker) {
+      if (broker.in_controlled_shutdown) return;
+      Rack& rack = racks[broker.rack];
+      (broker.fenced ? rack.fenced : rack.unfenced).Add(id);
+      ++usable_;
+      if (!broker.fenced) ++unfenced_;
+    });
+    for (auto& [name, rack] : racks) {
+      rack.unfenced.Start(random_);
+      rack.fenced.Start(random_);
+      racks_.push_back(std::move(rack));
+    }
+    if (!racks_.empty()) offset_ = random_.Below(racks_.size());
+  }
+
+  PlanError Place(int32_t partitions, int16_t replicas, Placement* placement) {
+    const auto refuse = [](std::string message) {
+      return PlanError{protocol::ErrorCode::kInvalidReplicationFactor, std::move(message)};
+    };
+    if (replicas <= 0) {
+      return refuse(absl::StrCat("Replication factor must be positive, came ", replicas));
+    }
+    if (unfenced_ == 0) return refuse("No broker is alive: all of them are fenced");
+    if (replicas > usable_) {
+      return refuse(absl::StrCat("Replication factor ", replicas,
+                                 " needs as many brokers; registered are ", usable_));
+    }
+    for (int32_t i = 0; i < partitions; ++i) placement->replicas.push_back(PlaceOne(replicas));
+    return {};
+  }
+
+ private:
+  struct Rack {
+    BrokerRound unfenced;
+    BrokerRound fenced;
+  };
+
+  std::vector<BrokerId> PlaceOne(int16_t replicas) {
+    if (round_ == unfenced_ && unfenced_ > 1) {  // the turns would repeat from here on
+      Shuffle();
+      round_ = 0;
+    }
+    std::vector<BrokerId> chosen;
+    std::optional<size_t> skip = offset_;  // the leader's rack, once
+    while (chosen.empty()) {
+      const std::optional<BrokerId> leader = racks_[*skip].unfenced.Next(round_);
+      if (leader.has_value()) {
+        chosen.push_back(*leader);
+      } else {
+        *skip = (*skip + 1) % racks_.size();
+      }
+    }
+    for (size_t at = offset_; chosen.size() < static_cast<size_t>(replicas);
+         at = (at + 1) % racks_.size()) {
+      if (at == skip) {
+        skip.reset();
+        continue;
+      }
+      std::optional<BrokerId> next = racks_[at].unfenced.Next(round_);
+      if (!next.has_value()) next = racks_[at].fenced.Next(round_);
+      if (next.has_value()) chosen.push_back(*next);
+    }
+    ++round_;
+    offset_ = (offset_ + 1) % racks_.size();
+    return chosen;
+  }
+
+  void Shuffle() {
+    for (size_t i = racks_.size(); i > 1; --i) {
+      std::swap(racks_[i - 1], racks_[random_.Below(i)]);
+    }
+    for (Rack& rack : racks_) {
+      rack.unfenced.Shuffle(random_);
+      rack.fenced.Shuffle(random_);
+    }
+  }
+
+  Random& random_;
+  std::vector<Rack> racks_;
+  size_t offset_ = 0;  // of the next partition's first rack
+  int64_t round_ = 0;
+  int64_t usable_ = 0;
+  int64_t unfenced_ = 0;
+};
 
 inline PlanError PlaceManually(const MetadataState& image,
                                std::map<int32_t, std::vector<BrokerId>> assignments,
@@ -114,92 +209,13 @@ inline PartitionRecord NewPartition(const MetadataState& image, const Uuid& topi
   record.topic_id = topic;
   for (const BrokerId id : replicas) {
     record.replicas.push_back(id.value());
-    const BrokerImage* broker = image.FindBroker(id);
-    if (broker->is_active()) record.isr.push_back(id.value());
-    record.directories.push_back(broker->directories.size() == 1 ? broker->directories[0]
-                                                                 : kDirectoryUnassigned);
+    if (IsActive(image, id)) record.isr.push_back(id.value());
+    record.directories.push_back(DefaultDirectory(image, id));
   }
   record.leader = record.isr.front();
   record.leader_epoch = 0;
   record.partition_epoch = 0;
   return record;
-}
-
-// Calls visit(topic, index, partition) for every partition, topics by name and indexes ascending.
-template <class Visit>
-void ForEachPartition(const MetadataState& image, const Visit& visit) {
-  std::vector<const TopicImage*> topics;
-  image.topics.ForEach([&](const Uuid&, const TopicImage& topic) { topics.push_back(&topic); });
-  std::sort(topics.begin(), topics.end(),
-            [](const TopicImage* a, const TopicImage* b) { return a->name < b->name; });
-  for (const TopicImage* topic : topics) {
-    for (int32_t i = 0; i < topic->partition_count(); ++i) {
-      const PartitionImage* partition = topic->Find(PartitionIndex(i));
-      if (partition != nullptr) visit(*topic, i, *partition);
-    }
-  }
-}
-
-// What changes when `broker` goes: it leaves every ISR in which it is not the last, and another
-// active member leads in its place, or nobody.
-inline void PlanBrokerLoss(const MetadataState& image, BrokerId broker,
-                           std::vector<MetadataRecord>* records) {
-  ForEachPartition(image, [&](const TopicImage& topic, int32_t index, const PartitionImage& p) {
-    const bool in_isr = std::find(p.isr.begin(), p.isr.end(), broker) != p.isr.end();
-    if (!in_isr && p.leader != broker) return;
-    PartitionChangeRecord change;
-    change.partition_id = index;
-    change.topic_id = topic.id;
-    std::vector<int32_t> isr;
-    for (const BrokerId id : p.isr) {
-      if (id != broker) isr.push_back(id.value());
-    }
-    if (in_isr && !isr.empty()) change.isr = isr;
-    if (p.leader == broker) {
-      change.leader = kNoBroker.value();
-      for (const BrokerId id : p.replicas) {
-        const bool stays = std::find(isr.begin(), isr.end(), id.value()) != isr.end();
-        if (stays && IsActive(image, id)) {
-          change.leader = id.value();
-          break;
-        }
-      }
-    }
-    if (change.isr.has_value() || p.leader == broker) records->push_back(std::move(change));
-  });
-}
-
-// Whether `broker` may lead a partition that nobody leads: it stayed in the ISR or, where the ISR
-// is empty, among those that have all that was committed, or it is the last that did (KIP-966).
-inline bool MayLead(const PartitionImage& p, BrokerId broker) {
-  const auto has = [&](const std::vector<BrokerId>& ids) {
-    return std::find(ids.begin(), ids.end(), broker) != ids.end();
-  };
-  if (!p.isr.empty()) return has(p.isr);
-  if (!p.eligible_leader_replicas.empty()) return has(p.eligible_leader_replicas);
-  return p.last_known_elr.size() == 1 && has(p.last_known_elr);
-}
-
-// What changes when `broker` is back: it leads the leaderless partitions that it may lead.
-inline void PlanBrokerReturn(const MetadataState& image, BrokerId broker,
-                             std::vector<MetadataRecord>* records) {
-  ForEachPartition(image, [&](const TopicImage& topic, int32_t index, const PartitionImage& p) {
-    if (p.leader != kNoBroker || !MayLead(p, broker)) return;
-    PartitionChangeRecord change;
-    change.partition_id = index;
-    change.topic_id = topic.id;
-    change.leader = broker.value();
-    if (p.isr.empty()) {
-      change.isr = std::vector<int32_t>{broker.value()};
-      std::vector<int32_t> eligible;
-      for (const BrokerId id : p.eligible_leader_replicas) {
-        if (id != broker) eligible.push_back(id.value());
-      }
-      change.eligible_leader_replicas = std::move(eligible);
-      change.last_known_elr.emplace();
-    }
-    records->push_back(std::move(change));
-  });
 }
 
 }  // namespace weir::metadata::metadata_internal

@@ -15,6 +15,7 @@
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
+#include "protocol/api/elect_leaders.h"
 #include "protocol/error_code.h"
 
 namespace weir::metadata::metadata_internal {
@@ -61,38 +62,71 @@ inline ConfigsAltered RefusalOf(const AlterConfigs& request) {
   return response;
 }
 
+inline protocol::ElectLeadersResponse RefusalOf(const protocol::ElectLeadersRequest& request) {
+  protocol::ElectLeadersResponse response;
+  if (!request.topic_partitions.has_value()) return response;
+  for (const auto& topic : *request.topic_partitions) {
+    auto& results = response.replica_election_results.emplace_back();
+    results.topic = topic.topic;
+    for (const int32_t index : topic.partitions) {
+      results.partition_result.emplace_back().partition_id = index;
+    }
+  }
+  return response;
+}
+
 // Makes every part of the answer say `error`.
-inline void SetError(protocol::ErrorCode error, ControllerResponse* response) {
-  const std::string message(protocol::ErrorMessage(error));
-  if (auto* created = std::get_if<protocol::CreateTopicsResponse>(response)) {
-    for (auto& topic : created->topics) {
+class ErrorSetter {
+ public:
+  explicit ErrorSetter(protocol::ErrorCode error)
+      : error_(error), message_(protocol::ErrorMessage(error)) {}
+
+  void operator()(protocol::CreateTopicsResponse& created) const {
+    for (auto& topic : created.topics) {
       protocol::CreateTopicsResponse::CreatableTopicResult failed;
       failed.name = std::move(topic.name);
-      failed.error_code = static_cast<int16_t>(error);
-      failed.error_message = message;
       topic = std::move(failed);
+      Set(&topic);
     }
-  } else if (auto* deleted = std::get_if<protocol::DeleteTopicsResponse>(response)) {
-    for (auto& topic : deleted->responses) {
-      topic.error_code = static_cast<int16_t>(error);
-      topic.error_message = message;
-    }
-  } else if (auto* added = std::get_if<protocol::CreatePartitionsResponse>(response)) {
-    for (auto& topic : added->results) {
-      topic.error_code = static_cast<int16_t>(error);
-      topic.error_message = message;
-    }
-  } else if (auto* altered = std::get_if<ConfigsAltered>(response)) {
-    for (ConfigsAltered::Result& result : altered->results) result = {error, message};
-  } else if (auto* updated = std::get_if<FeaturesUpdated>(response)) {
-    *updated = {error, message};
-  } else if (auto* block = std::get_if<ProducerIdBlock>(response)) {
-    *block = {.error = error};
-  } else if (auto* registered = std::get_if<BrokerRegistered>(response)) {
-    *registered = {.error = error, .message = message};
-  } else {
-    std::get<BrokerFencingSet>(*response).error = error;
   }
+  void operator()(protocol::DeleteTopicsResponse& deleted) const {
+    for (auto& topic : deleted.responses) Set(&topic);
+  }
+  void operator()(protocol::CreatePartitionsResponse& added) const {
+    for (auto& topic : added.results) Set(&topic);
+  }
+  void operator()(protocol::ElectLeadersResponse& elected) const {
+    elected.error_code = static_cast<int16_t>(error_);
+    for (auto& topic : elected.replica_election_results) {
+      for (auto& partition : topic.partition_result) Set(&partition);
+    }
+  }
+  void operator()(ConfigsAltered& altered) const {
+    for (ConfigsAltered::Result& result : altered.results) result = {error_, message_};
+  }
+  void operator()(PartitionsAltered& altered) const { altered = {.error = error_, .results = {}}; }
+  void operator()(FeaturesUpdated& updated) const { updated = {error_, message_}; }
+  void operator()(ProducerIdBlock& block) const { block = {.error = error_}; }
+  void operator()(BrokerRegistered& registered) const {
+    registered = {.error = error_, .message = message_};
+  }
+  void operator()(BrokerHeartbeatReply& reply) const { reply = {.error = error_}; }
+  void operator()(BrokerUnregistered& unregistered) const { unregistered = {error_, message_}; }
+  void operator()(BrokerFencingSet& set) const { set.error = error_; }
+
+ private:
+  template <class Result>
+  void Set(Result* result) const {
+    result->error_code = static_cast<int16_t>(error_);
+    result->error_message = message_;
+  }
+
+  const protocol::ErrorCode error_;
+  const std::string message_;
+};
+
+inline void SetError(protocol::ErrorCode error, ControllerResponse* response) {
+  std::visit(ErrorSetter(error), *response);
 }
 
 }  // namespace weir::metadata::metadata_internal

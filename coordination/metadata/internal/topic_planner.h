@@ -186,10 +186,11 @@ class TopicCreator {
               absl::StrCat("Number of partitions must be 1 to ", kPartitionsPerTopicMax,
                            ", or -1 for the default; came ", topic.num_partitions)};
     }
-    return PlaceRoundRobin(image_, partitions,
-                           topic.replication_factor == -1 ? config_.default_replication_factor
-                                                          : topic.replication_factor,
-                           random_, placement);
+    return StripedPlacer(image_, random_)
+        .Place(partitions,
+               topic.replication_factor == -1 ? config_.default_replication_factor
+                                              : topic.replication_factor,
+               placement);
   }
 
   Uuid NewTopicId() {

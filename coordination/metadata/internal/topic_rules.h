@@ -1,0 +1,63 @@
+// -----------------------------------------------------------------------------
+// File: coordination/metadata/internal/topic_rules.h
+// -----------------------------------------------------------------------------
+// The settings that elections go by: of the topic, else of all brokers, else of the controller.
+#ifndef WEIR_COORDINATION_METADATA_INTERNAL_TOPIC_RULES_H_
+#define WEIR_COORDINATION_METADATA_INTERNAL_TOPIC_RULES_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+#include "coordination/metadata/controller_types.h"
+#include "coordination/metadata/image.h"
+
+namespace weir::metadata::metadata_internal {
+
+inline constexpr absl::string_view kMinInsyncReplicas = "min.insync.replicas";
+inline constexpr absl::string_view kUncleanElection = "unclean.leader.election.enable";
+// From level 1 on the controller keeps eligible leader replicas (KIP-966).
+inline constexpr absl::string_view kElrFeature = "eligible.leader.replicas.version";
+
+struct TopicRules {
+  int32_t min_insync_replicas = 1;
+  bool unclean_election = false;
+  bool elr = false;
+};
+
+// What is set for the topic, or for all brokers; null where it is neither.
+inline const std::string* FindTopicConfig(const MetadataState& image, absl::string_view topic,
+                                          absl::string_view name) {
+  for (const auto& [type, resource] :
+       {std::pair(ConfigResourceType::kTopic, topic),
+        std::pair(ConfigResourceType::kBroker, absl::string_view())}) {
+    const ConfigMap* configs = image.FindConfigs(type, resource);
+    if (configs == nullptr) continue;
+    const auto found = configs->find(std::string(name));
+    if (found != configs->end()) return &found->second;
+  }
+  return nullptr;
+}
+
+inline TopicRules RulesOf(const MetadataState& image, const ControllerConfig& config,
+                          absl::string_view topic) {
+  TopicRules rules;
+  rules.elr = image.FeatureLevel(kElrFeature) > 0;
+  rules.min_insync_replicas = config.min_insync_replicas;
+  if (const std::string* value = FindTopicConfig(image, topic, kMinInsyncReplicas)) {
+    int32_t parsed = 0;
+    if (absl::SimpleAtoi(*value, &parsed)) rules.min_insync_replicas = std::max(parsed, 1);
+  }
+  rules.unclean_election = config.unclean_leader_election_enable;
+  if (const std::string* value = FindTopicConfig(image, topic, kUncleanElection)) {
+    rules.unclean_election = absl::AsciiStrToLower(*value) == "true";
+  }
+  return rules;
+}
+
+}  // namespace weir::metadata::metadata_internal
+
+#endif  // WEIR_COORDINATION_METADATA_INTERNAL_TOPIC_RULES_H_
