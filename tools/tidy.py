@@ -42,6 +42,7 @@ EXTERNAL = {
     "absl/strings/string_view.h": [ABSL + "strings:string_view", ABSL + "strings"],
     "absl/time/": [ABSL + "time"],
     "benchmark/": ["@google_benchmark//:benchmark", "@google_benchmark//:benchmark_main"],
+    "grpcpp/": ["@grpc//:grpc++"],
     "gmock/": ["@googletest//:gtest_main", "@googletest//:gtest"],
     "gtest/": ["@googletest//:gtest_main", "@googletest//:gtest"],
     "liburing.h": ["@liburing//:liburing"],
