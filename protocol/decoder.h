@@ -15,6 +15,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/limits.h"
 #include "base/uuid.h"
 #include "protocol/describe.h"
@@ -30,6 +33,13 @@ struct DecodeContext {
 
 template <class M>
 void DecodeStruct(const DecodeContext& c, M& m);
+
+[[gnu::noinline]] inline absl::Status CheckVersion(const MessageInfo& info, int16_t version) {
+  if (info.versions.Contains(version)) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("id ", info.id, ": expected version ",
+                                               info.versions.min, " to ", info.versions.max,
+                                               ", came ", version));
+}
 
 // Turns a length of -1 into a fault unless null may be here. False: there is no value to read.
 inline bool HasValue(const DecodeContext& c, const char* field, int64_t length, bool nullable) {

@@ -26,6 +26,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/check.h"
+#include "base/status_macros.h"
 #include "protocol/decoder.h"
 #include "protocol/describe.h"
 #include "protocol/encoder.h"
@@ -59,11 +60,7 @@ void DecodeMessageOf(const DecodeContext& c, void* m) {
 
 [[gnu::noinline]] inline absl::Status Read(const MessageInfo& info, DecodeMessage decode, void* m,
                                            int16_t version, absl::string_view* bytes) {
-  if (!info.versions.Contains(version)) {
-    return absl::UnimplementedError(absl::StrCat("id ", info.id, ": expected version ",
-                                                 info.versions.min, " to ", info.versions.max,
-                                                 ", came ", version));
-  }
+  WEIR_RETURN_IF_ERROR(CheckVersion(info, version));
   Reader reader(*bytes);
   decode(DecodeContext{reader, version, version >= info.flexible_since}, m);
   if (!reader.ok()) return reader.status();

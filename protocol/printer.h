@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -97,67 +98,24 @@ inline void AppendJsonString(std::string& out, absl::string_view text) {
   out.push_back('"');
 }
 
-class Printer {
+// What every printer of messages writes the same way, compiled once.
+class TextPrinter {
  public:
-  Printer(std::string& out, int16_t version, bool json, PrintHooks* hooks = nullptr)
+  TextPrinter(std::string& out, int16_t version, bool json, PrintHooks* hooks)
       : out_(out), version_(version), json_(json), hooks_(hooks) {}
 
-  template <class T>
-  void Field(FieldSpec spec, const T& value) {
-    if (!spec.IsIn(version_)) return;
+ protected:
+  // A field's name, and what parts it from the one before.
+  void Name(const FieldSpec& spec, bool is_first) {
     if (json_) {
-      absl::StrAppend(&out_, first_ ? "" : ",", "\"", CamelCase(spec.name), "\":");
+      absl::StrAppend(&out_, is_first ? "" : ",", "\"", CamelCase(spec.name), "\":");
     } else {
-      absl::StrAppend(&out_, first_ ? "" : ", ", spec.name, "=");
-    }
-    first_ = false;
-    Value(value);
-    if constexpr (std::is_same_v<T, int16_t>) {
-      if (value != 0 && hooks_ != nullptr && hooks_->errors != nullptr) NoteError(spec, value);
+      absl::StrAppend(&out_, is_first ? "" : ", ", spec.name, "=");
     }
   }
-
-  template <class T>
-  [[gnu::cold, gnu::noinline]] void Value(const T& value) {
-    if constexpr (std::is_same_v<T, bool>) {
-      out_.append(value ? "true" : "false");
-    } else if constexpr (std::is_enum_v<T>) {
-      absl::StrAppend(&out_, static_cast<int64_t>(value));
-    } else if constexpr (kIsScalar<T>) {
-      absl::StrAppend(&out_, value);
-    } else if constexpr (std::is_same_v<T, Uuid>) {
-      Text(value.ToString());
-    } else if constexpr (kIsString<T>) {
-      Text(value);
-    } else if constexpr (std::is_same_v<T, Bytes>) {
-      Binary(value.value);
-    } else if constexpr (std::is_same_v<T, Records>) {
-      RecordsValue(value);
-    } else if constexpr (IsVector<T>::value) {
-      out_.push_back('[');
-      bool first = true;
-      for (const auto& element : value) {
-        if (!first) out_.append(json_ ? "," : ", ");
-        first = false;
-        if (IsFull()) break;
-        Value(element);
-      }
-      out_.push_back(']');
-    } else if constexpr (IsOptional<T>::value) {
-      if (value.has_value()) {
-        Value(*value);
-      } else {
-        out_.append("null");
-      }
-    } else {
-      Printer inner(out_, version_, json_, hooks_);
-      out_.push_back('{');
-      T::Describe(value, inner);
-      out_.push_back('}');
-    }
-  }
-
- private:
+  void Separator() { out_.append(json_ ? "," : ", "); }
+  void Bool(bool value) { out_.append(value ? "true" : "false"); }
+  void Null() { out_.append("null"); }
   void Text(absl::string_view text) {
     if (json_) {
       AppendJsonString(out_, text);
@@ -172,9 +130,9 @@ class Printer {
       absl::StrAppend(&out_, "<", bytes.size(), " bytes>");
     }
   }
-  void RecordsValue(const Records& records) {
+  void RecordsText(const Records& records) {
     if (records.is_null) {
-      out_.append("null");
+      Null();
     } else if (hooks_ != nullptr && hooks_->records != nullptr) {
       hooks_->records->Print(records.bytes, json_, hooks_->text_bytes_max, &out_);
     } else {
@@ -183,22 +141,85 @@ class Printer {
     }
   }
 
+  // Whether an array is to end here; says so in the text.
   bool IsFull() {
     if (hooks_ == nullptr || out_.size() < hooks_->text_bytes_max) return false;
     hooks_->cut = true;
     if (!json_) out_.append("...");
     return true;
   }
-  [[gnu::cold, gnu::noinline]] void NoteError(const FieldSpec& spec, int16_t code) {
+  void NoteError(const FieldSpec& spec, int64_t code) {
+    if (code == 0 || hooks_ == nullptr || hooks_->errors == nullptr) return;
     if (absl::string_view(spec.name) != "error_code") return;
     std::vector<int16_t>& errors = *hooks_->errors;
-    if (std::find(errors.begin(), errors.end(), code) == errors.end()) errors.push_back(code);
+    const auto error = static_cast<int16_t>(code);
+    if (std::find(errors.begin(), errors.end(), error) == errors.end()) errors.push_back(error);
   }
 
   std::string& out_;
-  int16_t version_;
-  bool json_;
-  PrintHooks* hooks_;
+  const int16_t version_;
+  const bool json_;
+  PrintHooks* const hooks_;
+};
+
+class Printer : TextPrinter {
+ public:
+  Printer(std::string& out, int16_t version, bool json, PrintHooks* hooks = nullptr)
+      : TextPrinter(out, version, json, hooks) {}
+
+  template <class T>
+  void Field(FieldSpec spec, const T& value) {
+    if (!spec.IsIn(version_)) return;
+    Name(spec, std::exchange(first_, false));
+    Value(value);
+    if constexpr (std::is_same_v<T, int16_t>) NoteError(spec, value);
+  }
+
+  template <class T>
+  [[gnu::cold, gnu::noinline]] void Value(const T& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      Bool(value);
+    } else if constexpr (std::is_enum_v<T>) {
+      absl::StrAppend(&out_, static_cast<int64_t>(value));
+    } else if constexpr (kIsScalar<T>) {
+      absl::StrAppend(&out_, value);
+    } else if constexpr (std::is_same_v<T, Uuid>) {
+      Text(value.ToString());
+    } else if constexpr (kIsString<T>) {
+      Text(value);
+    } else if constexpr (std::is_same_v<T, Bytes>) {
+      Binary(value.value);
+    } else if constexpr (std::is_same_v<T, Records>) {
+      RecordsText(value);
+    } else if constexpr (IsVector<T>::value) {
+      Array(value);
+    } else if constexpr (IsOptional<T>::value) {
+      if (value.has_value()) {
+        Value(*value);
+      } else {
+        Null();
+      }
+    } else {
+      Printer inner(out_, version_, json_, hooks_);
+      out_.push_back('{');
+      T::Describe(value, inner);
+      out_.push_back('}');
+    }
+  }
+
+ private:
+  template <class Values>
+  void Array(const Values& values) {
+    out_.push_back('[');
+    bool first = true;
+    for (const auto& element : values) {
+      if (!std::exchange(first, false)) Separator();
+      if (IsFull()) break;
+      Value(element);
+    }
+    out_.push_back(']');
+  }
+
   bool first_ = true;
 };
 

@@ -15,121 +15,104 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
-#include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/uuid.h"
 #include "protocol/describe.h"
+#include "protocol/message_shape.h"
 #include "protocol/printer.h"
 
 namespace weir::protocol {
 
 namespace protocol_internal {
 
-template <class T>
-std::string TypeName() {
-  if constexpr (std::is_enum_v<T>) {
-    return TypeName<std::underlying_type_t<T>>();
-  } else if constexpr (IsOptional<T>::value) {
-    return TypeName<typename T::value_type>();
-  } else if constexpr (IsVector<T>::value) {
-    return absl::StrCat("[]", TypeName<typename T::value_type>());
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return "bool";
-  } else if constexpr (std::is_same_v<T, double>) {
-    return "float64";
-  } else if constexpr (kIsScalar<T>) {
-    return absl::StrCat(std::is_unsigned_v<T> ? "uint" : "int", sizeof(T) * 8);
-  } else if constexpr (std::is_same_v<T, Uuid>) {
-    return "uuid";
-  } else if constexpr (kIsString<T>) {
-    return "string";
-  } else if constexpr (std::is_same_v<T, Bytes>) {
-    return "bytes";
-  } else if constexpr (std::is_same_v<T, Records>) {
-    return "records";
-  } else {
-    return "struct";
+inline absl::string_view KindName(FieldKind kind) {
+  switch (kind) {
+    case FieldKind::kBool:
+      return "bool";
+    case FieldKind::kInt8:
+      return "int8";
+    case FieldKind::kInt16:
+      return "int16";
+    case FieldKind::kUint16:
+      return "uint16";
+    case FieldKind::kInt32:
+      return "int32";
+    case FieldKind::kUint32:
+      return "uint32";
+    case FieldKind::kInt64:
+      return "int64";
+    case FieldKind::kFloat64:
+      return "float64";
+    case FieldKind::kUuid:
+      return "uuid";
+    case FieldKind::kString:
+      return "string";
+    case FieldKind::kBytes:
+      return "bytes";
+    case FieldKind::kRecords:
+      return "records";
+    case FieldKind::kStruct:
+      return "struct";
+  }
+  return "";
+}
+
+// What stands behind " default"; empty where a default goes without saying.
+inline std::string DefaultText(const FieldShape& field) {
+  if (field.is_optional && field.default_is_null) return "null";
+  if (field.is_array) return "[]";
+  switch (field.kind) {
+    case FieldKind::kString:
+      return absl::StrCat("\"", field.default_text, "\"");
+    case FieldKind::kBool:
+      return field.default_integer != 0 ? "true" : "false";
+    case FieldKind::kFloat64:
+      return absl::StrCat(field.default_float);
+    case FieldKind::kUuid:
+    case FieldKind::kBytes:
+    case FieldKind::kRecords:
+    case FieldKind::kStruct:
+      return "";
+    default:
+      return absl::StrCat(field.default_integer);
   }
 }
 
-class SchemaPrinter {
- public:
-  SchemaPrinter(std::string& out, VersionRange versions, int depth)
-      : out_(out), versions_(versions), depth_(depth) {}
-
-  template <class T>
-  [[gnu::cold]] void Field(FieldSpec spec, const T& standard) {
-    const int since = std::max(spec.since, versions_.min);
-    const int until = std::min(spec.until, versions_.max);
-    if (since > until) return;
-    absl::StrAppend(&out_, std::string(static_cast<size_t>(depth_) * 2, ' '), CamelCase(spec.name),
-                    " ", TypeName<T>(), " ", since, "-", until);
+inline void AppendSchema(const StructShape& fields, VersionRange versions, size_t depth,
+                         std::string* out) {
+  for (const FieldShape& field : fields) {
+    const FieldSpec& spec = field.spec;
+    const int16_t since = std::max(spec.since, versions.min);
+    const int16_t until = std::min(spec.until, versions.max);
+    if (since > until) continue;
+    absl::StrAppend(out, std::string(depth * 2, ' '), CamelCase(spec.name), " ",
+                    field.is_array ? "[]" : "", KindName(field.kind), " ", since, "-", until);
     if (spec.nullable_since != kNoVersion) {
-      absl::StrAppend(&out_, " nullable ", std::max<int>(spec.nullable_since, since));
+      absl::StrAppend(out, " nullable ", std::max(spec.nullable_since, since));
     }
     if (spec.tag >= 0) {
-      absl::StrAppend(&out_, " tag ", spec.tag, " since ", std::max<int>(spec.tag_since, since));
+      absl::StrAppend(out, " tag ", spec.tag, " since ", std::max(spec.tag_since, since));
     }
-    Default(standard);
-    out_.append(spec.ignorable ? " ignorable\n" : "\n");
-    Descend(standard, {static_cast<int16_t>(since), static_cast<int16_t>(until)});
+    const std::string standard = DefaultText(field);
+    absl::StrAppend(out, standard.empty() ? "" : " default ", standard,
+                    spec.ignorable ? " ignorable\n" : "\n");
+    AppendSchema(field.fields, {since, until}, depth + 1, out);
   }
-
- private:
-  template <class T>
-  void Default(const T& value) {
-    if constexpr (IsOptional<T>::value) {
-      if (value.has_value()) {
-        Default(*value);
-      } else {
-        out_.append(" default null");
-      }
-    } else if constexpr (IsVector<T>::value) {
-      out_.append(" default []");
-    } else if constexpr (kIsString<T>) {
-      absl::StrAppend(&out_, " default \"", value, "\"");
-    } else if constexpr (std::is_same_v<T, bool>) {
-      out_.append(value ? " default true" : " default false");
-    } else if constexpr (std::is_same_v<T, double>) {
-      absl::StrAppend(&out_, " default ", value);
-    } else if constexpr (kIsScalar<T>) {
-      absl::StrAppend(&out_, " default ", static_cast<int64_t>(value));
-    }
-  }
-
-  template <class T>
-  void Descend(const T& value, VersionRange versions) {
-    if constexpr (IsOptional<T>::value || IsVector<T>::value) {
-      using Element = typename T::value_type;
-      if constexpr (IsVector<Element>::value || Described<const Element>) {
-        Descend(DefaultOf<Element>(), versions);
-      }
-    } else if constexpr (Described<const T>) {
-      SchemaPrinter inner(out_, versions, depth_ + 1);
-      T::Describe(value, inner);
-    }
-  }
-
-  std::string& out_;
-  VersionRange versions_;
-  int depth_;
-};
+}
 
 }  // namespace protocol_internal
 
 // The declaration of M, whose name C++ cannot tell, as far as `versions` see it.
 template <class M>
 std::string SchemaText(absl::string_view name, VersionRange versions = InfoOf<M>().versions) {
-  const MessageInfo info = InfoOf<M>();
-  std::string text = absl::StrCat(name, " ", info.id, " ", versions.min, "-", versions.max);
-  if (info.flexible_since != kNoVersion) {
-    absl::StrAppend(&text, " flexible ", info.flexible_since);
+  const MessageShape& shape = ShapeOf<M>();
+  std::string text = absl::StrCat(name, " ", shape.info.id, " ", versions.min, "-", versions.max);
+  if (shape.info.flexible_since != kNoVersion) {
+    absl::StrAppend(&text, " flexible ", shape.info.flexible_since);
   }
   text.push_back('\n');
-  protocol_internal::SchemaPrinter printer(text, versions, /*depth=*/1);
-  M::Describe(protocol_internal::DefaultOf<M>(), printer);
+  protocol_internal::AppendSchema(shape.fields, versions, /*depth=*/1, &text);
   return text;
 }
 

@@ -22,7 +22,7 @@ def component_tests():
         if rule["kind"] != "cc_library":
             continue
         libraries.append(":" + name)
-        headers += [label.split(":")[-1] for label in rule["hdrs"] if label.endswith(".h")]
+        headers += [label.split(":")[-1] for label in rule.get("hdrs", []) if label.endswith(".h")]
         if not rule.get("testonly"):
             shipped.append(":" + name)
     libraries = sorted(libraries)

@@ -1,8 +1,8 @@
 // -----------------------------------------------------------------------------
 // File: protocol/sniff/api_table.h
 // -----------------------------------------------------------------------------
-// Which messages a printer of traffic can decode. A table is filled from lists of types
-// (protocol/api_list.h), each in a translation unit of its own that includes their headers:
+// Which messages a printer of traffic can print. A table is filled from lists of types
+// (protocol/api_list.h) where their headers are included:
 //
 //   ApiTable table;
 //   table.Add(EntriesOf(RecordApis()));   // needs produce.h, fetch.h, ...
@@ -14,46 +14,31 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "protocol/api_list.h"
 #include "protocol/describe.h"
-#include "protocol/message.h"
+#include "protocol/message_shape.h"
 
 namespace weir::protocol {
 
-// Decodes a message from the front of *body, moves *body behind it and appends it to *out.
-using PrintBody = absl::Status (*)(int16_t version, bool json, PrintHooks* hooks,
-                                   absl::string_view* body, std::string* out);
+// ShapeOf of a message, which is built when it is first asked for.
+using Shape = const MessageShape& (*)();
 
 struct ApiEntry {
   int16_t key = -1;
   VersionRange versions;
   int16_t flexible_since = kNoVersion;
-  PrintBody print_request = nullptr;
-  PrintBody print_response = nullptr;
+  Shape request = nullptr;
+  Shape response = nullptr;
 
   bool IsFlexible(int16_t version) const { return version >= flexible_since; }
 };
 
-template <class M>
-[[gnu::cold]] absl::Status PrintBodyOf(int16_t version, bool json, PrintHooks* hooks,
-                                       absl::string_view* body, std::string* out) {
-  const absl::StatusOr<M> message = DecodePrefix<M>(body, version);
-  if (!message.ok()) return message.status();
-  Print(*message, version, json, hooks, out);
-  return absl::OkStatus();
-}
-
 template <class Request, class Response>
 constexpr ApiEntry EntryOf() {
   constexpr MessageInfo kInfo = InfoOf<Request>();
-  return {kInfo.id, kInfo.versions, kInfo.flexible_since, &PrintBodyOf<Request>,
-          &PrintBodyOf<Response>};
+  return {kInfo.id, kInfo.versions, kInfo.flexible_since, &ShapeOf<Request>, &ShapeOf<Response>};
 }
 
 template <class... Apis>

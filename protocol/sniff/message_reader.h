@@ -20,7 +20,8 @@
 #include "base/limits.h"
 #include "protocol/api_key.h"
 #include "protocol/headers.h"
-#include "protocol/message.h"
+#include "protocol/printer.h"
+#include "protocol/shape_printer.h"
 #include "protocol/sniff/api_table.h"
 #include "protocol/sniff/frame_guess.h"
 #include "protocol/sniff/sniffed_message.h"
@@ -61,9 +62,9 @@ inline const ApiEntry* EntryFor(const SniffOptions& options, SniffedMessage* mes
   return api;
 }
 
-inline void ReadBody(const SniffOptions& options, PrintBody print, int16_t version,
+inline void ReadBody(const SniffOptions& options, Shape shape, int16_t version,
                      absl::string_view body, SniffedMessage* message) {
-  if (print == nullptr) {
+  if (shape == nullptr) {
     TellHead(options, body, message);
     return;
   }
@@ -76,7 +77,8 @@ inline void ReadBody(const SniffOptions& options, PrintBody print, int16_t versi
   hooks.errors = &message->errors;
   hooks.text_bytes_max = options.text_bytes_max;
   absl::string_view rest = body;
-  const absl::Status status = print(version, options.json, &hooks, &rest, &message->body);
+  const absl::Status status =
+      PrintEncoded(shape(), version, options.json, &hooks, &rest, &message->body);
   message->is_body_cut = hooks.cut;
   if (!status.ok()) {
     message->problem = std::string(status.message());
@@ -109,8 +111,8 @@ inline bool ReadRequest(const SniffOptions& options, absl::string_view frame,
   }
   const bool is_answered = message->api_key != static_cast<int16_t>(ApiKey::kProduce) ||
                            api == nullptr || !AsksForNoAnswer(body, message->api_version, flexible);
-  PrintBody print = api == nullptr ? nullptr : api->print_request;
-  sniff_internal::ReadBody(options, print, message->api_version, body, message);
+  const Shape shape = api == nullptr ? nullptr : api->request;
+  sniff_internal::ReadBody(options, shape, message->api_version, body, message);
   return is_answered;
 }
 
@@ -135,8 +137,8 @@ inline void ReadResponse(const SniffOptions& options, absl::string_view frame,
     message->problem.clear();
     api = options.apis.Find(message->api_key);
   }
-  PrintBody print = api == nullptr ? nullptr : api->print_response;
-  sniff_internal::ReadBody(options, print, is_refused ? int16_t{0} : message->api_version, body,
+  const Shape shape = api == nullptr ? nullptr : api->response;
+  sniff_internal::ReadBody(options, shape, is_refused ? int16_t{0} : message->api_version, body,
                            message);
 }
 

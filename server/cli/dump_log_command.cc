@@ -44,7 +44,7 @@
 namespace weir::cli {
 namespace {
 
-constexpr FlagSpec kFlags[] = {
+constexpr FlagSpec kDumpLogFlags[] = {
     {"files", FlagKind::kMany, "FILE[,...]",
      "segments, indexes, snapshots: .log, .index, .timeindex, .txnindex, .snapshot, .checkpoint, "
      "leader-epoch-checkpoint"},
@@ -504,7 +504,7 @@ const Command& DumpLogCommand() {
       "print what is in the files of a log, and whether they fit together",
       "dump-log --files 00000000000000000000.log,00000000000000000000.index --print-data-log\n"
       "dump-log --files 00000000000000000000.log --cluster-metadata-decoder",
-      kFlags,
+      kDumpLogFlags,
       false,
       RunDumpLog};
   return command;

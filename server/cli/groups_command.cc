@@ -199,7 +199,7 @@ absl::Status ResetOffsets(Context& context, Remote& remote,
 
 namespace {
 
-constexpr FlagSpec kFlags[] = {
+constexpr FlagSpec kGroupsFlags[] = {
     {"list", FlagKind::kSwitch, "", "list the groups"},
     {"describe", FlagKind::kSwitch, "", "describe groups; --offsets unless another is given"},
     {"delete", FlagKind::kSwitch, "", "delete groups that have no members"},
@@ -484,7 +484,7 @@ const Command& GroupsCommand() {
       "groups --describe --group billing\n"
       "groups --reset-offsets --group billing --topic orders --to-earliest --execute\n"
       "groups --reset-offsets --group billing --all-topics --by-duration PT2H",
-      kFlags,
+      kGroupsFlags,
       true,
       RunGroups};
   return command;

@@ -1,8 +1,7 @@
 // -----------------------------------------------------------------------------
 // File: server/cli/sniff_apis.h
 // -----------------------------------------------------------------------------
-// All that `weir sniff` needs of the messages, for which their headers are compiled in units of
-// their own: one for each list of protocol/api_list.h.
+// All that `weir sniff` needs of the messages' declarations, compiled in one unit.
 #ifndef WEIR_SERVER_CLI_SNIFF_APIS_H_
 #define WEIR_SERVER_CLI_SNIFF_APIS_H_
 
@@ -17,25 +16,8 @@
 
 namespace weir::cli {
 
-void AddRecordApis(protocol::ApiTable* table);
-void AddClusterApis(protocol::ApiTable* table);
-void AddGroupApis(protocol::ApiTable* table);
-void AddAdminApis(protocol::ApiTable* table);
-void AddTransactionApis(protocol::ApiTable* table);
-void AddSecurityApis(protocol::ApiTable* table);
-void AddOperationApis(protocol::ApiTable* table);
-
-inline protocol::ApiTable AllSniffedApis() {
-  protocol::ApiTable table;
-  AddRecordApis(&table);
-  AddClusterApis(&table);
-  AddGroupApis(&table);
-  AddAdminApis(&table);
-  AddTransactionApis(&table);
-  AddSecurityApis(&table);
-  AddOperationApis(&table);
-  return table;
-}
+// Those of protocol::AllApis.
+protocol::ApiTable AllSniffedApis();
 
 // As protocol/sniff/address_rewriter.h.
 std::optional<std::string> RewriteSniffedAddresses(

@@ -15,6 +15,7 @@
 #include "protocol/api_key.h"
 #include "protocol/api_list.h"
 #include "protocol/printer.h"
+#include "protocol/shape_printer.h"
 #include "protocol/sniff/api_table.h"
 
 namespace weir::cli {
@@ -54,8 +55,9 @@ TEST(SniffApisTest, MessagesOfKafkaArePrinted) {
       protocol::PrintHooks hooks;
       hooks.errors = &errors;
       std::string out;
-      const auto print = direction == "request" ? entry->print_request : entry->print_response;
-      const absl::Status status = print(static_cast<int16_t>(version), json, &hooks, &body, &out);
+      const protocol::Shape shape = direction == "request" ? entry->request : entry->response;
+      const absl::Status status =
+          protocol::PrintEncoded(shape(), static_cast<int16_t>(version), json, &hooks, &body, &out);
       EXPECT_TRUE(status.ok()) << line.substr(0, 80) << ": " << status;
       EXPECT_TRUE(body.empty()) << line.substr(0, 80);
       EXPECT_EQ(out.front(), '{');

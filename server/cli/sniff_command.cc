@@ -38,7 +38,7 @@ namespace {
 
 constexpr size_t kBodyBytes = 2000;
 
-constexpr FlagSpec kFlags[] = {
+constexpr FlagSpec kSniffFlags[] = {
     {"listen", FlagKind::kOne, "HOST:PORT", "be a proxy: let clients connect here"},
     {"to", FlagKind::kOne, "HOST:PORT", "the broker that the proxy stands for"},
     {"no-rewrite", FlagKind::kSwitch, "",
@@ -225,7 +225,7 @@ const Command& SniffCommand() {
       "sniff --listen localhost:19092 --to localhost:9092\n"
       "sniff --listen localhost:19092 --to localhost:9092 --errors-only --json\n"
       "sniff --read capture.pcapng --api Produce,Fetch --records",
-      kFlags,
+      kSniffFlags,
       /*asks_brokers=*/false,
       &Sniff,
   };

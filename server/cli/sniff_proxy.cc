@@ -48,7 +48,7 @@ constexpr size_t kBrokersMax = 256;
 constexpr size_t kHeldBytesMax = size_t{4} << 20;
 constexpr size_t kReadBytes = size_t{64} << 10;
 constexpr int kBacklog = 128;
-constexpr int kPollMs = 500;
+constexpr int kWakeUpMs = 500;
 
 std::string SystemError(int error) { return std::generic_category().message(error); }
 
@@ -262,7 +262,7 @@ class Proxy {
       connection->AddTo(&polls);
       numbers.push_back(number);
     }
-    if (::poll(polls.data(), polls.size(), kPollMs) < 0) {
+    if (::poll(polls.data(), polls.size(), kWakeUpMs) < 0) {
       if (errno == EINTR) return absl::OkStatus();
       return absl::InternalError(absl::StrCat("poll: ", SystemError(errno)));
     }

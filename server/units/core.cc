@@ -1,7 +1,8 @@
-// The core and the table of partitions: their logs, how they are recovered and cleaned.
+// The core, the controller and the table of partitions: all that opens, recovers and cleans logs.
 // Compiled at one go: see "Units" in docs/architecture.md.
 
 #include "server/broker_core.cc"
+#include "server/controller_driver.cc"
 #include "server/log_cleaner.cc"
 #include "server/partition_cleaning.cc"
 #include "server/partition_table.cc"

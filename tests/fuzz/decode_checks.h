@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -18,6 +19,8 @@
 #include "protocol/api_key.h"
 #include "protocol/api_list.h"
 #include "protocol/message.h"
+#include "protocol/message_shape.h"
+#include "protocol/shape_printer.h"
 
 namespace weir::fuzz {
 
@@ -35,8 +38,24 @@ void AppendGroupChecks(std::vector<DecodeCheck>* checks);
 void AppendSecurityChecks(std::vector<DecodeCheck>* checks);
 void AppendRecordChecks(std::vector<DecodeCheck>* checks);
 
+// Printing the bytes and printing what was decoded from them is the same.
+template <class M>
+void CheckPrinting(absl::string_view bytes, int16_t version) {
+  absl::string_view behind_message = bytes;
+  absl::string_view behind_text = bytes;
+  const absl::StatusOr<M> message = protocol::DecodePrefix<M>(&behind_message, version);
+  std::string text;
+  const absl::Status printed = protocol::PrintEncoded(
+      protocol::ShapeOf<M>(), version, /*json=*/false, /*hooks=*/nullptr, &behind_text, &text);
+  WEIR_CHECK(printed == message.status());
+  if (!message.ok()) return;
+  WEIR_CHECK(behind_text == behind_message);
+  WEIR_CHECK(text == protocol::ToString(*message, version));
+}
+
 template <class M>
 void CheckMessage(absl::string_view bytes, int16_t version) {
+  CheckPrinting<M>(bytes, version);
   const absl::StatusOr<M> message = protocol::Decode<M>(bytes, version);
   if (!message.ok()) {
     WEIR_CHECK(!message.status().message().empty());

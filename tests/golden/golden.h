@@ -23,7 +23,9 @@
 #include "gtest/gtest.h"
 #include "protocol/equal.h"
 #include "protocol/message.h"
+#include "protocol/message_shape.h"
 #include "protocol/schema.h"
+#include "protocol/shape_printer.h"
 #include "tests/golden/allocations.h"
 #include "tests/golden/json_check.h"
 
@@ -100,14 +102,26 @@ void ExpectSane(absl::string_view bytes, int16_t version, const M& original,
   EXPECT_EQ(protocol::Equal(*message, original), once == original_bytes);
 }
 
-// Printing what came out of `bytes`, if anything did.
+// The bytes and what is decoded from them, if they are a message, are printed alike.
 template <class M>
 void ExpectPrints(absl::string_view bytes, int16_t version) {
-  const absl::StatusOr<M> message = protocol::Decode<M>(bytes, version);
-  if (!message.ok()) return;
-  EXPECT_FALSE(protocol::ToString(*message, version).empty());
-  const std::string json = protocol::ToJson(*message, version);
-  EXPECT_TRUE(IsJson(json)) << json;
+  absl::string_view behind_message = bytes;
+  const absl::StatusOr<M> message = protocol::DecodePrefix<M>(&behind_message, version);
+  for (const bool json : {false, true}) {
+    absl::string_view behind_text = bytes;
+    std::string text;
+    ASSERT_EQ(protocol::PrintEncoded(protocol::ShapeOf<M>(), version, json, /*hooks=*/nullptr,
+                                     &behind_text, &text),
+              message.status());
+    if (!message.ok()) {
+      EXPECT_EQ(text, "");
+      continue;
+    }
+    EXPECT_EQ(behind_text.size(), behind_message.size());
+    EXPECT_EQ(text,
+              json ? protocol::ToJson(*message, version) : protocol::ToString(*message, version));
+    EXPECT_TRUE(!json || IsJson(text)) << text;
+  }
 }
 
 template <class M>
@@ -122,6 +136,7 @@ void ExpectVector(const Vector& vector) {
   for (size_t size = 0; size < vector.bytes.size(); ++size) {
     const std::string cut = vector.bytes.substr(0, size);
     EXPECT_FALSE(DecodeBounded<M>(cut, vector.version).ok()) << size << " bytes";
+    ExpectPrints<M>(cut, vector.version);
   }
   EXPECT_FALSE(protocol::Decode<M>(vector.bytes + '\0', vector.version).ok());
   ExpectSane<M>(vector.bytes, vector.version, *message, vector.bytes);

@@ -1,0 +1,9 @@
+// What clients ask, apart from groups: records, topics, partitions and the cluster.
+// Compiled at one go: see "Units" in docs/architecture.md.
+
+#include "server/handlers/admin.cc"
+#include "server/handlers/fetch.cc"
+#include "server/handlers/metadata.cc"
+#include "server/handlers/partitions.cc"
+#include "server/handlers/produce.cc"
+#include "server/router.cc"
