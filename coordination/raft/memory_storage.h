@@ -94,6 +94,13 @@ class MemoryStorage final : public Storage {
     }
   }
 
+  // What another storage was found to have is here too, written and durable.
+  void Adopt(Image image) {
+    written_ = durable_ = std::move(image);
+    for (File& file : files_) file.pending.clear();
+    Restart();
+  }
+
   // --- Storage ------------------------------------------------------------------------------
 
   absl::StatusOr<Recovered> Load() override {

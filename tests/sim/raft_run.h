@@ -38,8 +38,9 @@ struct RaftOutcome {
 
 class RaftRun {
  public:
+  // One seed in eight has its replicas on files.
   RaftRun(uint64_t seed, int64_t steps, bool verbose)
-      : trace_(verbose), world_(seed, trace_), steps_(steps) {}
+      : trace_(verbose), world_(seed, seed % 8 == 4, trace_), steps_(steps) {}
 
   RaftOutcome Go() {
     const int voters = 1 + static_cast<int>(random().Below(5));

@@ -35,11 +35,11 @@
 #include "base/uuid.h"
 #include "coordination/raft/describe.h"
 #include "coordination/raft/events.h"
-#include "coordination/raft/memory_storage.h"
 #include "coordination/raft/messages.h"
 #include "coordination/raft/node.h"
 #include "coordination/raft/raft.h"
 #include "coordination/raft/types.h"
+#include "tests/sim/raft_disk.h"
 #include "tests/sim/raft_oracle.h"
 #include "tests/sim/sim_trace.h"
 
@@ -62,7 +62,7 @@ struct RaftWeather {
 struct RaftMachine {
   BrokerId id;
   raft::ReplicaKey key;
-  std::unique_ptr<raft::MemoryStorage> disk;
+  std::unique_ptr<RaftDisk> disk;
   std::unique_ptr<raft::Transport> transport;
   std::unique_ptr<raft::Node> node;  // null when it is down
   uint64_t process = 0;              // counts the starts of all machines
@@ -79,7 +79,9 @@ struct RaftMachine {
 
 class RaftWorld {
  public:
-  RaftWorld(uint64_t seed, Trace& trace) : random_(seed), trace_(trace), oracle_(trace) {}
+  // With `on_files` each disk has Kafka's files, else a storage in memory.
+  RaftWorld(uint64_t seed, bool on_files, Trace& trace)
+      : on_files_(on_files), random_(seed), trace_(trace), oracle_(trace) {}
   RaftWorld(const RaftWorld&) = delete;
 
   Random& random() { return random_; }
@@ -101,17 +103,16 @@ class RaftWorld {
     for (int i = 0; i < voters; ++i) founders.push_back(machines_[i].key);
     const raft::VoterSet set(founders);
     oracle_.SetFounders(set);
-    for (int i = 0; i < voters; ++i) raft::MemoryStorage::Found(set, machines_[i].disk.get());
+    for (int i = 0; i < voters; ++i) machines_[i].disk->Found(set);
     for (RaftMachine& machine : machines_) Start(machine);
   }
 
   void NewDisk(RaftMachine& machine) {
     machine.node.reset();
     machine.key = {machine.id, Uuid{1, ++directories_}};
-    machine.disk = std::make_unique<raft::MemoryStorage>();
-    machine.disk->set_manual_syncs(true);
+    machine.disk = std::make_unique<RaftDisk>(on_files_, directories_);
     machine.sync_done_at.reset();
-    oracle_.AddDisk(machine.key, machine.disk.get());
+    oracle_.AddDisk(machine.key, &machine.disk->model());
   }
 
   void Start(RaftMachine& machine) {
@@ -363,7 +364,7 @@ class RaftWorld {
     machine.applied = meta.id.end_offset;
     machine.state = kHashStart;
     if (meta.id.end_offset == Offset(0)) return;
-    const std::string bytes = machine.disk->written().snapshot_bytes;
+    const std::string bytes = machine.disk->SnapshotText();
     const std::vector<std::string> parts = absl::StrSplit(bytes, ' ');
     WEIR_CHECK(absl::SimpleAtoi(parts[0], &machine.state));
     oracle_.OnSnapshot(machine.node->raft(), meta.id, machine.state);
@@ -397,6 +398,7 @@ class RaftWorld {
     }
   }
 
+  const bool on_files_;
   SeededRandom random_;
   Trace& trace_;
   RaftOracle oracle_;
