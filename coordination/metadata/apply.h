@@ -9,6 +9,7 @@
 #ifndef WEIR_COORDINATION_METADATA_APPLY_H_
 #define WEIR_COORDINATION_METADATA_APPLY_H_
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,6 +34,17 @@
 namespace weir::metadata {
 
 namespace metadata_internal {
+
+// Finds a quota in MetadataState: all but what may differ between setting and removing.
+inline std::string QuotaKey(ClientQuotaRecord r) {
+  std::sort(r.entity.begin(), r.entity.end(),
+            [](const auto& a, const auto& b) { return a.entity_type < b.entity_type; });
+  r.value = 0;
+  r.remove = false;
+  std::string key;
+  protocol::Encode(r, ClientQuotaRecord::kRecord.versions.max, &key);
+  return key;
+}
 
 // Applies records one by one to a state that nobody else sees yet.
 class StateApplier {
@@ -196,12 +208,7 @@ class StateApplier {
   }
 
   absl::Status operator()(const ClientQuotaRecord& r) {
-    ClientQuotaRecord key_of = r;  // all but what may differ between setting and removing
-    key_of.value = 0;
-    key_of.remove = false;
-    std::string key;
-    protocol::Encode(key_of, ClientQuotaRecord::kRecord.versions.max, &key);
-    return SetOrErase(&state_.quotas, std::move(key), r, r.remove);
+    return SetOrErase(&state_.quotas, QuotaKey(r), r, r.remove);
   }
   absl::Status operator()(const UserScramCredentialRecord& r) {
     return SetOrErase(&state_.scram_credentials, absl::StrCat(r.mechanism, ":", r.name), r, false);

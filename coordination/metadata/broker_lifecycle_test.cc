@@ -127,6 +127,27 @@ TEST(BrokerLifecycleTest, RegistrationsAreChecked) {
   EXPECT_EQ(h.Register(old).error, ErrorCode::kUnsupportedVersion);
 }
 
+TEST(BrokerLifecycleTest, AFeatureGoesOnlyWhereAllBrokersFollow) {
+  ControllerConfig config;
+  FeatureLevelRecord level;
+  level.name = "metadata.version";
+  level.feature_level = 25;
+  config.bootstrap_records = {level};
+  ControllerHarness h(config);
+  RegisterBrokerRecord old = TestRegistration(1, 1);
+  old.features.emplace_back();
+  old.features[0].name = "metadata.version";
+  old.features[0].min_supported_version = 7;
+  old.features[0].max_supported_version = 26;
+  ASSERT_EQ(h.Register(old).error, ErrorCode::kNone);
+  UpdateFeatures update;
+  update.updates = {{"metadata.version", 27, FeatureUpdate::Kind::kUpgrade}};
+  EXPECT_EQ(h.Ask<FeaturesUpdated>(update).error, ErrorCode::kInvalidUpdateVersion);
+  update.updates[0].level = 26;
+  EXPECT_EQ(h.Ask<FeaturesUpdated>(update).error, ErrorCode::kNone);
+  EXPECT_EQ(h.image().FeatureLevel("metadata.version"), 26);
+}
+
 TEST(BrokerLifecycleTest, ControlledShutdownMovesLeadersAndWaitsForThePeers) {
   ControllerHarness h;
   h.JoinAll(3);

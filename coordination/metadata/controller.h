@@ -23,6 +23,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -34,6 +35,7 @@
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
+#include "coordination/metadata/internal/acl_planner.h"
 #include "coordination/metadata/internal/broker_sessions.h"
 #include "coordination/metadata/internal/config_planner.h"
 #include "coordination/metadata/internal/election_configs.h"
@@ -43,8 +45,11 @@
 #include "coordination/metadata/internal/partition_planner.h"
 #include "coordination/metadata/internal/pending_log.h"
 #include "coordination/metadata/internal/placement.h"
+#include "coordination/metadata/internal/quota_planner.h"
+#include "coordination/metadata/internal/reassignment_planner.h"
 #include "coordination/metadata/internal/refusal.h"
 #include "coordination/metadata/internal/registrations.h"
+#include "coordination/metadata/internal/scram_planner.h"
 #include "coordination/metadata/internal/topic_planner.h"
 #include "coordination/metadata/records.h"
 #include "protocol/error_code.h"
@@ -131,31 +136,49 @@ class Controller {
   }
 
   void Handle(CreateTopics& e) {
-    if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
-    metadata_internal::TopicCreator creator(image(), config_, random_);
-    std::vector<MetadataRecord> records;
-    protocol::CreateTopicsResponse response =
-        creator.Plan(e.request, /*check_configs=*/!e.is_internal, &records);
-    Append(std::move(records));
-    Answer(e.token, std::move(response));
+    Serve(e, [&](Records* records) {
+      return metadata_internal::TopicCreator(image(), config_, random_)
+          .Plan(e.request, /*check_configs=*/!e.is_internal, records);
+    });
   }
-
   void Handle(DeleteTopics& e) {
-    if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
-    metadata_internal::TopicDeleter deleter(image(), config_.delete_topic_enable);
-    std::vector<MetadataRecord> records;
-    protocol::DeleteTopicsResponse response = deleter.Plan(e.request, &records);
-    Append(std::move(records));
-    Answer(e.token, std::move(response));
+    Serve(e, [&](Records* records) {
+      return metadata_internal::TopicDeleter(image(), config_.delete_topic_enable)
+          .Plan(e.request, records);
+    });
   }
-
   void Handle(CreatePartitions& e) {
-    if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
-    metadata_internal::PartitionCreator creator(image(), random_);
-    std::vector<MetadataRecord> records;
-    protocol::CreatePartitionsResponse response = creator.Plan(e.request, &records);
-    Append(std::move(records));
-    Answer(e.token, std::move(response));
+    Serve(e, [&](Records* records) {
+      return metadata_internal::PartitionCreator(image(), random_).Plan(e.request, records);
+    });
+  }
+  void Handle(ElectLeaders& e) {
+    Serve(e, [&](Records* records) { return Elections().Plan(e.request, records); });
+  }
+  void Handle(AlterPartitionReassignments& e) {
+    Serve(e, [&](Records* records) {
+      return metadata_internal::ReassignmentPlanner(image(), config_).Plan(e.request, records);
+    });
+  }
+  void Handle(AlterClientQuotas& e) {
+    Serve(e, [&](Records* records) {
+      return metadata_internal::QuotaPlanner(image()).Plan(e.request, records);
+    });
+  }
+  void Handle(AlterUserScramCredentials& e) {
+    Serve(e, [&](Records* records) {
+      return metadata_internal::ScramPlanner(image(), config_).Plan(e.request, records);
+    });
+  }
+  void Handle(CreateAcls& e) {
+    Serve(e, [&](Records* records) {
+      return metadata_internal::AclPlanner(image()).Create(e.request, random_, records);
+    });
+  }
+  void Handle(DeleteAcls& e) {
+    Serve(e, [&](Records* records) {
+      return metadata_internal::AclPlanner(image()).Delete(e.request, records);
+    });
   }
 
   void Handle(AlterConfigs& e) {
@@ -287,20 +310,23 @@ class Controller {
     Answer(e.token, response);
   }
 
-  void Handle(ElectLeaders& e) {
-    if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
-    Records records;
-    protocol::ElectLeadersResponse response = Elections().Plan(e.request, &records);
-    AppendInParts(std::move(records));
-    Answer(e.token, std::move(response));
-  }
-
   void Handle(AlterPartition& e) {
     if (!active_) return Refuse(e.token, PartitionsAltered());
     PartitionsAltered response{.error = CheckBroker(e.broker, e.broker_epoch), .results = {}};
     if (response.error == protocol::ErrorCode::kNone) {
       Records records;
       response = metadata_internal::IsrChanger(image(), config_).Plan(e, &records);
+      AppendInParts(std::move(records));
+    }
+    Answer(e.token, std::move(response));
+  }
+
+  void Handle(AssignReplicasToDirs& e) {
+    if (!active_) return Refuse(e.token, ReplicasAssigned());
+    ReplicasAssigned response{.error = CheckBroker(e.broker, e.broker_epoch), .errors = {}};
+    if (response.error == protocol::ErrorCode::kNone) {
+      Records records;
+      response.errors = Elections().PlanAssignments(e, &records);
       AppendInParts(std::move(records));
     }
     Answer(e.token, std::move(response));
@@ -408,6 +434,18 @@ class Controller {
     if (broker == nullptr) return protocol::ErrorCode::kBrokerIdNotRegistered;
     if (broker->epoch != epoch) return protocol::ErrorCode::kStaleBrokerEpoch;
     return protocol::ErrorCode::kNone;
+  }
+
+  // Plans one request of a client, in one batch or, where its parts stand alone, in several.
+  template <class Event, class Plan>
+  void Serve(Event& e, const Plan& plan) {
+    if (!active_) return Refuse(e.token, metadata_internal::RefusalOf(e.request));
+    Records records;
+    auto response = plan(&records);
+    constexpr bool kAtomic =
+        !std::is_same_v<Event, ElectLeaders> && !std::is_same_v<Event, AlterPartitionReassignments>;
+    kAtomic ? Append(std::move(records)) : AppendInParts(std::move(records));
+    Answer(e.token, std::move(response));
   }
 
   // --- the log ---------------------------------------------------------------------------------

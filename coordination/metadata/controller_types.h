@@ -18,10 +18,16 @@
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/records.h"
+#include "protocol/api/alter_client_quotas.h"
+#include "protocol/api/alter_partition_reassignments.h"
+#include "protocol/api/alter_user_scram_credentials.h"
+#include "protocol/api/create_acls.h"
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
+#include "protocol/api/delete_acls.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/elect_leaders.h"
+#include "protocol/describe.h"
 #include "protocol/error_code.h"
 
 namespace weir::metadata {
@@ -32,6 +38,12 @@ using RequestToken = uint64_t;
 using AppendToken = uint64_t;
 
 inline constexpr int32_t kProducerIdBlockSize = 1000;  // Kafka's ProducerIdsBlock
+
+// What a server keeps of a salted password (RFC 5802).
+struct ScramKeys {
+  protocol::Bytes stored_key;
+  protocol::Bytes server_key;
+};
 
 struct ControllerConfig {
   std::string cluster_id;  // brokers of another are refused; empty accepts all
@@ -56,6 +68,10 @@ struct ControllerConfig {
   std::function<std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs>(
       const ConfigMap& set)>
       describe_topic_configs;
+  // The keys of a salted password; nothing where the mechanism (1 SHA-256, 2 SHA-512) is not
+  // known. Without it there are no SCRAM credentials.
+  std::function<std::optional<ScramKeys>(int8_t mechanism, const protocol::Bytes& salted_password)>
+      derive_scram_keys;
   // What an empty log begins with (bootstrap.checkpoint); when empty, metadata.version at
   // kMetadataVersionNewest.
   std::vector<MetadataRecord> bootstrap_records;
@@ -172,6 +188,39 @@ struct ElectLeaders {
   RequestToken token = 0;
   protocol::ElectLeadersRequest request;
 };
+// Moves partitions to other replicas, or stops that (KIP-455).
+struct AlterPartitionReassignments {
+  RequestToken token = 0;
+  protocol::AlterPartitionReassignmentsRequest request;
+};
+// Where a broker has put its replicas (KIP-858).
+struct AssignReplicasToDirs {
+  struct Assignment {
+    TopicPartition partition;
+    Uuid directory;
+  };
+
+  RequestToken token = 0;
+  BrokerId broker;
+  int64_t broker_epoch = -1;
+  std::vector<Assignment> assignments;
+};
+struct AlterClientQuotas {
+  RequestToken token = 0;
+  protocol::AlterClientQuotasRequest request;
+};
+struct AlterUserScramCredentials {
+  RequestToken token = 0;
+  protocol::AlterUserScramCredentialsRequest request;
+};
+struct CreateAcls {
+  RequestToken token = 0;
+  protocol::CreateAclsRequest request;
+};
+struct DeleteAcls {
+  RequestToken token = 0;
+  protocol::DeleteAclsRequest request;
+};
 // What a leader wants the ISR of its partitions to be (KIP-497, KIP-841, KIP-903).
 struct AlterPartition {
   struct Member {
@@ -207,7 +256,9 @@ using ControllerEvent =
     std::variant<LeadershipGained, LeadershipLost, Tick, CreateTopics, DeleteTopics,
                  CreatePartitions, AlterConfigs, UpdateFeatures, AllocateProducerIds,
                  RegisterBroker, BrokerHeartbeat, UnregisterBroker, SetBrokerFenced, ElectLeaders,
-                 AlterPartition, Committed, AppendFailed>;
+                 AlterPartition, AlterPartitionReassignments, AssignReplicasToDirs,
+                 AlterClientQuotas, AlterUserScramCredentials, CreateAcls, DeleteAcls, Committed,
+                 AppendFailed>;
 
 // --- Effects -----------------------------------------------------------------------------------
 
@@ -259,6 +310,12 @@ struct PartitionsAltered {
   std::vector<Result> results;
 };
 
+// What became of each assignment, in their order.
+struct ReplicasAssigned {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;  // of the broker, for all of them
+  std::vector<protocol::ErrorCode> errors;
+};
+
 // What became of each resource of AlterConfigs, in their order.
 struct ConfigsAltered {
   struct Result {
@@ -277,7 +334,10 @@ using ControllerResponse =
     std::variant<protocol::CreateTopicsResponse, protocol::DeleteTopicsResponse,
                  protocol::CreatePartitionsResponse, protocol::ElectLeadersResponse, ConfigsAltered,
                  FeaturesUpdated, ProducerIdBlock, BrokerRegistered, BrokerHeartbeatReply,
-                 BrokerUnregistered, BrokerFencingSet, PartitionsAltered>;
+                 BrokerUnregistered, BrokerFencingSet, PartitionsAltered,
+                 protocol::AlterPartitionReassignmentsResponse, ReplicasAssigned,
+                 protocol::AlterClientQuotasResponse, protocol::AlterUserScramCredentialsResponse,
+                 protocol::CreateAclsResponse, protocol::DeleteAclsResponse>;
 
 struct Respond {
   RequestToken token = 0;

@@ -1,9 +1,12 @@
 // Who leads a partition, who is in its ISR and who is eligible to lead, as brokers come and go.
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/ids.h"
@@ -11,6 +14,7 @@
 #include "coordination/metadata/controller_harness.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
+#include "coordination/metadata/records.h"
 #include "gtest/gtest.h"
 #include "protocol/api/elect_leaders.h"
 #include "protocol/error_code.h"

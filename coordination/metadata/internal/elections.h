@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -135,6 +136,33 @@ class ElectionPlanner {
       }
     }
     return response;
+  }
+
+  // Where a broker's replicas are; those in a directory that is not online leave the ISR.
+  std::vector<protocol::ErrorCode> PlanAssignments(const AssignReplicasToDirs& event,
+                                                   Records* records) {
+    std::vector<protocol::ErrorCode> errors;
+    std::set<TopicPartition> planned;
+    for (const AssignReplicasToDirs::Assignment& assignment : event.assignments) {
+      const TopicPartition& tp = assignment.partition;
+      const PartitionImage* p = image_.FindPartition(tp);
+      protocol::ErrorCode& error = errors.emplace_back(protocol::ErrorCode::kNone);
+      if (image_.FindTopic(tp.topic_id) == nullptr) {
+        error = protocol::ErrorCode::kUnknownTopicId;
+      } else if (p == nullptr) {
+        error = protocol::ErrorCode::kUnknownTopicOrPartition;
+      } else if (!Has(p->replicas, event.broker)) {
+        error = protocol::ErrorCode::kNotLeaderOrFollower;
+      } else if (!planned.insert(tp).second) {
+        error = protocol::ErrorCode::kInvalidRequest;
+      } else {
+        const bool online = IsOnline(*image_.FindBroker(event.broker), assignment.directory);
+        PartitionChange change = online ? Of(tp, *p) : Leaving(tp, *p, event.broker);
+        change.SetDirectory(event.broker, assignment.directory);
+        Add(std::move(change), records);
+      }
+    }
+    return errors;
   }
 
   // A change of the partition that changes nothing yet but may elect a leader.

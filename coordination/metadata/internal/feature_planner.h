@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/ids.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
@@ -40,6 +41,20 @@ inline bool ChangesMetadata(int16_t level) {
   return false;
 }
 
+// Empty when all registered brokers can work at that level, fenced ones too: they may come back.
+inline std::string BrokerFault(const MetadataImage& image, const FeatureUpdate& update) {
+  if (update.level == 0) return "";
+  std::string fault;
+  image.brokers.ForEach([&](BrokerId id, const BrokerImage& broker) {
+    if (broker.features.empty()) return;  // of a release that did not say
+    const auto found = broker.features.find(update.feature);
+    const FeatureRange range = found == broker.features.end() ? FeatureRange() : found->second;
+    if (update.level >= range.min && update.level <= range.max) return;
+    fault = absl::StrCat("broker ", id.value(), " supports levels ", range.min, " to ", range.max);
+  });
+  return fault;
+}
+
 // Empty when the feature may go to that level.
 inline std::string FeatureFault(const MetadataImage& image, const FeatureUpdate& update) {
   using Kind = FeatureUpdate::Kind;
@@ -59,6 +74,7 @@ inline std::string FeatureFault(const MetadataImage& image, const FeatureUpdate&
   if (update.level < range.min || update.level > range.max) {
     return absl::StrCat("this release supports levels ", range.min, " to ", range.max);
   }
+  if (std::string fault = BrokerFault(image, update); !fault.empty()) return fault;
   const int16_t current = image.FeatureLevel(update.feature);
   if (update.level > current && update.kind != Kind::kUpgrade) {
     return absl::StrCat("it is at ", current, ": a downgrade cannot raise it");

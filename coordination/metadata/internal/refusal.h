@@ -6,14 +6,20 @@
 #define WEIR_COORDINATION_METADATA_INTERNAL_REFUSAL_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
 
 #include "base/uuid.h"
 #include "coordination/metadata/controller_types.h"
+#include "protocol/api/alter_client_quotas.h"
+#include "protocol/api/alter_partition_reassignments.h"
+#include "protocol/api/alter_user_scram_credentials.h"
+#include "protocol/api/create_acls.h"
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
+#include "protocol/api/delete_acls.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/elect_leaders.h"
 #include "protocol/error_code.h"
@@ -75,6 +81,41 @@ inline protocol::ElectLeadersResponse RefusalOf(const protocol::ElectLeadersRequ
   return response;
 }
 
+inline protocol::AlterPartitionReassignmentsResponse RefusalOf(
+    const protocol::AlterPartitionReassignmentsRequest&) {
+  return {};
+}
+inline protocol::AlterClientQuotasResponse RefusalOf(
+    const protocol::AlterClientQuotasRequest& request) {
+  protocol::AlterClientQuotasResponse response;
+  for (const auto& entry : request.entries) {
+    auto& result = response.entries.emplace_back();
+    for (const auto& part : entry.entity) {
+      result.entity.push_back({part.entity_type, part.entity_name});
+    }
+  }
+  return response;
+}
+inline protocol::AlterUserScramCredentialsResponse RefusalOf(
+    const protocol::AlterUserScramCredentialsRequest& request) {
+  std::set<std::string> users;
+  for (const auto& deletion : request.deletions) users.insert(deletion.name);
+  for (const auto& upsertion : request.upsertions) users.insert(upsertion.name);
+  protocol::AlterUserScramCredentialsResponse response;
+  for (const std::string& user : users) response.results.emplace_back().user = user;
+  return response;
+}
+inline protocol::CreateAclsResponse RefusalOf(const protocol::CreateAclsRequest& request) {
+  protocol::CreateAclsResponse response;
+  response.results.resize(request.creations.size());
+  return response;
+}
+inline protocol::DeleteAclsResponse RefusalOf(const protocol::DeleteAclsRequest& request) {
+  protocol::DeleteAclsResponse response;
+  response.filter_results.resize(request.filters.size());
+  return response;
+}
+
 // Makes every part of the answer say `error`.
 class ErrorSetter {
  public:
@@ -101,6 +142,26 @@ class ErrorSetter {
       for (auto& partition : topic.partition_result) Set(&partition);
     }
   }
+  void operator()(protocol::AlterPartitionReassignmentsResponse& altered) const {
+    Set(&altered);
+    altered.responses.clear();
+  }
+  void operator()(protocol::AlterClientQuotasResponse& altered) const {
+    for (auto& entry : altered.entries) Set(&entry);
+  }
+  void operator()(protocol::AlterUserScramCredentialsResponse& altered) const {
+    for (auto& result : altered.results) Set(&result);
+  }
+  void operator()(protocol::CreateAclsResponse& created) const {
+    for (auto& result : created.results) Set(&result);
+  }
+  void operator()(protocol::DeleteAclsResponse& deleted) const {
+    for (auto& result : deleted.filter_results) {
+      Set(&result);
+      result.matching_acls.clear();
+    }
+  }
+  void operator()(ReplicasAssigned& assigned) const { assigned = {.error = error_, .errors = {}}; }
   void operator()(ConfigsAltered& altered) const {
     for (ConfigsAltered::Result& result : altered.results) result = {error_, message_};
   }
