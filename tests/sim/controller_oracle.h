@@ -123,6 +123,10 @@ class ControllerOracle {
     if (after.leader != before->leader && after.leader_epoch == before->leader_epoch) {
       trace_.Fail("8: ", where, " has two leaders in an epoch");
     }
+    if (!elr_ && after.isr.empty() && !before->isr.empty() &&
+        after.directories == before->directories) {
+      trace_.Fail("9: ", where, " forgets who had everything");  // no disk was replaced
+    }
     for (const BrokerId id : after.isr) {
       if (SimReplica* replica = find_(id, tp)) replica->wiped = false;
     }

@@ -345,7 +345,14 @@ class ControllerRun {
     if (!broker.reachable || random_.OneIn(2)) return host_.Send(std::move(event));
     // Whatever the answer: an ask before this one may have been taken, so that all who were in one
     // count until the image says who is in sync.
-    host_.Ask<metadata::PartitionsAltered>(std::move(event));
+    const Partition* now = host_.pending().FindPartition(tp);
+    const bool stale = now == nullptr || now->partition_epoch != p.partition_epoch ||
+                       now->leader_epoch != p.leader_epoch;
+    const auto response = host_.Ask<metadata::PartitionsAltered>(std::move(event));
+    if (stale && response.error == protocol::ErrorCode::kNone &&
+        response.results.at(0).error == protocol::ErrorCode::kNone) {
+      trace_.Fail("8: leader ", id.value(), " changed an ISR that it does not know");
+    }
   }
 
   // --- topics ----------------------------------------------------------------------------------
