@@ -142,7 +142,7 @@ class LogStorage final : public Storage {
   }
   void StartSync(uint64_t token) override {
     WEIR_CHECK(!sync_.has_value());
-    sync_.emplace();
+    sync_ = SyncInFlight{};  // clang refuses emplace() inside the class that nests it
     sync_->token = token;
     if (failed_.ok()) failed_ = BeginSync();
     sync_->status = failed_;
