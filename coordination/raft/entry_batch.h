@@ -35,24 +35,43 @@
 
 namespace weir::raft_internal {
 
-// A tagged field of a VotersRecord that Kafka does not have: who wrote it.
+// Tagged fields that Kafka does not have and skips. Of both records: who wrote it.
 inline constexpr uint32_t kWriterTag = 10'000;
+// Of a LeaderChangeMessage, which Kafka writes and reads in version 0 alone: the voters' directory
+// ids, 16 bytes each.
+inline constexpr uint32_t kDirectoriesTag = 10'001;
+
+inline constexpr size_t kIdBytes = 4;
+inline constexpr size_t kDirectoryBytes = 16;
 
 inline std::string EncodeKey(const raft::ReplicaKey& key) {
-  std::string bytes(20, '\0');
+  std::string bytes(kIdBytes + kDirectoryBytes, '\0');
   StoreBig32(&bytes[0], static_cast<uint32_t>(key.id.value()));
   StoreBig64(&bytes[4], key.directory_id.high);
   StoreBig64(&bytes[12], key.directory_id.low);
   return bytes;
 }
+inline Uuid DecodeDirectory(absl::string_view bytes) {
+  return {LoadBig64(bytes.data()), LoadBig64(bytes.data() + 8)};
+}
 inline raft::ReplicaKey DecodeKey(absl::string_view bytes) {
-  if (bytes.size() != 20) return {};
+  if (bytes.size() != kIdBytes + kDirectoryBytes) return {};
   return {BrokerId(static_cast<int32_t>(LoadBig32(bytes.data()))),
-          Uuid{LoadBig64(bytes.data() + 4), LoadBig64(bytes.data() + 12)}};
+          DecodeDirectory(bytes.substr(kIdBytes))};
 }
 
-inline protocol::LeaderChangeMessage::Voter LeaderChangeVoter(const raft::ReplicaKey& key) {
-  return {key.id.value(), key.directory_id};
+inline protocol::LeaderChangeMessage LeaderChangeMessageOf(const raft::Control& control) {
+  protocol::LeaderChangeMessage message;
+  message.leader_id = control.leader.id.value();
+  std::string directories;
+  for (const raft::ReplicaKey& voter : control.voters) {
+    message.voters.push_back({voter.id.value(), Uuid()});
+    directories += EncodeKey(voter).substr(kIdBytes);
+  }
+  message.granting_voters = {{control.leader.id.value(), Uuid()}};
+  message.unknown_tags.Add(kWriterTag, EncodeKey(control.leader));
+  message.unknown_tags.Add(kDirectoriesTag, directories);
+  return message;
 }
 
 inline protocol::VotersRecord VotersRecordOf(const raft::VoterSet& voters) {
@@ -80,19 +99,29 @@ absl::StatusOr<raft::VoterSet> VoterSetOf(const Voters& listed) {
                                           " voters of distinct ids, came ", listed.size()));
 }
 
-inline absl::StatusOr<raft::Control> LeaderChangeOf(absl::string_view value) {
-  const int16_t version = value.size() < 2 ? 0 : static_cast<int16_t>(LoadBig16(value.data()));
-  WEIR_ASSIGN_OR_RETURN(const auto message,
-                        protocol::Decode<protocol::LeaderChangeMessage>(value, version));
-  raft::Control control;
-  control.leader.id = BrokerId(message.leader_id);
-  for (const auto* listed : {&message.voters, &message.granting_voters}) {
-    for (const auto& voter : *listed) {
-      if (voter.voter_id == message.leader_id) {
-        control.leader.directory_id = voter.voter_directory_id;
-      }
-    }
+template <class Tags>
+absl::string_view FindTag(const Tags& tags, uint32_t tag) {
+  for (size_t i = 0; i < tags.size(); ++i) {
+    if (tags[i].tag == tag) return tags[i].bytes;
   }
+  return {};
+}
+
+inline absl::StatusOr<raft::Control> LeaderChangeOf(absl::string_view value) {
+  WEIR_ASSIGN_OR_RETURN(auto message, protocol::Decode<protocol::LeaderChangeMessage>(value, 0));
+  const absl::string_view directories = FindTag(message.unknown_tags, kDirectoriesTag);
+  if (!directories.empty() && directories.size() != message.voters.size() * kDirectoryBytes) {
+    return absl::DataLossError(absl::StrCat("expected a directory id for each of ",
+                                            message.voters.size(), " voters, came ",
+                                            directories.size(), " bytes"));
+  }
+  for (size_t at = 0; at < directories.size(); at += kDirectoryBytes) {
+    message.voters[at / kDirectoryBytes].voter_directory_id =
+        DecodeDirectory(directories.substr(at));
+  }
+  raft::Control control;
+  control.leader = DecodeKey(FindTag(message.unknown_tags, kWriterTag));
+  if (control.leader.is_none()) control.leader.id = BrokerId(message.leader_id);
   WEIR_ASSIGN_OR_RETURN(control.voters, VoterSetOf(message.voters));
   return control;
 }
@@ -100,11 +129,7 @@ inline absl::StatusOr<raft::Control> LeaderChangeOf(absl::string_view value) {
 inline absl::StatusOr<raft::Control> VotersOf(absl::string_view value) {
   WEIR_ASSIGN_OR_RETURN(const auto record, protocol::Decode<protocol::VotersRecord>(value, 0));
   raft::Control control;
-  for (size_t i = 0; i < record.unknown_tags.size(); ++i) {
-    if (record.unknown_tags[i].tag == kWriterTag) {
-      control.leader = DecodeKey(record.unknown_tags[i].bytes);
-    }
-  }
+  control.leader = DecodeKey(FindTag(record.unknown_tags, kWriterTag));
   WEIR_ASSIGN_OR_RETURN(control.voters, VoterSetOf(record.voters));
   return control;
 }
@@ -147,14 +172,7 @@ inline std::string EncodeControlEntry(const Entry& entry) {
   std::string value;
   protocol::ControlType type = protocol::ControlType::kLeaderChange;
   if (entry.kind == EntryKind::kLeaderChange) {
-    protocol::LeaderChangeMessage message;
-    message.version = 1;
-    message.leader_id = control.leader.id.value();
-    for (const ReplicaKey& voter : control.voters) {
-      message.voters.push_back(raft_internal::LeaderChangeVoter(voter));
-    }
-    message.granting_voters = {raft_internal::LeaderChangeVoter(control.leader)};
-    protocol::Encode(message, message.version, &value);
+    protocol::Encode(raft_internal::LeaderChangeMessageOf(control), 0, &value);
   } else {
     type = protocol::ControlType::kRaftVoters;
     protocol::VotersRecord record = raft_internal::VotersRecordOf(control.voters);

@@ -27,6 +27,7 @@
 #include "gtest/gtest.h"
 #include "log/file.h"
 #include "log/memory_file.h"
+#include "protocol/record.h"
 #include "protocol/record_batch.h"
 
 namespace weir::raft {
@@ -129,6 +130,35 @@ TEST(EntryBatch, BringsEveryKindBack) {
     ASSERT_TRUE(decoded.ok()) << decoded.status();
     EXPECT_EQ(*decoded, entry);
   }
+}
+
+TEST(EntryBatch, LeaderChangesAreOfVersion0WithTheDirectoriesInTags) {
+  const Entry entry =
+      TestControlEntry(EntryKind::kLeaderChange, Key(2), Voters(), Offset(0), LeaderEpoch(1));
+  const auto value_of = [](const std::string& bytes) {
+    const auto batch = protocol::RecordBatchView::Parse(bytes);
+    protocol::RecordIterator it(batch->records(), batch->record_count());
+    protocol::Record record;
+    EXPECT_TRUE(it.Next(&record));
+    return std::string(*record.value);
+  };
+  const std::string value = value_of(EncodeControlEntry(entry));
+  // As LeaderChangeMessage.json of Apache Kafka has version 0: leader 2, voters 1, 2, 3, granted by
+  // 2. Behind that, two tagged fields, 10000 of 20 bytes and 10001 of 48.
+  const std::string fields("\0\0\0\0\0\2\4\0\0\0\1\0\0\0\0\2\0\0\0\0\3\0\2\0\0\0\2\0", 28);
+  EXPECT_EQ(value.substr(0, 28), fields);
+  EXPECT_EQ(value.substr(28, 4), "\x02\x90\x4e\x14");
+  EXPECT_EQ(value.substr(52, 3), "\x91\x4e\x30");
+  EXPECT_EQ(value.size(), 55u + 48);
+
+  // Kafka's own, without them; and with one directory too few.
+  const auto kafkas = raft_internal::LeaderChangeOf(fields + std::string(1, '\0'));
+  ASSERT_TRUE(kafkas.ok()) << kafkas.status();
+  EXPECT_EQ(kafkas->leader, (ReplicaKey{BrokerId(2), Uuid()}));
+  EXPECT_EQ(kafkas->voters.size(), 3u);
+  const std::string tag("\x01\x91\x4e\x20", 4);
+  EXPECT_TRUE(absl::IsDataLoss(
+      raft_internal::LeaderChangeOf(fields + tag + std::string(32, 'd')).status()));
 }
 
 TEST(EntryBatch, RefusesDataThatIsNoBatchOfItsOffsets) {

@@ -49,6 +49,24 @@ class DumpTest(support.BrokerTest):
         check_dump(self, files, said)
 
 
+class RaftFolderTest(support.unittest.TestCase):
+    """The folder of a Raft replica; no broker of Weir's has one yet."""
+
+    def setUp(self):
+        support.need_weir("the folder of a Raft replica")
+        self.folder = tempfile.mkdtemp(prefix="weir-interop-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def test_every_file_is_clean(self):
+        run([support.built("tests/interop/raft_folder"), self.folder])
+        files, said = dump(self.folder)
+        check_dump(self, files, said)
+        self.assertEqual(sum(path.endswith(".checkpoint") for path in files), 1)
+        for kind, count in (("LeaderChange", 2), ("KRaftVersion", 1), ("KRaftVoters", 2), ("SnapshotHeader", 1),
+                            ("SnapshotFooter", 1), ('"type":"TOPIC_RECORD"', 201)):
+            self.assertEqual(said.count(kind), count, kind)
+
+
 def check_dump(test, files, said):
     for ending in (".log", ".index", ".timeindex", ".snapshot"):
         test.assertTrue(any(path.endswith(ending) for path in files), f"no {ending} among {len(files)} files")

@@ -1,0 +1,50 @@
+// Writes FOLDER/__cluster_metadata-0 as a Raft replica does: metadata in several segments, control
+// records of each kind, a vote, a snapshot.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/ids.h"
+#include "base/uuid.h"
+#include "coordination/metadata/metadata_batch.h"
+#include "coordination/metadata/records.h"
+#include "coordination/raft/log_storage.h"
+#include "coordination/raft/storage.h"
+#include "coordination/raft/test_entries.h"
+#include "coordination/raft/types.h"
+#include "log/posix_file.h"
+
+int main(int argc, char** argv) {
+  using namespace weir;
+  WEIR_CHECK(argc == 2);
+  const std::string folder = absl::StrCat(argv[1], "/__cluster_metadata-0");
+  const raft::ReplicaKey self{BrokerId(1), Uuid{0, 1}};
+  const raft::VoterSet voters({self}), more({self, {BrokerId(2), Uuid{0, 2}}});
+  log::PosixFileSystem files;
+  WEIR_CHECK(raft::LogStorage::Found(files, folder, voters).ok());
+  raft::LogStorage storage(files, folder, {.segment_bytes = 20'000});
+  WEIR_CHECK(storage.Load().ok());
+  Offset end;
+  const auto append = [&](raft::Entry entry) {
+    end = entry.next_offset();
+    WEIR_CHECK(storage.Write(raft::AppendEntries{{std::move(entry)}}).ok());
+  };
+  const LeaderEpoch first(1), second(2);
+  append(raft::TestControlEntry(raft::EntryKind::kLeaderChange, self, voters, end, first));
+  std::string batch;
+  for (uint64_t n = 0; n < 200; ++n) {
+    const metadata::TopicRecord topic{absl::StrCat(std::string(200, 't'), n), Uuid{1, n}};
+    batch = metadata::EncodeMetadataBatch({topic}, end, first, TimestampMs(1000)).value();
+    append({end, 1, first, raft::EntryKind::kData, std::make_shared<const std::string>(batch)});
+  }
+  append(raft::TestControlEntry(raft::EntryKind::kVoters, self, more, end, first));
+  WEIR_CHECK(storage.SaveSnapshot({{end, first}, more}, TimestampMs(1000), {batch}).ok());
+  append(raft::TestControlEntry(raft::EntryKind::kLeaderChange, self, more, end, second));
+  WEIR_CHECK(storage.Write(raft::SaveHardState{{second, self}}).ok());
+  storage.StartSync(1);
+  WEIR_CHECK(storage.TakeSynced().at(0).second.ok());
+}
