@@ -25,6 +25,7 @@
 
 namespace weir::raft {
 
+// Raft::Open checks that none is zero where that would stop everything.
 struct RaftConfig {
   std::string cluster_id;
   ReplicaKey self;

@@ -63,6 +63,7 @@ class MemoryStorage final : public Storage {
     }
     synced_.emplace_back(token_, std::move(status));
   }
+  // Until the next start.
   void FailWrites(absl::Status status) { write_error_ = std::move(status); }
 
   void PowerLoss(Random& random) {
@@ -107,7 +108,6 @@ class MemoryStorage final : public Storage {
     // A start syncs what it finds.
     for (File& file : files_) MakeDurable(file, file.pending.size());
     Restart();
-    write_error_ = absl::OkStatus();
     Recovered found{
         written_.hard_state, written_.snapshot, written_.log_start, written_.log_end, {}, {}};
     for (const Entry& entry : written_.log) {
@@ -198,6 +198,7 @@ class MemoryStorage final : public Storage {
   void Restart() {
     for (File& file : files_) file.synced = 0;
     in_flight_ = false;
+    write_error_ = absl::OkStatus();
     synced_.clear();
     written_.partial = durable_.partial = SnapshotMeta();
     written_.partial_bytes.clear();

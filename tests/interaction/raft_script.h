@@ -17,7 +17,7 @@
 //   wipe N              the disk is lost; start N then follows with an empty one
 //   start N             snapshot N BYTES: of the state now, and the log before it goes
 //   inject N M TERM     node M gets a heartbeat of TERM that claims to be N's
-//   status              what every node has
+//   status              what every node has, and how many messages it dropped, by reason
 // Threading: one thread.
 #ifndef WEIR_TESTS_INTERACTION_RAFT_SCRIPT_H_
 #define WEIR_TESTS_INTERACTION_RAFT_SCRIPT_H_
@@ -252,8 +252,24 @@ class RaftScript {
       absl::StrAppend(&out_, kRoles[static_cast<size_t>(raft.role())], " of term ",
                       raft.term().value(), ", log ", raft.log_start().value(), " to ",
                       raft.log_end().value(), "@", raft.last_epoch().value(), ", committed ",
-                      raft.commit().value(), ", voters ", raft::Describe(raft.voters()), "\n");
+                      raft.commit().value(), ", voters ", raft::Describe(raft.voters()),
+                      Dropped(raft.dropped()), "\n");
     }
+  }
+
+  static std::string Dropped(const raft::DropCounts& dropped) {
+    std::string text;
+    const auto add = [&](int64_t count, absl::string_view why) {
+      if (count != 0) absl::StrAppend(&text, text.empty() ? ", dropped " : " ", count, " ", why);
+    };
+    add(dropped.wrong_cluster, "wrong-cluster");
+    add(dropped.misaddressed, "misaddressed");
+    add(dropped.malformed, "malformed");
+    add(dropped.stale_term, "stale-term");
+    add(dropped.stranger, "stranger");
+    add(dropped.disturbing, "disturbing");
+    add(dropped.contradicting, "contradicting");
+    return text;
   }
 
   SeededRandom random_{1};

@@ -61,6 +61,8 @@ class RaftDisk final : public raft::Storage {
     model_.CompleteSync(std::move(status));
   }
 
+  void FailWrites(absl::Status status) { model_.FailWrites(std::move(status)); }
+
   void PowerLoss(Random& random) {
     if (!on_files_) return model_.PowerLoss(random);
     log_.reset();

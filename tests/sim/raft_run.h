@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "coordination/raft/describe.h"
@@ -109,7 +110,10 @@ class RaftRun {
       case 7:
         if (faults_.disk_errors && machine.node != nullptr && random().OneIn(4)) {
           machine.disk_faulty = true;
-          trace_.Note(machine.key.ToString(), ": the disk fails");
+          // Some at the next write, the others when they sync.
+          const bool writes = machine.process % 2 == 0;
+          if (writes) machine.disk->FailWrites(absl::DataLossError("the disk failed"));
+          trace_.Note(machine.key.ToString(), ": the disk fails, ", writes ? "writes" : "syncs");
         }
         return;
       case 8:

@@ -30,6 +30,13 @@ namespace weir::raft {
 
 inline absl::StatusOr<std::unique_ptr<Raft>> Raft::Open(RaftConfig config, Storage& storage,
                                                         weir::Random& random, MonotonicNs now) {
+  WEIR_CHECK(!config.self.is_none());
+  WEIR_CHECK(0 < config.heartbeat_interval_ms &&
+             config.heartbeat_interval_ms < config.election_timeout_ms);
+  WEIR_CHECK(config.append_entries_max >= 1 && config.append_entries_max <= kMessageEntriesMax);
+  WEIR_CHECK(config.append_bytes_max >= 1 && config.snapshot_chunk_bytes >= 1);
+  WEIR_CHECK(config.in_flight_messages_max >= 1 && config.in_flight_bytes_max >= 1);
+  WEIR_CHECK(config.entry_bytes_max <= config.uncommitted_bytes_max);
   WEIR_ASSIGN_OR_RETURN(Recovered found, storage.Load());
   if (found.log_start > found.snapshot.id.end_offset || found.log_end < found.log_start) {
     return absl::DataLossError(
