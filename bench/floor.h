@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,15 +52,19 @@ inline uint64_t SumOfLoads(const char* data, size_t size) {
 }
 
 // Runs ours(i) and floor(i) over the pieces 0 to count-1 as the banner says, `per_turn` pieces a
-// turn. bytes(i) is what piece i counts for in the throughput.
+// turn. bytes(i) is what piece i counts for in the throughput. Each one's settle follows its turns,
+// untimed: what it has left to be done.
 template <class Ours, class Floor, class Bytes>
 void RunAgainstFloor(benchmark::State& state, size_t count, size_t per_turn, Ours ours, Floor floor,
-                     Bytes bytes) {
+                     Bytes bytes, const std::function<void()>& settle_ours = nullptr,
+                     const std::function<void()>& settle_floor = nullptr) {
   using Clock = std::chrono::steady_clock;
-  const auto turn = [&](auto& work, size_t from) {
+  const auto turn = [&](auto& work, size_t from, const std::function<void()>& settle) {
     const Clock::time_point begin = Clock::now();
     for (size_t i = from; i < from + per_turn; ++i) work(i % count);
-    return std::chrono::duration<double>(Clock::now() - begin).count();
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    if (settle != nullptr) settle();
+    return seconds;
   };
   const auto bytes_of_turn = [&](size_t from) {
     int64_t sum = 0;
@@ -72,9 +77,9 @@ void RunAgainstFloor(benchmark::State& state, size_t count, size_t per_turn, Our
   bool ours_first = true;
   for (auto _ : state) {
     double seconds = 0;
-    if (ours_first) seconds = turn(ours, ours_at);
-    floor_seconds += turn(floor, floor_at);
-    if (!ours_first) seconds = turn(ours, ours_at);
+    if (ours_first) seconds = turn(ours, ours_at, settle_ours);
+    floor_seconds += turn(floor, floor_at, settle_floor);
+    if (!ours_first) seconds = turn(ours, ours_at, settle_ours);
     ours_seconds += seconds;
     ours_bytes += bytes_of_turn(ours_at);
     floor_bytes += bytes_of_turn(floor_at);
