@@ -405,7 +405,7 @@ void HandleDescribeTopicPartitions(const RequestRef& request) {
   int64_t room = std::clamp(asked->response_partition_limit, 1, kPartitionsPerPageMax);
   for (const std::string& name : NamesFrom(shard, *asked)) {
     if (room == 0) {
-      response.next_cursor.emplace().topic_name = name;
+      response.next_cursor = DescribeTopicPartitionsResponse::Cursor{.topic_name = name};
       break;
     }
     const metadata::TopicImage* image = shard.image()->FindTopic(name);
@@ -428,8 +428,10 @@ void HandleDescribeTopicPartitions(const RequestRef& request) {
           DescribePartition(index, *image->Find(PartitionIndex(index)), *shard.image()));
     }
     if (index < image->partition_count()) {
-      response.next_cursor.emplace().topic_name = name;
-      response.next_cursor->partition_index = index;
+      response.next_cursor = DescribeTopicPartitionsResponse::Cursor{
+          .topic_name = name,
+          .partition_index = index,
+      };
       break;
     }
   }
