@@ -20,6 +20,8 @@ def normal(label):
     label = re.sub(r"^@+weir(?=//)", "", label)
     if label.startswith(("//third_party/zlib:", "//third_party:zlib")):
         return "@zlib"
+    if label.startswith(("//third_party/protobuf:", "//third_party:protobuf")):
+        return "@protobuf"
     if ":" not in label:
         label = f"{label}:{label.rsplit('/', 1)[-1]}"
     return label

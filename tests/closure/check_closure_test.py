@@ -56,6 +56,11 @@ class CheckClosureTest(unittest.TestCase):
             self.assertEqual(check_closure.normal(label), "//base:ids")
         self.assertEqual(check_closure.normal("//log"), "//log:log")
 
+    def test_what_stands_in_for_a_repository_counts_as_it(self):
+        for name in ("protobuf", "zlib"):
+            for label in (f"//third_party:{name}", f"//third_party/{name}:{name}", f"@@{name}+//:{name}"):
+                self.assertEqual(check_closure.normal(label), f"@{name}")
+
     def test_a_line_without_arrow_is_refused(self):
         with self.assertRaises(ValueError):
             check_closure.read_closures("//log:*  //base:*")
