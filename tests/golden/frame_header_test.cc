@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 #include "protocol/headers.h"
@@ -41,7 +40,7 @@ TEST(GoldenHeaders, Requests) {
     protocol::EncodeRequestHeader(*header, vector.version, &ours);
     if (vector.variant == "full" && vector.version == 2) {
       // The tagged field that nobody knows is dropped.
-      EXPECT_EQ(ours + absl::HexStringToBytes("e80703010203"),
+      EXPECT_EQ(ours + "\xe8\x07\x03\x01\x02\x03",
                 vector.bytes.substr(0, ours.size() - 1) + '\0' + vector.bytes.substr(ours.size()));
     } else {
       EXPECT_EQ(ours, vector.bytes);
