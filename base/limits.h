@@ -12,7 +12,6 @@
 namespace weir {
 
 inline constexpr int32_t kFrameBytesMax = 100 << 20;  // Kafka's default socket.request.max.bytes
-inline constexpr int32_t kFrameBeforeAuthenticationBytesMax = 512 << 10;
 inline constexpr size_t kTopicNameBytesMax = 249;  // Kafka's Topic.MAX_NAME_LENGTH
 inline constexpr int32_t kPartitionsPerTopicMax = 100'000;
 // That one request creates, as in Kafka.

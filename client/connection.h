@@ -208,7 +208,6 @@ class Connection {
 
   bool ready() const { return ready_; }
   bool failed() const { return failed_; }
-  size_t outstanding() const { return in_flight_.size() + waiting_.size(); }
   const BrokerVersions& versions() const { return versions_; }
   // The answer that the versions were taken from; after ready().
   const protocol::ApiVersionsResponse& api_versions() const { return api_versions_; }

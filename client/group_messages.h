@@ -19,12 +19,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/endian.h"
 #include "base/status_macros.h"
 #include "client/assignor.h"
 #include "client/topic_and_partition.h"
 #include "protocol/api/join_group.h"
 #include "protocol/consumer_protocol.h"
+#include "protocol/message.h"
+#include "protocol/prefixed.h"
 
 namespace weir::client {
 
@@ -69,10 +70,12 @@ inline MemberSubscription DecodeMember(const protocol::JoinGroupResponse::Member
     for (const int32_t partition : topic.partitions) out.owned.push_back({topic.topic, partition});
   }
   out.generation = subscription->generation_id;
-  const bool tells_generation = LoadBig16(member.metadata.value.data()) >= 2;
-  if (!tells_generation && subscription->user_data.has_value() &&
-      subscription->user_data->value.size() >= sizeof(int32_t)) {
-    out.generation = static_cast<int32_t>(LoadBig32(subscription->user_data->value.data()));
+  absl::string_view metadata = member.metadata.value;
+  const absl::StatusOr<int16_t> version = protocol::TakePrefix(&metadata, "version");
+  if (version.ok() && *version < 2 && subscription->user_data.has_value()) {
+    absl::string_view data = subscription->user_data->value;
+    const auto told = protocol::DecodePrefix<protocol::StickyUserData>(&data, 0);
+    if (told.ok()) out.generation = told->generation;
   }
   return out;
 }

@@ -132,10 +132,6 @@ class Network {
     return it != peers_.end() && it->second.connection == nullptr && it->second.failures > 0 &&
            clock_.Monotonic() < it->second.retry_at;
   }
-  // Of a ready node, else null; good until the next Poll().
-  const Connection* ConnectionTo(int32_t node) const {
-    return IsReady(node) ? peers_.find(node)->second.connection.get() : nullptr;
-  }
   std::vector<int32_t> nodes() const {
     std::vector<int32_t> ids;
     for (const auto& [id, peer] : peers_) ids.push_back(id);

@@ -29,9 +29,10 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "base/endian.h"
 #include "client/assignor.h"
 #include "client/topic_and_partition.h"
+#include "protocol/consumer_protocol.h"
+#include "protocol/message.h"
 
 namespace weir::client {
 
@@ -184,8 +185,8 @@ class CooperativeStickyAssignor final : public Assignor {
 
   // The generation, for leaders that are older than version 2 of the subscription.
   std::optional<std::string> UserData(int32_t generation) const override {
-    std::string data(sizeof(int32_t), '\0');
-    StoreBig32(data.data(), static_cast<uint32_t>(generation));
+    std::string data;
+    protocol::Encode(protocol::StickyUserData{generation}, 0, &data);
     return data;
   }
 

@@ -100,10 +100,11 @@ class Cluster : public raft::Transport {
     now_ += weir::kNsPerMs;
     for (auto& [id, counter] : counters_) Run(counter);
     for (raft::Message& message : std::exchange(mail_, {})) {
-      Counter& to = counters_[message.to.id];
-      if (to.node == nullptr) continue;
-      to.node->Post(raft::Receive{std::move(message)});
-      Run(to);
+      // One to nobody may go to any node that is known; here the others are heard soon enough.
+      const auto to = counters_.find(message.to.id);
+      if (to == counters_.end() || to->second.node == nullptr) continue;
+      to->second.node->Post(raft::Receive{std::move(message)});
+      Run(to->second);
     }
   }
 

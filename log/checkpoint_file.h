@@ -48,9 +48,9 @@ inline absl::StatusOr<std::string> ReadWholeFile(FileSystem& fs, const std::stri
   return content;
 }
 
-// Creates a directory and the parents that it lacks, such that a power loss takes none of them. One
-// that is there already may be from a run that was killed before it was durable: its name is synced
-// all the same.
+// Creates a directory and the parents that it lacks, such that a power loss takes none of them. The
+// directory itself may be there from a run that was killed before its name was durable, so that is
+// synced all the same.
 inline absl::Status CreateDirectoriesDurably(FileSystem& fs, const std::string& path) {
   const size_t slash = path.find_last_of('/');
   const std::string parent = slash == std::string::npos ? "."

@@ -265,7 +265,6 @@ class Segment {
     }
     indexes_used_ = false;
   }
-  bool indexes_loaded() const { return indexes_.has_value(); }
 
   Offset base_offset() const { return base_; }
   // When it was created or opened; kNoTimestamp when nobody said.

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <optional>
 
-#include "base/endian.h"
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
 #include "protocol/record_codec.h"
@@ -36,10 +35,7 @@ inline std::optional<TransactionMarker> MarkerOf(const protocol::RecordBatchView
   }
   TransactionMarker marker;
   marker.aborts = type == protocol::ControlType::kAbort;
-  // Version i16, coordinator epoch i32; later versions may append.
-  if (record.value.has_value() && record.value->size() >= 6) {
-    marker.coordinator_epoch = static_cast<int32_t>(LoadBig32(record.value->data() + 2));
-  }
+  marker.coordinator_epoch = protocol::CoordinatorEpochOf(record).value_or(-1);
   return marker;
 }
 

@@ -21,9 +21,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/endian.h"
+#include "base/status_macros.h"
 #include "protocol/describe.h"
 #include "protocol/message.h"
+#include "protocol/prefixed.h"
 
 namespace weir::protocol {
 
@@ -72,28 +73,33 @@ struct ConsumerProtocolAssignment {
   }
 };
 
-// M is one of the two above; its version stands before it.
+// What cooperative-sticky members older than version 2 of the subscription have in its user data:
+// the generation of what they own (KIP-429). Newer ones may have more behind it.
+struct StickyUserData {
+  static constexpr RecordInfo kRecord{.type = -1, .versions = {0, 0}};
+
+  int32_t generation = -1;
+
+  template <class Self, class V>
+  static constexpr void Describe(Self& m, V& v) {
+    v.Field({"generation", Since(0)}, m.generation);
+  }
+};
+
+// M is the subscription or the assignment; its version stands before it.
 template <class M>
 std::string EncodeConsumerProtocol(const M& m, int16_t version = M::kRecord.versions.max) {
-  std::string out(sizeof(int16_t), '\0');
-  StoreBig16(out.data(), static_cast<uint16_t>(version));
-  Encode(m, version, &out);
-  return out;
+  return EncodeVersioned(m, version);
 }
 
 // A version that is newer than ours is read as our newest.
 template <class M>
 absl::StatusOr<M> DecodeConsumerProtocol(absl::string_view bytes) {
-  if (bytes.size() < sizeof(int16_t)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("consumer protocol: expected a version, came ", bytes.size(), " bytes"));
-  }
-  const auto version = static_cast<int16_t>(LoadBig16(bytes.data()));
+  WEIR_ASSIGN_OR_RETURN(const int16_t version, TakePrefix(&bytes, "consumer protocol version"));
   if (version < 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("consumer protocol: expected a version of at least 0, came ", version));
   }
-  bytes.remove_prefix(sizeof(int16_t));
   return DecodePrefix<M>(&bytes, std::min(version, M::kRecord.versions.max));
 }
 

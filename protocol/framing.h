@@ -46,6 +46,8 @@ inline constexpr size_t kFrameLengthBytes = 4;
 inline void StoreFrameLength(size_t bytes, char* at) {
   StoreBig32(at, static_cast<uint32_t>(bytes));
 }
+// What StoreFrameLength wrote; negative in what is no frame.
+inline int32_t LoadFrameLength(const char* at) { return static_cast<int32_t>(LoadBig32(at)); }
 inline void AppendFrameLength(size_t bytes, std::string* out) {
   out->resize(out->size() + kFrameLengthBytes);
   StoreFrameLength(bytes, out->data() + out->size() - kFrameLengthBytes);
@@ -94,7 +96,7 @@ class FrameSplitter {
   absl::StatusOr<std::optional<absl::Span<char>>> Next() {
     const size_t held = end_ - begin_;
     if (held < kFrameLengthBytes) return std::nullopt;
-    const int32_t length = static_cast<int32_t>(LoadBig32(buffer_.get() + begin_));
+    const int32_t length = LoadFrameLength(buffer_.get() + begin_);
     if (length < frame_bytes_min_ || length > frame_bytes_max_) {
       return absl::InvalidArgumentError(absl::StrCat("frame length: expected ", frame_bytes_min_,
                                                      " to ", frame_bytes_max_, " bytes, came ",
@@ -123,7 +125,7 @@ class FrameSplitter {
     const size_t held = end_ - begin_;
     size_t wanted = held + kReadBytes;
     if (held >= kFrameLengthBytes) {
-      const int64_t length = static_cast<int32_t>(LoadBig32(buffer_.get() + begin_));
+      const int64_t length = LoadFrameLength(buffer_.get() + begin_);
       const int64_t whole = static_cast<int64_t>(kFrameLengthBytes) + length;
       if (whole > static_cast<int64_t>(held)) {
         wanted = std::max(wanted, std::min(2 * held, static_cast<size_t>(whole)));

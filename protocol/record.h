@@ -214,6 +214,19 @@ inline std::optional<ControlType> GetControlType(const Record& record) {
   return static_cast<ControlType>(LoadBig16(record.key->data() + 2));
 }
 
+// The value of an ABORT or COMMIT record (Kafka's EndTxnMarker): version i16, epoch of the
+// transaction's coordinator i32; later versions may append.
+inline constexpr size_t kEndTxnMarkerBytes = 6;
+inline void StoreEndTxnMarker(int32_t coordinator_epoch, char* at) {
+  StoreBig16(at, 0);
+  StoreBig32(at + 2, static_cast<uint32_t>(coordinator_epoch));
+}
+// Nothing when there is no such value.
+inline std::optional<int32_t> CoordinatorEpochOf(const Record& marker) {
+  if (!marker.value.has_value() || marker.value->size() < kEndTxnMarkerBytes) return std::nullopt;
+  return static_cast<int32_t>(LoadBig32(marker.value->data() + 2));
+}
+
 }  // namespace weir::protocol
 
 #endif  // WEIR_PROTOCOL_RECORD_H_

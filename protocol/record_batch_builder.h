@@ -113,9 +113,8 @@ class RecordBatchBuilder {
   absl::Status AppendEndTransaction(TimestampMs timestamp, ControlType type,
                                     int32_t coordinator_epoch) {
     WEIR_CHECK(type == ControlType::kAbort || type == ControlType::kCommit);
-    char value[6];
-    StoreBig16(value, 0);
-    StoreBig32(value + 2, static_cast<uint32_t>(coordinator_epoch));
+    char value[kEndTxnMarkerBytes];
+    StoreEndTxnMarker(coordinator_epoch, value);
     return AppendControl(timestamp, type, absl::string_view(value, sizeof(value)));
   }
 

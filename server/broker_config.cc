@@ -346,14 +346,14 @@ void ReadAdvertisedListeners(BrokerConfig* config, Problems* problems) {
   constexpr absl::string_view kInterBroker = "inter.broker.listener.name";
   const bool named = settings.Find(kInterBroker) != nullptr;
   const absl::string_view key = named ? kInterBroker : "security.inter.broker.protocol";
-  config->inter_broker_listener_name = absl::AsciiStrToUpper(Text(*config, key));
+  const std::string inter_broker = absl::AsciiStrToUpper(Text(*config, key));
   if (named && settings.Find("security.inter.broker.protocol") != nullptr) {
     problems->Add(settings, kInterBroker,
                   "expected either this or security.inter.broker.protocol, not both");
   }
-  if (FindListener(config->advertised_listeners, config->inter_broker_listener_name) == nullptr) {
+  if (FindListener(config->advertised_listeners, inter_broker) == nullptr) {
     problems->Add(settings, key,
-                  absl::StrCat("names '", config->inter_broker_listener_name,
+                  absl::StrCat("names '", inter_broker,
                                "', which is not among the advertised listeners; set "
                                "inter.broker.listener.name to one of them"));
   }

@@ -34,7 +34,6 @@ struct BrokerConfig {
   // As clients are told. An empty host or port 0 stands where advertised.listeners is unset and the
   // listener has them: whoever opens the listener fills them in.
   std::vector<Listener> advertised_listeners;
-  std::string inter_broker_listener_name;
   std::string data_directory;  // empty where neither log.dirs nor log.dir is set
 
   int32_t num_partitions = 1;

@@ -66,9 +66,9 @@ TEST(BrokerConfig, KafkasCombinedFileStartsWithNotices) {
   ASSERT_TRUE(config->controller_listener.has_value());
   EXPECT_EQ(config->controller_listener->address.port, 9093);
   EXPECT_EQ(config->data_directory, "/tmp/kraft-combined-logs");
-  // One notice for each of the six keys without effect, one for the controller's listener.
-  EXPECT_EQ(notices.size(), 7u);
-  EXPECT_TRUE(absl::StartsWith(notices[0], "f:11: num.network.threads has no effect: "));
+  // One notice for each of the seven keys without effect, one for the controller's listener.
+  EXPECT_EQ(notices.size(), 8u);
+  EXPECT_TRUE(absl::StartsWith(notices[1], "f:11: num.network.threads has no effect: "));
 }
 
 TEST(BrokerConfig, KafkasOlderCombinedFileNamesVoters) {
@@ -91,7 +91,6 @@ TEST(BrokerConfig, NothingSetIsAOneNodeBroker) {
   EXPECT_EQ(config->request_bytes_max, 100 << 20);
   EXPECT_EQ(config->connections_idle_ms_max, 600'000);
   EXPECT_EQ(config->fetch_session_slots, 1000);
-  EXPECT_EQ(config->inter_broker_listener_name, "PLAINTEXT");
   EXPECT_FALSE(config->rack.has_value());
 }
 

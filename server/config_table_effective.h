@@ -51,9 +51,6 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      "How many members a classic group may have.", 1},
     {"group.min.session.timeout.ms", ConfigType::kInt, "6000", ConfigEffect::kEffective,
      "The shortest session timeout that a member may ask for."},
-    {"inter.broker.listener.name", ConfigType::kString, nullptr, ConfigEffect::kEffective,
-     "The listener that brokers use among themselves; where unset, the one called as "
-     "security.inter.broker.protocol says."},
     {"listener.security.protocol.map", ConfigType::kString,
      "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
      ConfigEffect::kEffective,
@@ -180,10 +177,6 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      ConfigEffect::kEffective, "How often forgotten producers are looked for.", 1},
     {"producer.id.expiration.ms", ConfigType::kInt, "86400000", ConfigEffect::kEffective,
      "How long a partition remembers a producer that sends nothing.", 1},
-    {"security.inter.broker.protocol", ConfigType::kString, "PLAINTEXT", ConfigEffect::kEffective,
-     "The listener name that brokers use among themselves, where inter.broker.listener.name is "
-     "unset.",
-     kNoMin, kNoMax, "PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL", "PLAINTEXT"},
     {"socket.listen.backlog.size", ConfigType::kInt, "1024", ConfigEffect::kEffective,
      "How many connections may wait to be accepted, as far as the system lets them (Kafka's "
      "default "

@@ -64,7 +64,6 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   const metadata::MetaProperties& properties() const { return properties_; }
   bool was_clean() const { return was_clean_; }
-  bool was_founded() const { return was_founded_; }
 
   std::string PartitionPath(absl::string_view topic, PartitionIndex partition) const {
     return absl::StrCat(path_, "/", topic, "-", partition.value());
@@ -108,7 +107,6 @@ class DataDirectory {
   std::unique_ptr<log::FileLock> lock_;
   metadata::MetaProperties properties_;
   bool was_clean_ = false;
-  bool was_founded_ = false;
   mutable std::mutex mutex_;
   PartitionCheckpoints checkpoints_;      // as on disk; guarded by mutex_
   std::vector<PartitionName> forgotten_;  // since BeginCheckpoint; guarded by mutex_
@@ -148,7 +146,6 @@ inline absl::Status DataDirectory::ReadOrFound(log::FileSystem& fs, BrokerId nod
   WEIR_ASSIGN_OR_RETURN(const metadata::NodeIdentity identity,
                         metadata::Identify({folder}, node_id, random));
   properties_ = identity.properties.front();
-  was_founded_ = identity.is_new_cluster;
   if (!identity.to_write.front()) return absl::OkStatus();
   return log::WriteFileAtomically(fs, path_, metadata::kMetaPropertiesFile,
                                   metadata::FormatMetaProperties(properties_));

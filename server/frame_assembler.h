@@ -22,8 +22,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/check.h"
-#include "base/endian.h"
 #include "base/status_macros.h"
+#include "protocol/framing.h"
 #include "server/frame_buffer.h"
 
 namespace weir::server {
@@ -75,17 +75,16 @@ class FrameAssembler {
     return missing() == 0 ? Finish() : FrameRef();
   }
 
-  bool between_frames() const { return length_have_ == 0; }
   // Of the frame under way.
   size_t capacity() const { return frame_ ? frame_.capacity() : 0; }
 
  private:
-  size_t length() const { return LoadBig32(length_); }
+  size_t length() const { return static_cast<size_t>(protocol::LoadFrameLength(length_)); }
   size_t missing() const { return length() - have_; }
   char* End() { return const_cast<char*>(frame_.bytes().data()) + have_; }
 
   absl::Status CheckLength() const {
-    const int32_t length = static_cast<int32_t>(LoadBig32(length_));
+    const int32_t length = protocol::LoadFrameLength(length_);
     if (length >= 0 && length <= frame_bytes_max_) return absl::OkStatus();
     if (frame_ && length >= 0) return absl::OkStatus();  // accepted under the limit of its time
     return absl::InvalidArgumentError(absl::StrCat("a request's length is 0 to ", frame_bytes_max_,

@@ -60,7 +60,6 @@ class FrameRef {
 
   explicit operator bool() const { return block_ != nullptr; }
   absl::string_view bytes() const { return {block_->data(), block_->size}; }
-  absl::Span<char> mutable_bytes() const { return {block_->data(), block_->size}; }
   size_t capacity() const { return block_->capacity; }
   // At most capacity(); the bytes beyond the old size are whatever the memory holds.
   void Resize(size_t size) const {

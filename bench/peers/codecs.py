@@ -4,7 +4,7 @@
 Usage: bench/peers/codecs.py [--bench PATH] [--kafka FOLDER] [--write]
   --bench  //bench:protocol_bench (default bazel-bin/bench/protocol_bench; build it with -c opt)
   --kafka  the folder of Kafka's jars (default: fetched)
-  --write  renews docs/codecs.md, from bench/peers/codecs.json with the rows of this run
+  --write  renews docs/codecs.md and bench/peers/codecs.json, wholly: with every peer here
 
 Each peer decodes the messages that Weir wrote, encodes them again and ends with an error if other bytes come out. Then
 one message is decoded, or encoded, over and over; the best of a few rounds counts. Needs Go; Java 17 and Maven for

@@ -95,8 +95,6 @@ class ClassicGroup {
   using Members = std::map<std::string, Member, std::less<>>;  // in order: runs must repeat
 
   GroupState state() const { return state_; }
-  // What the group was before its present state.
-  GroupState previous_state() const { return previous_state_; }
   int32_t generation() const { return generation_; }
   // Absent for a group that only stores offsets.
   const std::optional<std::string>& protocol_type() const { return protocol_type_; }
@@ -341,7 +339,6 @@ class ClassicGroup {
     }
   }
   void Become(GroupState state, TimestampMs now_ms) {
-    previous_state_ = state_;
     state_ = state;
     state_timestamp_ms_ = now_ms;
   }
@@ -358,7 +355,6 @@ class ClassicGroup {
   }
 
   GroupState state_ = GroupState::kEmpty;
-  GroupState previous_state_ = GroupState::kDead;
   TimestampMs state_timestamp_ms_ = kNoTimestamp;
   int32_t generation_ = 0;
   std::optional<std::string> protocol_type_;

@@ -205,21 +205,21 @@ struct ConsumerGroupTargetAssignmentMemberKey {
   }
 };
 
+struct AssignedTopic {
+  Uuid topic_id;
+  std::vector<int32_t> partitions;
+
+  template <class Self, class V>
+  static constexpr void Describe(Self& m, V& v) {
+    v.Field({"topic_id", Since(0)}, m.topic_id);
+    v.Field({"partitions", Since(0)}, m.partitions);
+  }
+};
+
 struct ConsumerGroupTargetAssignmentMemberValue {
   static constexpr protocol::RecordInfo kRecord{.type = 7, .versions = {0, 0}, .flexible_since = 0};
 
-  struct TopicPartition {
-    Uuid topic_id;
-    std::vector<int32_t> partitions;
-
-    template <class Self, class V>
-    static constexpr void Describe(Self& m, V& v) {
-      v.Field({"topic_id", Since(0)}, m.topic_id);
-      v.Field({"partitions", Since(0)}, m.partitions);
-    }
-  };
-
-  std::vector<TopicPartition> topic_partitions;
+  std::vector<AssignedTopic> topic_partitions;
   protocol::UnknownTags unknown_tags;
 
   template <class Self, class V>
@@ -245,22 +245,11 @@ struct ConsumerGroupCurrentMemberAssignmentKey {
 struct ConsumerGroupCurrentMemberAssignmentValue {
   static constexpr protocol::RecordInfo kRecord{.type = 8, .versions = {0, 0}, .flexible_since = 0};
 
-  struct TopicPartitions {
-    Uuid topic_id;
-    std::vector<int32_t> partitions;
-
-    template <class Self, class V>
-    static constexpr void Describe(Self& m, V& v) {
-      v.Field({"topic_id", Since(0)}, m.topic_id);
-      v.Field({"partitions", Since(0)}, m.partitions);
-    }
-  };
-
   int32_t member_epoch = 0;
   int32_t previous_member_epoch = 0;
   int8_t state = 0;
-  std::vector<TopicPartitions> assigned_partitions;
-  std::vector<TopicPartitions> partitions_pending_revocation;
+  std::vector<AssignedTopic> assigned_partitions;
+  std::vector<AssignedTopic> partitions_pending_revocation;
   protocol::UnknownTags unknown_tags;
 
   template <class Self, class V>

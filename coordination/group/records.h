@@ -23,11 +23,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/endian.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
 #include "protocol/describe.h"
 #include "protocol/message.h"
+#include "protocol/prefixed.h"
 
 namespace weir::group {
 
@@ -147,28 +147,10 @@ inline constexpr int16_t kOffsetCommitVersion = 4;
 inline constexpr int16_t kOffsetCommitVersionWithExpiry = 1;
 inline constexpr int16_t kGroupMetadataVersion = 3;
 
-template <class M>
-std::string EncodeBehind(int16_t prefix, const M& m, int16_t version) {
-  std::string bytes(2, '\0');
-  StoreBig16(bytes.data(), static_cast<uint16_t>(prefix));
-  protocol::Encode(m, version, &bytes);
-  return bytes;
-}
-
-inline absl::StatusOr<int16_t> TakePrefix(absl::string_view* bytes, absl::string_view what) {
-  if (bytes->size() < 2) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("__consumer_offsets: expected 2 bytes of ", what, ", came ", bytes->size()));
-  }
-  const int16_t prefix = static_cast<int16_t>(LoadBig16(bytes->data()));
-  bytes->remove_prefix(2);
-  return prefix;
-}
-
 template <class Value>
 absl::StatusOr<std::optional<Value>> DecodeValue(std::optional<absl::string_view> bytes) {
   if (!bytes.has_value()) return std::optional<Value>();
-  WEIR_ASSIGN_OR_RETURN(const int16_t version, TakePrefix(&*bytes, "value version"));
+  WEIR_ASSIGN_OR_RETURN(const int16_t version, protocol::TakePrefix(&*bytes, "value version"));
   WEIR_ASSIGN_OR_RETURN(Value value, protocol::Decode<Value>(*bytes, version));
   return std::optional<Value>(std::move(value));
 }
@@ -179,22 +161,22 @@ inline Record OffsetCommitRecord(const OffsetCommitKey& key, const OffsetCommitV
   using namespace group_internal;  // NOLINT: versions
   const int16_t version =
       value.expire_timestamp >= 0 ? kOffsetCommitVersionWithExpiry : kOffsetCommitVersion;
-  return {EncodeBehind(kOffsetCommitType, key, 0), EncodeBehind(version, value, version)};
+  return {protocol::EncodePrefixed(kOffsetCommitType, key, 0),
+          protocol::EncodeVersioned(value, version)};
 }
 
 inline Record OffsetCommitTombstone(const OffsetCommitKey& key) {
-  return {group_internal::EncodeBehind(kOffsetCommitType, key, 0), std::nullopt};
+  return {protocol::EncodePrefixed(kOffsetCommitType, key, 0), std::nullopt};
 }
 
 inline Record GroupMetadataRecord(const std::string& group, const GroupMetadataValue& value) {
   using namespace group_internal;  // NOLINT: versions
-  return {EncodeBehind(kGroupMetadataType, GroupMetadataKey{group}, 0),
-          EncodeBehind(kGroupMetadataVersion, value, kGroupMetadataVersion)};
+  return {protocol::EncodePrefixed(kGroupMetadataType, GroupMetadataKey{group}, 0),
+          protocol::EncodeVersioned(value, kGroupMetadataVersion)};
 }
 
 inline Record GroupMetadataTombstone(const std::string& group) {
-  return {group_internal::EncodeBehind(kGroupMetadataType, GroupMetadataKey{group}, 0),
-          std::nullopt};
+  return {protocol::EncodePrefixed(kGroupMetadataType, GroupMetadataKey{group}, 0), std::nullopt};
 }
 
 struct OffsetCommit {
@@ -217,7 +199,7 @@ using DecodedRecord = std::variant<OffsetCommit, GroupMetadata, Skipped>;
 inline absl::StatusOr<DecodedRecord> DecodeRecord(absl::string_view key,
                                                   std::optional<absl::string_view> value) {
   using namespace group_internal;  // NOLINT: helpers
-  WEIR_ASSIGN_OR_RETURN(const int16_t type, TakePrefix(&key, "key type"));
+  WEIR_ASSIGN_OR_RETURN(const int16_t type, protocol::TakePrefix(&key, "key type"));
   if (type == kLegacyOffsetCommitType || type == kOffsetCommitType) {
     OffsetCommit record;
     WEIR_ASSIGN_OR_RETURN(record.key, protocol::Decode<OffsetCommitKey>(key, 0));

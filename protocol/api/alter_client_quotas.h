@@ -68,16 +68,7 @@ struct AlterClientQuotasRequest {
 struct AlterClientQuotasResponse {
   static constexpr ApiInfo kApi{.key = 49, .versions = {0, 1}, .flexible_since = 1};
 
-  struct EntityData {
-    std::string entity_type;
-    std::optional<std::string> entity_name{std::in_place};
-
-    template <class Self, class V>
-    static constexpr void Describe(Self& m, V& v) {
-      v.Field({"entity_type", Since(0)}, m.entity_type);
-      v.Field({"entity_name", Since(0), NullableSince(0)}, m.entity_name);
-    }
-  };
+  using EntityData = AlterClientQuotasRequest::EntityData;
 
   struct EntryData {
     int16_t error_code = 0;

@@ -62,16 +62,7 @@ struct ConsumerGroupHeartbeatRequest {
 struct ConsumerGroupHeartbeatResponse {
   static constexpr ApiInfo kApi{.key = 68, .versions = {0, 1}, .flexible_since = 0};
 
-  struct TopicPartitions {
-    Uuid topic_id;
-    std::vector<int32_t> partitions;
-
-    template <class Self, class V>
-    static constexpr void Describe(Self& m, V& v) {
-      v.Field({"topic_id", Since(0)}, m.topic_id);
-      v.Field({"partitions", Since(0)}, m.partitions);
-    }
-  };
+  using TopicPartitions = ConsumerGroupHeartbeatRequest::TopicPartitions;
 
   struct Assignment {
     std::vector<TopicPartitions> topic_partitions;

@@ -156,12 +156,11 @@ class Conversation {
 
   // Whether `bytes` begin with what looks like a frame of that side.
   bool FindStep(Side side, int64_t time_us, absl::string_view bytes) {
-    const bool found =
-        side == Side::kClient
-            ? LooksLikeRequest(bytes, options_.frame_bytes_max)
-            : bytes.size() >= 8 && IsAwaited(LoadBig32(bytes.data() + 4)) &&
-                  LoadBig32(bytes.data()) >= 4 &&
-                  LoadBig32(bytes.data()) <= static_cast<uint32_t>(options_.frame_bytes_max);
+    const bool found = side == Side::kClient
+                           ? LooksLikeRequest(bytes, options_.frame_bytes_max)
+                           : bytes.size() >= 8 && IsAwaited(LoadBig32(bytes.data() + 4)) &&
+                                 LoadFrameLength(bytes.data()) >= 4 &&
+                                 LoadFrameLength(bytes.data()) <= options_.frame_bytes_max;
     if (!found) return false;
     Direction& direction = directions_[Index(side)];
     direction.is_lost = false;

@@ -13,8 +13,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "base/endian.h"
 #include "protocol/api_key.h"
+#include "protocol/framing.h"
 #include "protocol/wire.h"
 
 namespace weir::protocol {
@@ -39,7 +39,7 @@ inline bool LooksLikeRequestFrame(absl::string_view frame, bool is_whole = true)
 // The same of bytes that begin with the length of the frame.
 inline bool LooksLikeRequest(absl::string_view bytes, int32_t frame_bytes_max) {
   if (bytes.size() < 12) return false;
-  const int32_t length = static_cast<int32_t>(LoadBig32(bytes.data()));
+  const int32_t length = LoadFrameLength(bytes.data());
   if (length < 10 || length > frame_bytes_max) return false;
   const absl::string_view behind = bytes.substr(4);
   const bool is_whole = behind.size() >= static_cast<size_t>(length);
@@ -56,7 +56,7 @@ inline std::string WhyNoFrame(absl::string_view bytes) {
     return "no frame: this is HTTP";
   }
   if (bytes.size() < 4) return "no frame";
-  return absl::StrCat("no frame: a length of ", static_cast<int32_t>(LoadBig32(bytes.data())));
+  return absl::StrCat("no frame: a length of ", LoadFrameLength(bytes.data()));
 }
 
 // Of a Produce request without its header: whether acks is 0.

@@ -21,9 +21,12 @@ struct DecodedPair {
   std::string key;
   std::optional<std::string> value;
 };
-// Key and value of a record of __consumer_offsets.
+// Key and value of a record of __consumer_offsets, and of one of __transaction_state. A value is
+// missing where the record deletes what its key names.
 absl::StatusOr<DecodedPair> OffsetsRecordJson(absl::string_view key,
                                               std::optional<absl::string_view> value);
+absl::StatusOr<DecodedPair> TransactionRecordJson(absl::string_view key,
+                                                  std::optional<absl::string_view> value);
 
 }  // namespace weir::cli
 

@@ -22,7 +22,6 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
-#include "coordination/transaction/records.h"
 #include "log/checkpoint_file.h"
 #include "log/file.h"
 #include "log/leader_epoch_cache.h"
@@ -52,6 +51,7 @@ constexpr FlagSpec kDumpLogFlags[] = {
     {"deep-iteration", FlagKind::kSwitch, "", "print records without them"},
     {"cluster-metadata-decoder", FlagKind::kSwitch, "", "records are those of __cluster_metadata"},
     {"offsets-decoder", FlagKind::kSwitch, "", "records are those of __consumer_offsets"},
+    {"transaction-log-decoder", FlagKind::kSwitch, "", "records are those of __transaction_state"},
     {"skip-record-metadata", FlagKind::kSwitch, "", "print of records only keys and values"},
     {"verify-index-only", FlagKind::kSwitch, "",
      "compare indexes with their segment, print nothing"},
@@ -166,11 +166,8 @@ void AddControl(const protocol::Record& record, Row* row) {
     return;
   }
   row->Add("endTxnMarker", name);
-  absl::string_view value = record.value.value_or("");
-  if (value.size() < 2) return;
-  value.remove_prefix(2);  // its version; later ones may append
-  const auto marker = protocol::DecodePrefix<transaction::EndTxnMarker>(&value, 0);
-  if (marker.ok()) row->Add("coordinatorEpoch", marker->coordinator_epoch);
+  const std::optional<int32_t> epoch = protocol::CoordinatorEpochOf(record);
+  if (epoch.has_value()) row->Add("coordinatorEpoch", *epoch);
 }
 
 class Dump {
@@ -203,8 +200,13 @@ class Dump {
 
  private:
   bool Decodes() const {
-    return context_.flags().Has("cluster-metadata-decoder") ||
-           context_.flags().Has("offsets-decoder");
+    return context_.flags().Has("cluster-metadata-decoder") || PairDecoder() != nullptr;
+  }
+  // What tells key and value of the topic's records; null for a topic of users.
+  decltype(&OffsetsRecordJson) PairDecoder() const {
+    if (context_.flags().Has("offsets-decoder")) return &OffsetsRecordJson;
+    if (context_.flags().Has("transaction-log-decoder")) return &TransactionRecordJson;
+    return nullptr;
   }
 
   absl::Status Segment(const std::string& path, const std::string& name, int64_t base) {
@@ -290,8 +292,8 @@ class Dump {
       row->Add("payload", json.ok() ? *json : Undecoded(json.status()));
       return;
     }
-    if (context_.flags().Has("offsets-decoder") && record.key.has_value()) {
-      const absl::StatusOr<DecodedPair> pair = OffsetsRecordJson(*record.key, record.value);
+    if (PairDecoder() != nullptr && record.key.has_value()) {
+      const absl::StatusOr<DecodedPair> pair = PairDecoder()(*record.key, record.value);
       row->Add("key", pair.ok() ? pair->key : Undecoded(pair.status()));
       if (pair.ok()) row->Add("payload", pair->value.value_or("<DELETE>"));
       return;

@@ -125,7 +125,6 @@ struct CloseFile {
 using OpenFile = std::unique_ptr<std::FILE, CloseFile>;
 
 absl::StatusOr<OpenFile> Open(const std::string& path, const char* mode) {
-  if (path == "-") return OpenFile(stdin);
   OpenFile file(std::fopen(path.c_str(), mode));
   if (file != nullptr) return file;
   return absl::NotFoundError(absl::StrCat(path, ": ", std::generic_category().message(errno)));
@@ -150,7 +149,10 @@ void NoteRest(const protocol::CaptureSniffer::Counts& counts, size_t bytes_held,
 absl::Status ReadCapture(const std::string& path, std::set<uint16_t> ports,
                          const protocol::SniffOptions& sniff, SniffPrinter* printer,
                          Context* context) {
-  WEIR_ASSIGN_OR_RETURN(const OpenFile file, Open(path, "rb"));
+  OpenFile file(stdin);
+  if (path != "-") {
+    WEIR_ASSIGN_OR_RETURN(file, Open(path, "rb"));
+  }
   protocol::CaptureReader reader;
   protocol::CaptureSniffer sniffer(&sniff, std::move(ports), printer);
   std::vector<char> room(64 << 10);

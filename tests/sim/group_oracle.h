@@ -2,7 +2,7 @@
 // File: tests/sim/group_oracle.h
 // -----------------------------------------------------------------------------
 // What members of consumer groups were told, and so what every later answer must agree with
-// (invariant 25 of the simulator): one assignment for each generation, nothing taken from past
+//: one assignment for each generation, nothing taken from past
 // generations and from members that are gone, committed offsets that never go back.
 //
 // A committed offset is a register. Every commit writes a value that no other one writes, at some

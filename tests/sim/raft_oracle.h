@@ -219,7 +219,6 @@ class RaftOracle {
     told_end_ = std::max(told_end_, offset);
   }
 
-  Offset committed_end() const { return committed_end_; }
   size_t committed_entries() const { return committed_.size(); }
   const raft::VoterSet& voters() const { return voters_; }
   void SetFounders(const raft::VoterSet& voters) { voters_ = voters; }
