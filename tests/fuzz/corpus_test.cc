@@ -1,16 +1,15 @@
 // Drives a fuzzer without libFuzzer: the inputs of its corpus as they are, and each damaged in ways
 // that a seed decides, so that a failure comes again. WEIR_CORPUS is the folder.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <set>
+#include <map>
 #include <string>
 
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "tests/fuzz/corpus_inputs.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
@@ -18,7 +17,8 @@ namespace weir {
 namespace {
 
 constexpr uint64_t kSeed = 20;
-constexpr int kMutations = 1000;
+constexpr size_t kMutationsMax = 1000;  // of one input
+constexpr size_t kMutations = 20'000;   // of all
 
 void Try(const std::string& input) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
@@ -51,18 +51,14 @@ std::string Mutated(std::string input, Random& random) {
 }
 
 TEST(Corpus, AsItIsAndDamaged) {
-  std::set<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(WEIR_CORPUS)) {
-    paths.insert(entry.path());
-  }
-  ASSERT_FALSE(paths.empty());
+  const std::map<std::string, std::string> inputs = fuzz::CorpusInputs(WEIR_CORPUS);
+  ASSERT_FALSE(inputs.empty());
+  const size_t mutations = std::min(kMutationsMax, kMutations / inputs.size());
   SeededRandom random(kSeed);
-  for (const std::string& path : paths) {
-    std::ifstream file(path, std::ios::binary);
-    const std::string input{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    std::printf("%s\n", path.c_str());
+  for (const auto& [name, input] : inputs) {
+    std::printf("%s\n", name.c_str());
     Try(input);
-    for (int i = 0; i < kMutations; ++i) Try(Mutated(input, random));
+    for (size_t i = 0; i < mutations; ++i) Try(Mutated(input, random));
   }
 }
 
