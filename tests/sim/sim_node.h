@@ -82,7 +82,6 @@ class SimNode {
   SimNode(Random& random, SimNetwork& network, Trace& trace, const Options& options)
       : random_(random),
         network_(network),
-        trace_(trace),
         logger_(trace),
         shards_(options.shards),
         disk_(random.NextU64()),
@@ -229,7 +228,6 @@ class SimNode {
 
   Random& random_;
   SimNetwork& network_;
-  Trace& trace_;
   TraceLogger logger_;
   const size_t shards_;
   log::MemoryFileSystem disk_;
