@@ -21,12 +21,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/check.h"
-#include "base/endian.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
 #include "coordination/raft/types.h"
 #include "protocol/control_records.h"
+#include "protocol/describe.h"
 #include "protocol/message.h"
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
@@ -41,23 +41,41 @@ inline constexpr uint32_t kWriterTag = 10'000;
 // ids, 16 bytes each.
 inline constexpr uint32_t kDirectoriesTag = 10'001;
 
-inline constexpr size_t kIdBytes = 4;
-inline constexpr size_t kDirectoryBytes = 16;
+// What the former has, and one of what the latter has.
+struct Directory {
+  static constexpr protocol::RecordInfo kRecord{.type = -1, .versions = {0, 0}};
+  static constexpr size_t kBytes = 16;
 
-inline std::string EncodeKey(const raft::ReplicaKey& key) {
-  std::string bytes(kIdBytes + kDirectoryBytes, '\0');
-  StoreBig32(&bytes[0], static_cast<uint32_t>(key.id.value()));
-  StoreBig64(&bytes[4], key.directory_id.high);
-  StoreBig64(&bytes[12], key.directory_id.low);
+  Uuid id;
+
+  template <class Self, class V>
+  static constexpr void Describe(Self& m, V& v) {
+    v.Field({"id", protocol::Since(0)}, m.id);
+  }
+};
+struct Writer {
+  static constexpr protocol::RecordInfo kRecord{.type = -1, .versions = {0, 0}};
+
+  int32_t id = -1;
+  Uuid directory_id;
+
+  template <class Self, class V>
+  static constexpr void Describe(Self& m, V& v) {
+    v.Field({"id", protocol::Since(0)}, m.id);
+    v.Field({"directory_id", protocol::Since(0)}, m.directory_id);
+  }
+};
+
+inline std::string EncodeWriter(const raft::ReplicaKey& key) {
+  std::string bytes;
+  protocol::Encode(Writer{key.id.value(), key.directory_id}, 0, &bytes);
   return bytes;
 }
-inline Uuid DecodeDirectory(absl::string_view bytes) {
-  return {LoadBig64(bytes.data()), LoadBig64(bytes.data() + 8)};
-}
-inline raft::ReplicaKey DecodeKey(absl::string_view bytes) {
-  if (bytes.size() != kIdBytes + kDirectoryBytes) return {};
-  return {BrokerId(static_cast<int32_t>(LoadBig32(bytes.data()))),
-          DecodeDirectory(bytes.substr(kIdBytes))};
+// Nobody for bytes that are no writer.
+inline raft::ReplicaKey DecodeWriter(absl::string_view bytes) {
+  const absl::StatusOr<Writer> writer = protocol::Decode<Writer>(bytes, 0);
+  if (!writer.ok()) return {};
+  return {BrokerId(writer->id), writer->directory_id};
 }
 
 inline protocol::LeaderChangeMessage LeaderChangeMessageOf(const raft::Control& control) {
@@ -66,10 +84,10 @@ inline protocol::LeaderChangeMessage LeaderChangeMessageOf(const raft::Control& 
   std::string directories;
   for (const raft::ReplicaKey& voter : control.voters) {
     message.voters.push_back({voter.id.value(), Uuid()});
-    directories += EncodeKey(voter).substr(kIdBytes);
+    protocol::Encode(Directory{voter.directory_id}, 0, &directories);
   }
   message.granting_voters = {{control.leader.id.value(), Uuid()}};
-  message.unknown_tags.Add(kWriterTag, EncodeKey(control.leader));
+  message.unknown_tags.Add(kWriterTag, EncodeWriter(control.leader));
   message.unknown_tags.Add(kDirectoriesTag, directories);
   return message;
 }
@@ -109,18 +127,18 @@ absl::string_view FindTag(const Tags& tags, uint32_t tag) {
 
 inline absl::StatusOr<raft::Control> LeaderChangeOf(absl::string_view value) {
   WEIR_ASSIGN_OR_RETURN(auto message, protocol::Decode<protocol::LeaderChangeMessage>(value, 0));
-  const absl::string_view directories = FindTag(message.unknown_tags, kDirectoriesTag);
-  if (!directories.empty() && directories.size() != message.voters.size() * kDirectoryBytes) {
+  absl::string_view directories = FindTag(message.unknown_tags, kDirectoriesTag);
+  if (!directories.empty() && directories.size() != message.voters.size() * Directory::kBytes) {
     return absl::DataLossError(absl::StrCat("expected a directory id for each of ",
                                             message.voters.size(), " voters, came ",
                                             directories.size(), " bytes"));
   }
-  for (size_t at = 0; at < directories.size(); at += kDirectoryBytes) {
-    message.voters[at / kDirectoryBytes].voter_directory_id =
-        DecodeDirectory(directories.substr(at));
+  for (size_t i = 0; !directories.empty(); ++i) {
+    WEIR_ASSIGN_OR_RETURN(const auto directory, protocol::DecodePrefix<Directory>(&directories, 0));
+    message.voters[i].voter_directory_id = directory.id;
   }
   raft::Control control;
-  control.leader = DecodeKey(FindTag(message.unknown_tags, kWriterTag));
+  control.leader = DecodeWriter(FindTag(message.unknown_tags, kWriterTag));
   if (control.leader.is_none()) control.leader.id = BrokerId(message.leader_id);
   WEIR_ASSIGN_OR_RETURN(control.voters, VoterSetOf(message.voters));
   return control;
@@ -129,7 +147,7 @@ inline absl::StatusOr<raft::Control> LeaderChangeOf(absl::string_view value) {
 inline absl::StatusOr<raft::Control> VotersOf(absl::string_view value) {
   WEIR_ASSIGN_OR_RETURN(const auto record, protocol::Decode<protocol::VotersRecord>(value, 0));
   raft::Control control;
-  control.leader = DecodeKey(FindTag(record.unknown_tags, kWriterTag));
+  control.leader = DecodeWriter(FindTag(record.unknown_tags, kWriterTag));
   WEIR_ASSIGN_OR_RETURN(control.voters, VoterSetOf(record.voters));
   return control;
 }
@@ -176,7 +194,7 @@ inline std::string EncodeControlEntry(const Entry& entry) {
   } else {
     type = protocol::ControlType::kRaftVoters;
     protocol::VotersRecord record = raft_internal::VotersRecordOf(control.voters);
-    record.unknown_tags.Add(raft_internal::kWriterTag, raft_internal::EncodeKey(control.leader));
+    record.unknown_tags.Add(raft_internal::kWriterTag, raft_internal::EncodeWriter(control.leader));
     protocol::Encode(record, 0, &value);
   }
   protocol::RecordBatchBuilder builder(
