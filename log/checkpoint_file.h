@@ -48,18 +48,20 @@ inline absl::StatusOr<std::string> ReadWholeFile(FileSystem& fs, const std::stri
   return content;
 }
 
-// Creates a directory and the parents that it lacks, such that a power loss takes none of them. The
-// directory itself may be there from a run that was killed before its name was durable, so that is
-// synced all the same.
+// Creates a directory and the parents that it lacks, such that a power loss takes none of them. It
+// begins at the top and syncs each name before there is anything below it: so of what a killed run
+// left, only the name of the last directory may not be durable, which is synced all the same.
 inline absl::Status CreateDirectoriesDurably(FileSystem& fs, const std::string& path) {
   const size_t slash = path.find_last_of('/');
   const std::string parent = slash == std::string::npos ? "."
                              : slash == 0               ? "/"
                                                         : path.substr(0, slash);
-  if (parent != "." && !fs.Exists(parent)) {
-    WEIR_RETURN_IF_ERROR(CreateDirectoriesDurably(fs, parent));
+  if (!fs.Exists(path)) {
+    if (parent != "." && parent != "/") {
+      WEIR_RETURN_IF_ERROR(CreateDirectoriesDurably(fs, parent));
+    }
+    WEIR_RETURN_IF_ERROR(fs.CreateDirectories(path));
   }
-  WEIR_RETURN_IF_ERROR(fs.CreateDirectories(path));
   return fs.SyncDirectory(parent);
 }
 

@@ -42,6 +42,20 @@ TEST(OffsetCheckpoint, RefusesWhatIsMalformed) {
   }
 }
 
+TEST(CreateDirectoriesDurably, HoldsAfterAKillAtAnyPointOfTheFirstTry) {
+  for (int64_t boundary = 0;; ++boundary) {
+    MemoryFileSystem fs;
+    fs.CrashAtBoundary(boundary);
+    const bool whole = CreateDirectoriesDurably(fs, "/a/b/c").ok();
+    fs.KillProcess();
+    ASSERT_TRUE(CreateDirectoriesDurably(fs, "/a/b/c").ok());
+    SeededRandom random(1);
+    fs.PowerLoss(random);
+    EXPECT_TRUE(fs.Exists("/a/b/c")) << "killed at boundary " << boundary;
+    if (whole) return;
+  }
+}
+
 TEST(OffsetCheckpoint, ACrashLeavesTheOldOrTheNewContent) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     MemoryFileSystem fs(seed);

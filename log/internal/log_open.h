@@ -39,16 +39,6 @@ inline SyncToken NextProcessWideToken() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-// Creates a directory, durably unless it is known to be so.
-inline absl::Status CreateDirectoryDurably(FileSystem& fs, const std::string& directory,
-                                           bool durable_if_there) {
-  if (durable_if_there && fs.Exists(directory)) return absl::OkStatus();
-  WEIR_RETURN_IF_ERROR(fs.CreateDirectories(directory));
-  const size_t slash = directory.find_last_of('/');
-  if (slash == std::string::npos) return fs.SyncDirectory(".");
-  return fs.SyncDirectory(slash == 0 ? "/" : directory.substr(0, slash));
-}
-
 }  // namespace log_internal
 
 inline Log::Log(FileSystem& fs, std::string directory, const LogConfig& config,
@@ -63,7 +53,9 @@ inline absl::StatusOr<std::unique_ptr<Log>> Log::Open(FileSystem& fs, std::strin
                                                       const LogConfig& config,
                                                       const RecoveryHint& hint, TimestampMs now_ms,
                                                       std::function<SyncToken()> next_token) {
-  WEIR_RETURN_IF_ERROR(log_internal::CreateDirectoryDurably(fs, directory, hint.clean));
+  if (!hint.clean || !fs.Exists(directory)) {
+    WEIR_RETURN_IF_ERROR(CreateDirectoriesDurably(fs, directory));
+  }
   std::unique_ptr<Log> log(new Log(fs, std::move(directory), config, std::move(next_token)));
   WEIR_RETURN_IF_ERROR(log->epochs_.Load());
   WEIR_RETURN_IF_ERROR(log->OpenSegments(hint, now_ms));
