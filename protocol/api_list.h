@@ -24,18 +24,28 @@ struct AddPartitionsToTxnRequest;
 struct AddPartitionsToTxnResponse;
 struct AddRaftVoterRequest;
 struct AddRaftVoterResponse;
+struct AllocateProducerIdsRequest;
+struct AllocateProducerIdsResponse;
 struct AlterClientQuotasRequest;
 struct AlterClientQuotasResponse;
 struct AlterConfigsRequest;
 struct AlterConfigsResponse;
 struct AlterPartitionReassignmentsRequest;
 struct AlterPartitionReassignmentsResponse;
+struct AlterPartitionRequest;
+struct AlterPartitionResponse;
 struct AlterReplicaLogDirsRequest;
 struct AlterReplicaLogDirsResponse;
 struct AlterUserScramCredentialsRequest;
 struct AlterUserScramCredentialsResponse;
 struct ApiVersionsRequest;
 struct ApiVersionsResponse;
+struct AssignReplicasToDirsRequest;
+struct AssignReplicasToDirsResponse;
+struct BrokerHeartbeatRequest;
+struct BrokerHeartbeatResponse;
+struct BrokerRegistrationRequest;
+struct BrokerRegistrationResponse;
 struct ConsumerGroupDescribeRequest;
 struct ConsumerGroupDescribeResponse;
 struct ConsumerGroupHeartbeatRequest;
@@ -219,6 +229,13 @@ using OperationApis =
             ApiOf<RemoveRaftVoterRequest, RemoveRaftVoterResponse>,
             ApiOf<UnregisterBrokerRequest, UnregisterBrokerResponse>>;
 
+// What brokers ask of the controller, apart from what their clients ask of it.
+using ControllerApis = ApiList<ApiOf<BrokerRegistrationRequest, BrokerRegistrationResponse>,
+                               ApiOf<BrokerHeartbeatRequest, BrokerHeartbeatResponse>,
+                               ApiOf<AlterPartitionRequest, AlterPartitionResponse>,
+                               ApiOf<AssignReplicasToDirsRequest, AssignReplicasToDirsResponse>,
+                               ApiOf<AllocateProducerIdsRequest, AllocateProducerIdsResponse>>;
+
 namespace protocol_internal {
 
 template <class... Lists>
@@ -234,8 +251,9 @@ struct Joined<ApiList<First...>, ApiList<Second...>, Rest...> {
 
 }  // namespace protocol_internal
 
-using AllApis = protocol_internal::Joined<RecordApis, ClusterApis, GroupApis, AdminApis,
-                                          TransactionApis, SecurityApis, OperationApis>::List;
+using AllApis =
+    protocol_internal::Joined<RecordApis, ClusterApis, GroupApis, AdminApis, TransactionApis,
+                              SecurityApis, OperationApis, ControllerApis>::List;
 
 }  // namespace weir::protocol
 

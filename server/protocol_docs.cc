@@ -15,12 +15,17 @@
 #include "protocol/api/add_offsets_to_txn.h"
 #include "protocol/api/add_partitions_to_txn.h"
 #include "protocol/api/add_raft_voter.h"
+#include "protocol/api/allocate_producer_ids.h"
 #include "protocol/api/alter_client_quotas.h"
 #include "protocol/api/alter_configs.h"
+#include "protocol/api/alter_partition.h"
 #include "protocol/api/alter_partition_reassignments.h"
 #include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/alter_user_scram_credentials.h"
 #include "protocol/api/api_versions.h"
+#include "protocol/api/assign_replicas_to_dirs.h"
+#include "protocol/api/broker_heartbeat.h"
+#include "protocol/api/broker_registration.h"
 #include "protocol/api/consumer_group_describe.h"
 #include "protocol/api/consumer_group_heartbeat.h"
 #include "protocol/api/create_acls.h"
@@ -91,6 +96,11 @@ std::vector<DeclaredApi> Declared(protocol::ApiList<Apis...>) {
   return {{Apis::Request::kApi, Apis::Response::kApi}...};
 }
 
+template <class... Apis>
+constexpr bool IsOneOf(int16_t key, protocol::ApiList<Apis...>) {
+  return ((key == Apis::Request::kApi.key) || ...);
+}
+
 constexpr const char* kTokens = "delegation tokens come with their callers";
 constexpr const char* kInternal = "between Kafka's own nodes, where Weir's speak gRPC";
 constexpr const char* kTelemetry = "metrics that clients push are not asked for";
@@ -108,15 +118,10 @@ constexpr struct {
     {ApiKey::kVote, kInternal},
     {ApiKey::kBeginQuorumEpoch, kInternal},
     {ApiKey::kEndQuorumEpoch, kInternal},
-    {ApiKey::kAlterPartition, kInternal},
     {ApiKey::kEnvelope, kInternal},
     {ApiKey::kFetchSnapshot, kInternal},
-    {ApiKey::kBrokerRegistration, kInternal},
-    {ApiKey::kBrokerHeartbeat, kInternal},
-    {ApiKey::kAllocateProducerIds, kInternal},
     {ApiKey::kControllerRegistration, kInternal},
     {ApiKey::kPushTelemetry, kTelemetry},
-    {ApiKey::kAssignReplicasToDirs, kInternal},
     {ApiKey::kShareGroupHeartbeat, kShare},
     {ApiKey::kShareGroupDescribe, kShare},
     {ApiKey::kShareFetch, kShare},
@@ -145,7 +150,7 @@ std::string Flexible(int16_t since, VersionRange versions) {
 
 std::string ServedCell(int16_t key) {
   const Route* route = FindRoute(key);
-  if (route == nullptr) return "";
+  if (route == nullptr) return IsOneOf(key, protocol::ControllerApis()) ? "between nodes only" : "";
   // HandleProduce refuses what KIP-896 took away.
   const bool refuses_first = route->key == ApiKey::kProduce;
   return absl::StrCat(Versions(route->versions), refuses_first ? ", of which 0-2 are refused" : "",
@@ -300,7 +305,8 @@ versions, nullability, tags, defaults, and whether a version without the field m
 
 *Codec* is what `protocol/api/` encodes and decodes, *flexible* the first version with compact
 lengths and tagged fields (KIP-482), *broker* what a Weir broker answers and, unless it says
-otherwise, what ApiVersions tells its clients.
+otherwise, what ApiVersions tells its clients. What is *between nodes only* brokers ask of the
+controller, over gRPC; no client's listener serves it.
 
 | key | API | codec | flexible | broker |
 |---:|---|---|---|---|

@@ -15,7 +15,8 @@ apis=(
   DescribeTransactions ListTransactions DescribeAcls CreateAcls DeleteAcls DescribeClientQuotas AlterClientQuotas
   DescribeUserScramCredentials AlterUserScramCredentials SaslHandshake SaslAuthenticate ElectLeaders
   AlterPartitionReassignments ListPartitionReassignments AlterReplicaLogDirs DescribeQuorum UnregisterBroker
-  AddRaftVoter RemoveRaftVoter ConsumerGroupHeartbeat ConsumerGroupDescribe
+  AddRaftVoter RemoveRaftVoter ConsumerGroupHeartbeat ConsumerGroupDescribe BrokerRegistration BrokerHeartbeat
+  AlterPartition AssignReplicasToDirs AllocateProducerIds
 )
 records=(
   RequestHeader ResponseHeader ConsumerProtocolSubscription ConsumerProtocolAssignment LegacyOffsetCommitKey

@@ -1,13 +1,19 @@
-// The messages of TransactionApis, SecurityApis, OperationApis (protocol/api_list.h).
+// The messages of TransactionApis, SecurityApis, OperationApis, ControllerApis
+// (protocol/api_list.h).
 #include <vector>
 
 #include "protocol/api/add_offsets_to_txn.h"
 #include "protocol/api/add_partitions_to_txn.h"
 #include "protocol/api/add_raft_voter.h"
+#include "protocol/api/allocate_producer_ids.h"
 #include "protocol/api/alter_client_quotas.h"
+#include "protocol/api/alter_partition.h"
 #include "protocol/api/alter_partition_reassignments.h"
 #include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/alter_user_scram_credentials.h"
+#include "protocol/api/assign_replicas_to_dirs.h"
+#include "protocol/api/broker_heartbeat.h"
+#include "protocol/api/broker_registration.h"
 #include "protocol/api/create_acls.h"
 #include "protocol/api/delete_acls.h"
 #include "protocol/api/describe_acls.h"
@@ -34,6 +40,7 @@ void AppendSecurityChecks(std::vector<DecodeCheck>* checks) {
   AppendApiChecks(protocol::TransactionApis(), checks);
   AppendApiChecks(protocol::SecurityApis(), checks);
   AppendApiChecks(protocol::OperationApis(), checks);
+  AppendApiChecks(protocol::ControllerApis(), checks);
 }
 
 }  // namespace weir::fuzz
