@@ -64,7 +64,8 @@ class StateApplier {
     state_.topic_ids.Set(r.name, r.topic_id);
     const std::string key = CollisionKey(r.name);
     if (auto* names = state_.names_by_collision_key.Mutable(key); names != nullptr) {
-      names->push_back(r.name);
+      // Sorted: the order in which topics came must not show in the state.
+      names->insert(std::lower_bound(names->begin(), names->end(), r.name), r.name);
     } else {
       state_.names_by_collision_key.Set(key, {r.name});
     }
@@ -303,6 +304,20 @@ inline absl::Status ApplyOne(const MetadataRecord& record, Offset offset, Metada
   return std::visit(applier, record);
 }
 
+// To an image that nobody else sees yet, up to the first record that does not apply.
+inline absl::Status ApplyAll(absl::Span<const MetadataRecord> records, Offset base_offset,
+                             MetadataImage* image) {
+  for (size_t i = 0; i < records.size(); ++i) {
+    const Offset offset = base_offset + static_cast<int64_t>(i);
+    const absl::Status status = ApplyOne(records[i], offset, image);
+    if (status.ok()) continue;
+    return absl::Status(
+        absl::IsUnimplemented(status) ? status.code() : absl::StatusCode::kDataLoss,
+        absl::StrCat("cluster metadata at offset ", offset.value(), ": ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace metadata_internal
 
 // The image after `records`, which stand at base_offset and the offsets that follow and belong to
@@ -311,16 +326,7 @@ inline absl::StatusOr<MetadataImagePtr> Apply(const MetadataImage& image,
                                               absl::Span<const MetadataRecord> records,
                                               Offset base_offset, LeaderEpoch epoch) {
   auto next = std::make_shared<MetadataImage>(image);
-  for (size_t i = 0; i < records.size(); ++i) {
-    const Offset offset = base_offset + static_cast<int64_t>(i);
-    absl::Status status = metadata_internal::ApplyOne(records[i], offset, next.get());
-    if (!status.ok()) {
-      return absl::Status(
-          status.code() == absl::StatusCode::kUnimplemented ? status.code()
-                                                            : absl::StatusCode::kDataLoss,
-          absl::StrCat("cluster metadata at offset ", offset.value(), ": ", status.message()));
-    }
-  }
+  WEIR_RETURN_IF_ERROR(metadata_internal::ApplyAll(records, base_offset, next.get()));
   next->highest_offset = base_offset + (static_cast<int64_t>(records.size()) - 1);
   next->highest_epoch = epoch;
   return MetadataImagePtr(std::move(next));

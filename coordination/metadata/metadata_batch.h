@@ -113,37 +113,6 @@ inline absl::StatusOr<MetadataBatch> DecodeMetadataBatch(const protocol::RecordB
   return out;
 }
 
-// A snapshot file such as bootstrap.checkpoint: header, records, footer. `last_timestamp` is that
-// of the last record that the snapshot stands for (0 in a bootstrap file).
-inline absl::StatusOr<std::string> EncodeSnapshot(absl::Span<const MetadataRecord> records,
-                                                  LeaderEpoch epoch, TimestampMs last_timestamp,
-                                                  TimestampMs now_ms) {
-  constexpr size_t kRecordsPerBatch = 1000;
-  std::string file;
-  std::string value;
-  protocol::RecordBatchOptions options{.leader_epoch = epoch, .is_control = true};
-  protocol::RecordBatchBuilder header(options);
-  protocol::SnapshotHeaderRecord header_record;
-  header_record.last_contained_log_timestamp = last_timestamp;
-  protocol::Encode(header_record, 0, &value);
-  WEIR_RETURN_IF_ERROR(header.AppendControl(now_ms, protocol::ControlType::kSnapshotHeader, value));
-  file = header.Build();
-  Offset next(1);
-  for (size_t from = 0; from < records.size(); from += kRecordsPerBatch) {
-    const auto part = records.subspan(from, kRecordsPerBatch);
-    WEIR_ASSIGN_OR_RETURN(const std::string batch, EncodeMetadataBatch(part, next, epoch, now_ms));
-    file += batch;
-    next += static_cast<int64_t>(part.size());
-  }
-  options.base_offset = next;
-  protocol::RecordBatchBuilder footer(options);
-  value.clear();
-  protocol::Encode(protocol::SnapshotFooterRecord(), 0, &value);
-  WEIR_RETURN_IF_ERROR(footer.AppendControl(now_ms, protocol::ControlType::kSnapshotFooter, value));
-  file += footer.Build();
-  return file;
-}
-
 // The records of a snapshot file. It must begin with a header and end with a footer: one that was
 // cut off is refused.
 inline absl::StatusOr<std::vector<MetadataRecord>> DecodeSnapshot(absl::string_view file) {

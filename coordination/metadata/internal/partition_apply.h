@@ -37,6 +37,12 @@ inline std::vector<BrokerId> BrokerIds(const std::vector<int32_t>& ids) {
 inline std::vector<BrokerId> BrokerIds(const std::optional<std::vector<int32_t>>& ids) {
   return ids.has_value() ? BrokerIds(*ids) : std::vector<BrokerId>();
 }
+inline std::vector<int32_t> Numbers(const std::vector<BrokerId>& ids) {
+  std::vector<int32_t> numbers;
+  numbers.reserve(ids.size());
+  for (const BrokerId id : ids) numbers.push_back(id.value());
+  return numbers;
+}
 
 inline absl::Status CheckPartition(const PartitionImage& p) {
   const auto is_replica = [&](BrokerId id) {

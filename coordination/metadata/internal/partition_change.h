@@ -22,6 +22,7 @@
 #include "base/ids.h"
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
+#include "coordination/metadata/internal/partition_apply.h"
 #include "coordination/metadata/internal/topic_rules.h"
 #include "coordination/metadata/records.h"
 
@@ -41,11 +42,6 @@ inline BrokerIdList Without(const BrokerIdList& ids, const BrokerIdList& removed
     if (!Has(removed, id)) left.push_back(id);
   }
   return left;
-}
-inline std::vector<int32_t> Numbers(const BrokerIdList& ids) {
-  std::vector<int32_t> numbers;
-  for (const BrokerId id : ids) numbers.push_back(id.value());
-  return numbers;
 }
 
 inline bool IsActive(const MetadataState& image, BrokerId id) {
