@@ -50,6 +50,9 @@ struct ControllerCall {
   int16_t api_key = 0;
   int16_t api_version = 0;
   std::string request;  // without header
+  // Of the broker itself, on no client's behalf: metadata::CreateTopics::is_internal, which Kafka's
+  // request has no room for. Travels beside the request (server/controller_calls.h).
+  bool internal = false;
   ClientIdentity client;
 };
 struct ControllerAnswer {
