@@ -3,7 +3,7 @@
 // -----------------------------------------------------------------------------
 // Administration of a cluster's topics, configurations and offsets. Every call blocks until it is
 // answered or its time is over. Groups are in client/group_admin.h, what lies on disks in
-// client/log_admin.h.
+// client/log_admin.h, voters of the metadata quorum in client/quorum_admin.h.
 // Threading: that of its Cluster.
 // Errors: a call's own Status says whether brokers could be asked; where several things are asked
 // at once, each has a Status of its own, as StatusOfError() makes it. Errors that pass (no leader

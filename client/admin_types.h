@@ -1,8 +1,9 @@
 // -----------------------------------------------------------------------------
 // File: client/admin_types.h
 // -----------------------------------------------------------------------------
-// What the administrators of client/admin.h, client/group_admin.h and client/log_admin.h take and
-// return. Where several things are asked at once, each has a Status of its own.
+// What the administrators of client/admin.h, client/group_admin.h, client/log_admin.h and
+// client/quorum_admin.h take and return. Where several things are asked at once, each has a Status
+// of its own.
 #ifndef WEIR_CLIENT_ADMIN_TYPES_H_
 #define WEIR_CLIENT_ADMIN_TYPES_H_
 
@@ -17,6 +18,7 @@
 #include "base/uuid.h"
 #include "client/topic_and_partition.h"
 #include "protocol/api/describe_configs.h"
+#include "protocol/api/describe_quorum.h"
 #include "protocol/api/incremental_alter_configs.h"
 
 namespace weir::client {
@@ -130,6 +132,13 @@ struct PartitionOutcome {
   std::string topic;
   int32_t partition = 0;
   absl::Status status;
+};
+
+// --- The metadata quorum -------------------------------------------------------------------------
+
+struct QuorumDescription {
+  protocol::DescribeQuorumResponse::PartitionData state;
+  std::vector<protocol::DescribeQuorumResponse::Node> nodes;  // none from an older broker
 };
 
 }  // namespace weir::client

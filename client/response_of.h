@@ -68,6 +68,12 @@ struct DescribeTopicPartitionsRequest;
 struct DescribeTopicPartitionsResponse;
 struct ListConfigResourcesRequest;
 struct ListConfigResourcesResponse;
+struct DescribeQuorumRequest;
+struct DescribeQuorumResponse;
+struct AddRaftVoterRequest;
+struct AddRaftVoterResponse;
+struct RemoveRaftVoterRequest;
+struct RemoveRaftVoterResponse;
 
 }  // namespace weir::protocol
 
@@ -197,6 +203,18 @@ struct ResponseType<protocol::DescribeTopicPartitionsRequest> {
 template <>
 struct ResponseType<protocol::ListConfigResourcesRequest> {
   using type = protocol::ListConfigResourcesResponse;
+};
+template <>
+struct ResponseType<protocol::DescribeQuorumRequest> {
+  using type = protocol::DescribeQuorumResponse;
+};
+template <>
+struct ResponseType<protocol::AddRaftVoterRequest> {
+  using type = protocol::AddRaftVoterResponse;
+};
+template <>
+struct ResponseType<protocol::RemoveRaftVoterRequest> {
+  using type = protocol::RemoveRaftVoterResponse;
 };
 
 }  // namespace client_internal

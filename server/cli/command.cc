@@ -1,5 +1,6 @@
 #include "server/cli/command.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "server/cli/flags.h"
@@ -36,14 +38,44 @@ volatile std::sig_atomic_t interrupted = 0;
 void OnInterrupt(int) { interrupted = 1; }
 
 std::vector<const Command*> AllCommands() {
-  return {&TopicsCommand(),      &ProduceCommand(), &ConsumeCommand(),     &GroupsCommand(),
-          &ConfigsCommand(),     &DumpLogCommand(), &PerfProduceCommand(), &PerfConsumeCommand(),
-          &ApiVersionsCommand(), &SniffCommand()};
+  return {&TopicsCommand(),          &ProduceCommand(),        &ConsumeCommand(),
+          &GroupsCommand(),          &ConfigsCommand(),        &DumpLogCommand(),
+          &PerfProduceCommand(),     &PerfConsumeCommand(),    &ApiVersionsCommand(),
+          &SniffCommand(),           &DescribeQuorumCommand(), &AddControllerCommand(),
+          &RemoveControllerCommand()};
+}
+
+// The second words of commands of two: {"produce", "consume"} of "perf".
+std::vector<std::string> SecondWords(absl::string_view first) {
+  std::vector<std::string> words;
+  for (const Command* command : AllCommands()) {
+    absl::string_view name = command->name;
+    if (absl::ConsumePrefix(&name, absl::StrCat(first, " "))) words.emplace_back(name);
+  }
+  return words;
 }
 
 // How many words name a command: "perf produce" is two.
 size_t NameWords(absl::Span<const std::string> words) {
-  return words.size() > 1 && words[0] == "perf" && !absl::StartsWith(words[1], "-") ? 2 : 1;
+  const bool two = words.size() > 1 && !absl::StartsWith(words[1], "-");
+  return two && !SecondWords(words[0]).empty() ? 2 : 1;
+}
+
+// With the second word of the command's name at its place: kafka-metadata-quorum.sh has it behind
+// the flags about servers. Voters are what KIP-853 calls who `quorum` calls controllers.
+std::vector<std::string> InOrder(absl::Span<const std::string> words) {
+  std::vector<std::string> ordered(words.begin(), words.end());
+  if (ordered.empty()) return ordered;
+  const std::vector<std::string> known = SecondWords(ordered[0]);
+  for (size_t i = 1; i < ordered.size() && !known.empty(); ++i) {
+    if (ordered[0] == "quorum" && ordered[i] == "add-voter") ordered[i] = "add-controller";
+    if (ordered[0] == "quorum" && ordered[i] == "remove-voter") ordered[i] = "remove-controller";
+    if (std::find(known.begin(), known.end(), ordered[i]) == known.end()) continue;
+    std::rotate(ordered.begin() + 1, ordered.begin() + static_cast<ptrdiff_t>(i),
+                ordered.begin() + static_cast<ptrdiff_t>(i) + 1);
+    break;
+  }
+  return ordered;
 }
 
 const Command* FindCommand(absl::Span<const std::string> words) {
@@ -183,7 +215,7 @@ std::string CommandDocs() {
 }
 
 bool IsCommand(absl::Span<const std::string> words) {
-  return !words.empty() && (words[0] == "perf" || FindCommand(words) != nullptr);
+  return !words.empty() && (!SecondWords(words[0]).empty() || FindCommand(words) != nullptr);
 }
 
 std::vector<std::string> CommandNames() {
@@ -195,12 +227,24 @@ std::vector<std::string> CommandNames() {
 int Run(absl::Span<const std::string> words) {
   // A reader that is gone is noticed where it is written to.
   std::signal(SIGPIPE, SIG_IGN);
-  const Command* command = FindCommand(words);
+  const std::vector<std::string> ordered = InOrder(words);
+  const Command* command = FindCommand(ordered);
+  if (command == nullptr && std::find(words.begin(), words.end(), "--help") != words.end()) {
+    for (const Command* one : AllCommands()) {
+      if (!absl::StartsWith(one->name, absl::StrCat(words[0], " "))) continue;
+      std::fputs(CommandHelp(*one).c_str(), stdout);
+    }
+    return 0;
+  }
   if (command == nullptr) {
-    return Complain(words[0], UsageError("expected weir perf produce or weir perf consume"));
+    return Complain(words[0], UsageError(absl::StrCat("expected one of ",
+                                                      absl::StrJoin(SecondWords(words[0]), ", "),
+                                                      " behind it")));
   }
   int code = 0;
-  const absl::Status status = RunCommand(*command, words.subspan(NameWords(words)), &code);
+  const absl::Span<const std::string> rest =
+      absl::MakeConstSpan(ordered).subspan(NameWords(ordered));
+  const absl::Status status = RunCommand(*command, rest, &code);
   return status.ok() ? code : Complain(command->name, status);
 }
 

@@ -73,6 +73,9 @@ const Command& PerfProduceCommand();
 const Command& PerfConsumeCommand();
 const Command& ApiVersionsCommand();
 const Command& SniffCommand();
+const Command& DescribeQuorumCommand();
+const Command& AddControllerCommand();
+const Command& RemoveControllerCommand();
 
 // Those and the flags that they share.
 std::vector<FlagSpec> AllFlags(const Command& command);

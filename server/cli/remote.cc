@@ -13,9 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
+#include "base/uuid.h"
 #include "client/admin.h"
 #include "client/group_admin.h"
+#include "client/quorum_admin.h"
 #include "client/system_cluster.h"
+#include "protocol/api/add_raft_voter.h"
 
 namespace weir::cli {
 namespace {
@@ -46,11 +49,12 @@ void TakeClusterProperties(ClientProperties* properties, client::ClusterConfig* 
 
 struct Remote::Parts {
   explicit Parts(std::unique_ptr<client::SystemCluster> connected)
-      : system(std::move(connected)), admin(system->cluster()), groups(admin) {}
+      : system(std::move(connected)), admin(system->cluster()), groups(admin), quorum(admin) {}
 
   std::unique_ptr<client::SystemCluster> system;
   client::Admin admin;
   client::GroupAdmin groups;
+  client::QuorumAdmin quorum;
 };
 
 absl::StatusOr<std::unique_ptr<Remote>> Remote::Connect(ClientProperties* properties) {
@@ -149,6 +153,24 @@ absl::StatusOr<std::vector<client::PartitionOutcome>> Remote::AlterGroupOffsets(
 absl::StatusOr<std::vector<client::PartitionOutcome>> Remote::DeleteGroupOffsets(
     const std::string& group, absl::Span<const client::TopicAndPartition> partitions) {
   return parts_->groups.DeleteGroupOffsets(group, partitions);
+}
+
+absl::StatusOr<std::string> Remote::ClusterId() {
+  WEIR_ASSIGN_OR_RETURN(const auto description, parts_->admin.DescribeCluster());
+  return description.cluster_id;
+}
+
+absl::StatusOr<client::QuorumDescription> Remote::DescribeQuorum() {
+  return parts_->quorum.DescribeQuorum();
+}
+
+absl::Status Remote::AddVoter(int32_t node, const Uuid& directory,
+                              std::vector<protocol::AddRaftVoterRequest::Listener> listeners) {
+  return parts_->quorum.AddVoter(node, directory, std::move(listeners));
+}
+
+absl::Status Remote::RemoveVoter(int32_t node, const Uuid& directory) {
+  return parts_->quorum.RemoveVoter(node, directory);
 }
 
 }  // namespace weir::cli

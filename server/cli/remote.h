@@ -3,7 +3,7 @@
 // -----------------------------------------------------------------------------
 // A cluster and its administrators behind functions that are compiled once: the client's headers
 // would cost every command several seconds of compiling. What the calls do is said in
-// client/admin.h and client/group_admin.h.
+// client/admin.h, client/group_admin.h and client/quorum_admin.h.
 // Threading: one thread.
 // Errors: Connect() gives kUnavailable when no bootstrap server could be reached within five
 // seconds, with the reason.
@@ -19,7 +19,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/uuid.h"
 #include "client/admin_types.h"
+#include "protocol/api/add_raft_voter.h"
 #include "protocol/api/api_versions.h"
 #include "protocol/api/metadata.h"
 #include "server/cli/client_properties.h"
@@ -70,6 +72,12 @@ class Remote {
       const std::string& group, absl::Span<const client::GroupOffset> offsets);
   absl::StatusOr<std::vector<client::PartitionOutcome>> DeleteGroupOffsets(
       const std::string& group, absl::Span<const client::TopicAndPartition> partitions);
+
+  absl::StatusOr<std::string> ClusterId();
+  absl::StatusOr<client::QuorumDescription> DescribeQuorum();
+  absl::Status AddVoter(int32_t node, const Uuid& directory,
+                        std::vector<protocol::AddRaftVoterRequest::Listener> listeners);
+  absl::Status RemoveVoter(int32_t node, const Uuid& directory);
 
   int64_t WallMs();
   client::Cluster& cluster();

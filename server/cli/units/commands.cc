@@ -10,6 +10,7 @@
 #include "server/cli/groups_command.cc"
 #include "server/cli/perf_command.cc"
 #include "server/cli/produce_command.cc"
+#include "server/cli/quorum_command.cc"
 #include "server/cli/sniff_command.cc"
 #include "server/cli/sniff_proxy.cc"
 #include "server/cli/topics_command.cc"
