@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -45,6 +46,12 @@ class RaftService final : public v1::Raft::CallbackService {
   RaftService(std::string cluster_id, DeliverMessage deliver)
       : cluster_id_(std::move(cluster_id)), deliver_(std::move(deliver)) {}
 
+  // As the constructor's: from the next frame of each stream on.
+  void SetCluster(std::string cluster_id) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    cluster_id_ = std::move(cluster_id);
+  }
+
   const Counts& counts() const { return counts_; }
 
   using v1::Raft::CallbackService::Deliver;  // the blocking one, which nobody calls
@@ -72,12 +79,18 @@ class RaftService final : public v1::Raft::CallbackService {
     v1::Frame frame_;
   };
 
+  std::string Cluster() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return cluster_id_;
+  }
+
   ::grpc::Status Take(v1::Frame* frame) {
+    const std::string cluster_id = Cluster();
     for (v1::Message& came : *frame->mutable_messages()) {
       absl::StatusOr<Message> message = FromProto(&came);
-      if (message.ok() && !cluster_id_.empty() && message->cluster_id != cluster_id_) {
+      if (message.ok() && !cluster_id.empty() && message->cluster_id != cluster_id) {
         message = absl::FailedPreconditionError(
-            absl::StrCat("raft message: expected cluster ", cluster_id_, ", came ",
+            absl::StrCat("raft message: expected cluster ", cluster_id, ", came ",
                          absl::CHexEscape(message->cluster_id.substr(0, 64))));
       }
       if (!message.ok()) {
@@ -91,7 +104,8 @@ class RaftService final : public v1::Raft::CallbackService {
     return ::grpc::Status::OK;
   }
 
-  const std::string cluster_id_;
+  std::mutex mutex_;
+  std::string cluster_id_;
   const DeliverMessage deliver_;
   Counts counts_;
 };

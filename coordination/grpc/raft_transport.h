@@ -41,6 +41,9 @@ class RaftTransport final : public Transport {
   RaftTransport(const RaftTransport&) = delete;
   RaftTransport& operator=(const RaftTransport&) = delete;
 
+  // In place of that of the options, for who learns its port only when it listens.
+  void SetOwnAddress(std::string address) { shared_->SetOwnAddress(std::move(address)); }
+
   // Where a node listens. One that is there already is replaced, if it moved.
   void SetPeer(BrokerId id, const std::string& address) { Put(id, address, /*configured=*/true); }
   // The same from a frame of a node that nobody has configured: an observer's.

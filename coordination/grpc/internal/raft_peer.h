@@ -25,6 +25,7 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "coordination/grpc/grpc_credentials.h"
+#include "coordination/grpc/peer_channel.h"
 #include "coordination/grpc/raft.grpc.pb.h"
 #include "coordination/grpc/raft.pb.h"
 #include "coordination/grpc/raft_codec.h"
@@ -32,8 +33,6 @@
 #include "grpcpp/alarm.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/support/channel_arguments.h"
 #include "grpcpp/support/client_callback.h"
 #include "grpcpp/support/status.h"
 
@@ -69,7 +68,17 @@ namespace weir::raft_internal {
 
 // Of all peers of one transport, for as long as any of them has a stream.
 struct PeerShared {
-  explicit PeerShared(raft::RaftTransportOptions o) : options(std::move(o)) {}
+  explicit PeerShared(raft::RaftTransportOptions o)
+      : options(std::move(o)), own_address(options.own_address) {}
+
+  std::string OwnAddress() {
+    const std::lock_guard<std::mutex> lock(mutex);
+    return own_address;
+  }
+  void SetOwnAddress(std::string address) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    own_address = std::move(address);
+  }
 
   void AddStream() {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -88,6 +97,7 @@ struct PeerShared {
   raft::RaftTransportCounts counts;
   std::mutex mutex;
   std::condition_variable none_open;
+  std::string own_address;
   int64_t open = 0;  // streams and alarms that will still call back
 };
 
@@ -158,24 +168,14 @@ class Peer : public std::enable_shared_from_this<Peer> {
                                                   : shared_->options.jitter_seed),
         stub_(raft::v1::Raft::NewStub(MakeChannel(shared_->options, address))) {}
 
-  // A channel with connections of its own: what is large elsewhere must not delay a vote.
   static std::shared_ptr<::grpc::Channel> MakeChannel(const raft::RaftTransportOptions& options,
                                                       const std::string& address) {
-    ::grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
-                     static_cast<int>(options.backoff_min_ms));
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, static_cast<int>(options.backoff_max_ms));
-    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, static_cast<int>(options.backoff_max_ms));
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive_ms));
-    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(options.keepalive_ms));
-    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    arguments.SetMaxReceiveMessageSize(1 << 10);
-    if (!options.credentials.target_name_override.empty()) {
-      arguments.SetSslTargetNameOverride(options.credentials.target_name_override);
-    }
-    return ::grpc::CreateCustomChannel(address, options.credentials.ForChannel(), arguments);
+    coordination::PeerChannelOptions channel;
+    channel.credentials = options.credentials;
+    channel.backoff_min_ms = options.backoff_min_ms;
+    channel.backoff_max_ms = options.backoff_max_ms;
+    channel.keepalive_ms = options.keepalive_ms;
+    return coordination::MakePeerChannel(address, channel);
   }
 
   raft::Message PopFront() {
@@ -206,7 +206,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
   void FillFrame(raft::v1::Frame* frame) {
     frame->Clear();
-    frame->set_from_address(shared_->options.own_address);
+    frame->set_from_address(shared_->OwnAddress());
     size_t bytes = 0;
     do {
       const raft::Message message = PopFront();
