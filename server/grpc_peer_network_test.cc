@@ -1,0 +1,337 @@
+#include "server/grpc_peer_network.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/ids.h"
+#include "base/uuid.h"
+#include "coordination/grpc/grpc_credentials.h"
+#include "coordination/grpc/test_certificates.h"
+#include "coordination/raft/messages.h"
+#include "coordination/raft/types.h"
+#include "gtest/gtest.h"
+#include "protocol/error_code.h"
+#include "server/listener.h"
+#include "server/logger.h"
+#include "server/peer_network.h"
+
+namespace weir::server {
+namespace {
+
+using Result = absl::StatusOr<ControllerAnswer>;
+using AnswerCall = absl::AnyInvocable<void(ControllerAnswer answer)>;
+
+constexpr int64_t kPatienceMs = 60'000;
+constexpr char kCluster[] = "c";
+
+// Something that other threads bring about.
+template <class T>
+class Watched {
+ public:
+  void Change(const std::function<void(T&)>& change) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    change(value_);
+    changed_.notify_all();
+  }
+  bool Wait(const std::function<bool(T&)>& reached) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::milliseconds(kPatienceMs),
+                             [&] { return reached(value_); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  T value_{};
+};
+
+class TestLogger final : public Logger {
+ public:
+  void Write(LogLevel, absl::string_view message) override {
+    lines.Change([&](auto& all) { all.emplace_back(message); });
+  }
+  Watched<std::vector<std::string>> lines;
+};
+
+struct Came {
+  std::vector<raft::Message> messages;
+  std::vector<std::pair<ControllerCall, AnswerCall>> calls;
+};
+
+// A node that keeps what comes.
+class TestNode {
+ public:
+  explicit TestNode(int32_t id, const std::string& cluster = kCluster,
+                    coordination::GrpcCredentials credentials = {}) {
+    GrpcPeerNetworkOptions options;
+    options.listener = {"127.0.0.1", 0};
+    options.credentials = std::move(credentials);
+    options.logger = &logger;
+    options.client_listeners = "PLAINTEXT://localhost:9092";
+    options.preface_wait_ms = 50;
+    network = std::make_unique<GrpcPeerNetwork>(options);
+    PeerNetwork::Owner owner;
+    owner.deliver = [this](raft::Message message) {
+      came.Change([&](Came& c) { c.messages.push_back(std::move(message)); });
+      return true;
+    };
+    owner.hello = [id, cluster] { return NodeHello{BrokerId(id), Uuid{4, 5}, cluster, true}; };
+    owner.serve = [this](ControllerCall call, AnswerCall answer) {
+      came.Change([&](Came& c) { c.calls.emplace_back(std::move(call), std::move(answer)); });
+    };
+    const absl::Status started = network->Start(std::move(owner));
+    EXPECT_TRUE(started.ok()) << started;
+    if (!cluster.empty()) network->SetCluster(cluster);
+  }
+  ~TestNode() { network->Stop(); }
+
+  HostPort address() const { return {"127.0.0.1", network->port()}; }
+  std::pair<ControllerCall, AnswerCall> NextCall() {
+    std::pair<ControllerCall, AnswerCall> next;
+    EXPECT_TRUE(came.Wait([](Came& c) { return !c.calls.empty(); }));
+    came.Change([&](Came& c) {
+      next = std::move(c.calls.front());
+      c.calls.erase(c.calls.begin());
+    });
+    return next;
+  }
+  std::future<Result> Call(BrokerId to, ControllerCall call) {
+    auto promise = std::make_shared<std::promise<Result>>();
+    network->Call(to, std::move(call), kPatienceMs,
+                  [promise](Result result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  }
+  absl::StatusOr<NodeHello> AskHello(const HostPort& address) {
+    std::promise<absl::StatusOr<NodeHello>> promise;
+    network->AskHello(address, kPatienceMs,
+                      [&](absl::StatusOr<NodeHello> hello) { promise.set_value(hello); });
+    return promise.get_future().get();
+  }
+
+  TestLogger logger;
+  Watched<Came> came;
+  std::unique_ptr<GrpcPeerNetwork> network;
+};
+
+ControllerCall Sample() {
+  ControllerCall call;
+  call.from = BrokerId(3);
+  call.incarnation = Uuid{5, 6};
+  call.number = 9;
+  call.api_key = 19;
+  call.api_version = 7;
+  call.request = std::string("\0create\xff", 8);
+  call.client = {"User:alice", "admin", "10.0.0.9"};
+  return call;
+}
+
+raft::Message Beat(int32_t from, int32_t to, uint64_t round,
+                   const std::string& cluster = kCluster) {
+  return {cluster,
+          {BrokerId(from), Uuid{5, 1}},
+          {BrokerId(to), Uuid{5, 2}},
+          LeaderEpoch(1),
+          raft::Heartbeat{round, Offset(0)}};
+}
+uint64_t RoundOf(const raft::Message& message) {
+  return std::get<raft::Heartbeat>(message.body).round;
+}
+
+TEST(GrpcPeerNetwork, SaysWhoItIsBeforeItHasACluster) {
+  TestNode asking(1, ""), asked(2, "");
+  const absl::StatusOr<NodeHello> hello = asking.AskHello(asked.address());
+  ASSERT_TRUE(hello.ok()) << hello.status();
+  EXPECT_EQ(hello->node_id, BrokerId(2));
+  EXPECT_EQ(hello->directory_id, (Uuid{4, 5}));
+  EXPECT_EQ(hello->cluster_id, "");
+  EXPECT_TRUE(hello->is_controller);
+}
+
+TEST(GrpcPeerNetwork, BringsCallsAndAnswers) {
+  TestNode asking(1), asked(2);
+  asking.network->SetPeer(BrokerId(2), asked.address());
+  std::future<Result> result = asking.Call(BrokerId(2), Sample());
+  auto [call, answer] = asked.NextCall();
+  const ControllerCall sent = Sample();
+  EXPECT_EQ(call.from, sent.from);
+  EXPECT_EQ(call.incarnation, sent.incarnation);
+  EXPECT_EQ(call.number, sent.number);
+  EXPECT_EQ(call.api_key, sent.api_key);
+  EXPECT_EQ(call.api_version, sent.api_version);
+  EXPECT_EQ(call.request, sent.request);
+  EXPECT_EQ(call.client.principal, sent.client.principal);
+  EXPECT_EQ(call.client.client_id, sent.client.client_id);
+  EXPECT_EQ(call.client.host, sent.client.host);
+  answer({protocol::ErrorCode::kNotController, "x"});
+  const Result got = result.get();
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->error, protocol::ErrorCode::kNotController);
+  EXPECT_EQ(got->response, "x");
+}
+
+TEST(GrpcPeerNetwork, TellsACallThatNeverLeftFromOneThatMayHaveBeenDone) {
+  TestNode asking(1);
+  auto asked = std::make_unique<TestNode>(2);
+  EXPECT_TRUE(absl::IsUnavailable(asking.Call(BrokerId(2), Sample()).get().status()));
+  asking.network->SetPeer(BrokerId(2), asked->address());
+  std::future<Result> result = asking.Call(BrokerId(2), Sample());
+  auto call = asked->NextCall();
+  asked.reset();
+  EXPECT_TRUE(absl::IsAborted(result.get().status()));
+  EXPECT_TRUE(absl::IsUnavailable(asking.Call(BrokerId(2), Sample()).get().status()));
+}
+
+TEST(GrpcPeerNetwork, RefusesWhatIsOfOtherClusters) {
+  TestNode asking(1, "d"), asked(2), founding(3, "");
+  asking.network->SetPeer(BrokerId(2), asked.address());
+  asking.network->SetPeer(BrokerId(3), founding.address());
+  EXPECT_TRUE(absl::IsFailedPrecondition(asking.Call(BrokerId(2), Sample()).get().status()));
+  EXPECT_TRUE(absl::IsUnavailable(asking.Call(BrokerId(3), Sample()).get().status()));
+  // A sender sees that its stream has ended when it writes the next time.
+  for (bool told = false; !told; std::this_thread::yield()) {
+    for (const int32_t to : {2, 3}) asking.network->transport().Send(Beat(1, to, 1, "d"));
+    asking.logger.lines.Change([&](auto& lines) {
+      told = !lines.empty() && absl::StrContains(lines.front(), "expected cluster c, came d");
+    });
+  }
+  TestNode member(4);
+  member.network->SetPeer(BrokerId(2), asked.address());
+  member.network->transport().Send(Beat(4, 2, 2));
+  EXPECT_TRUE(asked.came.Wait([](Came& c) { return !c.messages.empty(); }));
+  asked.came.Change([](Came& c) { EXPECT_EQ(c.messages[0].from.id, BrokerId(4)); });
+  founding.came.Change([](Came& c) { EXPECT_TRUE(c.messages.empty() && c.calls.empty()); });
+}
+
+TEST(GrpcPeerNetwork, LearnsWhereANodeIsFromItsMessages) {
+  TestNode one(1), two(2);
+  one.network->SetPeer(BrokerId(2), two.address());
+  one.network->transport().Send(Beat(1, 2, 1));
+  ASSERT_TRUE(two.came.Wait([](Came& c) { return !c.messages.empty(); }));
+  two.network->transport().Send(Beat(2, 1, 7));
+  ASSERT_TRUE(one.came.Wait([](Came& c) { return !c.messages.empty(); }));
+  one.came.Change([](Came& c) { EXPECT_EQ(RoundOf(c.messages[0]), 7u); });
+  std::future<Result> result = two.Call(BrokerId(1), Sample());
+  one.NextCall().second({});
+  EXPECT_TRUE(result.get().ok());
+}
+
+TEST(GrpcPeerNetwork, DropsMessagesUntilItHasACluster) {
+  TestNode one(1), two(2, "");
+  one.network->SetPeer(BrokerId(2), two.address());
+  for (uint64_t i = 0; i < 100; ++i) one.network->transport().Send(Beat(1, 2, i));
+  while (two.network->raft_counts().dropped < 100) std::this_thread::yield();
+  two.came.Change([](Came& c) { EXPECT_TRUE(c.messages.empty()); });
+  two.network->SetCluster(kCluster);
+  one.network->transport().Send(Beat(1, 2, 5000));
+  EXPECT_TRUE(two.came.Wait(
+      [](Came& c) { return !c.messages.empty() && RoundOf(c.messages.back()) == 5000; }));
+}
+
+TEST(GrpcPeerNetwork, SpeaksTls) {
+  TestNode asking(1, kCluster, coordination::TestCredentials());
+  TestNode asked(2, kCluster, coordination::TestCredentials());
+  TestNode plain(3);
+  TestNode strange(4, kCluster, coordination::StrangeCredentials());
+  for (TestNode* node : {&asking, &plain, &strange}) {
+    node->network->SetPeer(BrokerId(2), asked.address());
+  }
+  std::future<Result> result = asking.Call(BrokerId(2), Sample());
+  asked.NextCall().second({});
+  EXPECT_TRUE(result.get().ok());
+  EXPECT_TRUE(absl::IsUnavailable(plain.Call(BrokerId(2), Sample()).get().status()));
+  EXPECT_TRUE(absl::IsUnavailable(strange.Call(BrokerId(2), Sample()).get().status()));
+  EXPECT_TRUE(asked.logger.lines.Wait([](auto& lines) {
+    return !lines.empty() && absl::StrContains(lines.front(), "what came is without it");
+  }));
+}
+
+TEST(GrpcPeerNetwork, AnswersCallsThatWaitWhenItStops) {
+  TestNode asking(1), asked(2);
+  asking.network->SetPeer(BrokerId(2), asked.address());
+  std::vector<std::future<Result>> results;
+  for (int i = 0; i < 5; ++i) results.push_back(asking.Call(BrokerId(2), Sample()));
+  auto call = asked.NextCall();
+  asking.network->Stop();
+  for (auto& result : results) {
+    ASSERT_EQ(result.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+    EXPECT_TRUE(absl::IsAborted(result.get().status()));
+  }
+  EXPECT_TRUE(absl::IsAborted(asking.Call(BrokerId(2), Sample()).get().status()));
+  call.second({});
+  asked.network->Stop();
+  asked.network->Stop();
+}
+
+// --- strangers ----------------------------------------------------------------------------------
+
+// Sends bytes and waits until the other side closes.
+void SendAndWaitForTheEnd(const HostPort& to, absl::string_view bytes) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(to.port);
+  ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(bytes.size()));
+  char answer = 0;
+  EXPECT_LE(::recv(fd, &answer, 1, 0), 0);
+  ::close(fd);
+}
+
+TEST(GrpcPeerNetwork, TellsAKafkaClientWhereToGo) {
+  TestNode node(1);
+  // An ApiVersions request, version 3, as the Java client begins a connection.
+  SendAndWaitForTheEnd(node.address(),
+                       absl::string_view("\0\0\0\x1a\0\x12\0\x03\0\0\0\0\0\x01p\0\x04java\x06"
+                                         "4.2.0\0",
+                                         30));
+  SendAndWaitForTheEnd(node.address(), "");  // says nothing
+  std::string line;
+  ASSERT_TRUE(node.logger.lines.Wait([&](auto& lines) {
+    if (!lines.empty()) line = lines.front();
+    return !lines.empty();
+  }));
+  EXPECT_TRUE(absl::StrContains(line, "closed a connection from 127.0.0.1:")) << line;
+  EXPECT_TRUE(absl::StrContains(line, absl::StrCat("127.0.0.1:", node.network->port(), " is for")))
+      << line;
+  EXPECT_TRUE(absl::StrContains(line, "Kafka clients are served at PLAINTEXT://localhost:9092"))
+      << line;
+  for (int i = 0; i < 50; ++i) SendAndWaitForTheEnd(node.address(), "GET / HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(node.AskHello(node.address()).ok());
+  node.logger.lines.Change([](auto& lines) { EXPECT_LE(lines.size(), 20u); });
+}
+
+TEST(GrpcPeerNetwork, SaysWhatIsWrongWithAnAddress) {
+  TestNode first(1);
+  GrpcPeerNetworkOptions options;
+  options.listener = first.address();
+  GrpcPeerNetwork second(options);
+  EXPECT_TRUE(absl::IsAlreadyExists(second.Start({})));
+  second.Stop();
+}
+
+}  // namespace
+}  // namespace weir::server
