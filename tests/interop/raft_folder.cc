@@ -5,13 +5,17 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/ids.h"
 #include "base/uuid.h"
 #include "coordination/metadata/metadata_batch.h"
 #include "coordination/metadata/records.h"
+#include "coordination/metadata/snapshot.h"
+#include "coordination/metadata/test_image.h"
 #include "coordination/raft/log_storage.h"
 #include "coordination/raft/storage.h"
 #include "coordination/raft/test_entries.h"
@@ -35,14 +39,22 @@ int main(int argc, char** argv) {
   };
   const LeaderEpoch first(1), second(2);
   append(raft::TestControlEntry(raft::EntryKind::kLeaderChange, self, voters, end, first));
-  std::string batch;
   for (uint64_t n = 0; n < 200; ++n) {
     const metadata::TopicRecord topic{absl::StrCat(std::string(200, 't'), n), Uuid{1, n}};
-    batch = metadata::EncodeMetadataBatch({topic}, end, first, TimestampMs(1000)).value();
-    append({end, 1, first, raft::EntryKind::kData, std::make_shared<const std::string>(batch)});
+    auto batch = std::make_shared<const std::string>(
+        metadata::EncodeMetadataBatch({topic}, end, first, TimestampMs(1000)).value());
+    append({end, 1, first, raft::EntryKind::kData, std::move(batch)});
   }
   append(raft::TestControlEntry(raft::EntryKind::kVoters, self, more, end, first));
-  WEIR_CHECK(storage.SaveSnapshot({{end, first}, more}, TimestampMs(1000), {batch}).ok());
+  // Of another state than the log's: one that has something of everything.
+  std::vector<std::string> batches;
+  const auto keep = [&](std::string batch) {
+    batches.push_back(std::move(batch));
+    return absl::OkStatus();
+  };
+  WEIR_CHECK(
+      WriteSnapshot(*metadata::TestImage(), {.now_ms = 1000, .batch_records_max = 10}, keep).ok());
+  WEIR_CHECK(storage.SaveSnapshot({{end, first}, more}, TimestampMs(1000), batches).ok());
   append(raft::TestControlEntry(raft::EntryKind::kLeaderChange, self, more, end, second));
   WEIR_CHECK(storage.Write(raft::SaveHardState{{second, self}}).ok());
   storage.StartSync(1);
