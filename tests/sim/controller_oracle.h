@@ -13,14 +13,18 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/image_delta.h"
 #include "coordination/metadata/partition_set.h"
+#include "coordination/metadata/snapshot.h"
+#include "protocol/record_batch.h"
 #include "tests/sim/controller_world.h"
 #include "tests/sim/sim_trace.h"
 
@@ -56,6 +60,11 @@ class ControllerOracle {
     for (const BrokerId id : delta.changed_brokers) CheckBroker(*after, id);
   }
 
+  void CheckImage(const metadata::MetadataImage& image) {
+    CheckIndexes(image);
+    CheckSnapshot(image);
+  }
+
   // The sets that an image keeps are what its topics say.
   void CheckIndexes(const metadata::MetadataImage& image) {
     std::map<BrokerId, std::vector<TopicPartition>> of;
@@ -88,6 +97,18 @@ class ControllerOracle {
       std::sort(partitions.begin(), partitions.end());
       if (set == nullptr || listed != partitions) trace_.Fail("broker ", broker.value(), "'s set");
     }
+  }
+
+  // A snapshot gives the image back, with batches of a few records too.
+  void CheckSnapshot(const metadata::MetadataImage& image) {
+    metadata::SnapshotReader reader;
+    absl::Status status =
+        WriteSnapshot(image, {.batch_records_max = 7}, [&](const std::string& batch) {
+          return reader.Add(*protocol::RecordBatchView::Parse(batch));
+        });
+    if (!status.ok()) trace_.Fail("15: a snapshot is refused: ", status.message());
+    const auto read = std::move(reader).Finish(image.highest_offset + 1, image.highest_epoch);
+    if (!read.ok() || !(**read == image)) trace_.Fail("15: a snapshot gives another image");
   }
 
  private:

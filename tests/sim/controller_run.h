@@ -65,7 +65,7 @@ class ControllerRun {
   ControllerOutcome Go() {
     for (int64_t step = 0; step < steps_ && !trace_.failed(); ++step) {
       Turn();
-      if (random_.OneIn(50)) oracle_.CheckIndexes(host_.pending());
+      if (random_.OneIn(50)) oracle_.CheckImage(host_.pending());
     }
     if (!trace_.failed()) Heal();
     outcome_.failure = trace_.failure();
@@ -426,7 +426,7 @@ class ControllerRun {
       for (auto& [id, broker] : brokers_) HealBroker(id, &broker);
     }
     if (trace_.failed()) return;
-    oracle_.CheckIndexes(host_.pending());
+    oracle_.CheckImage(host_.pending());
     for (const auto& [id, broker] : brokers_) {
       const metadata::BrokerImage* image = host_.committed()->FindBroker(id);
       if (image == nullptr || image->fenced) trace_.Fail("27: broker ", id.value(), " is fenced");
