@@ -28,6 +28,7 @@
 #include "base/ids.h"
 #include "base/uuid.h"
 #include "coordination/grpc/grpc_credentials.h"
+#include "coordination/grpc/raft_transport.h"
 #include "coordination/grpc/test_certificates.h"
 #include "coordination/raft/messages.h"
 #include "coordination/raft/types.h"
@@ -84,9 +85,11 @@ struct Came {
 class TestNode {
  public:
   explicit TestNode(int32_t id, const std::string& cluster = kCluster,
-                    coordination::GrpcCredentials credentials = {}) {
+                    coordination::GrpcCredentials credentials = {},
+                    const std::string& host = "127.0.0.1")
+      : host_(host) {
     GrpcPeerNetworkOptions options;
-    options.listener = {"127.0.0.1", 0};
+    options.listener = {host_, 0};
     options.credentials = std::move(credentials);
     options.logger = &logger;
     options.client_listeners = "PLAINTEXT://localhost:9092";
@@ -107,7 +110,7 @@ class TestNode {
   }
   ~TestNode() { network->Stop(); }
 
-  HostPort address() const { return {"127.0.0.1", network->port()}; }
+  HostPort address() const { return {host_, network->port()}; }
   std::pair<ControllerCall, AnswerCall> NextCall() {
     std::pair<ControllerCall, AnswerCall> next;
     EXPECT_TRUE(came.Wait([](Came& c) { return !c.calls.empty(); }));
@@ -133,6 +136,9 @@ class TestNode {
   TestLogger logger;
   Watched<Came> came;
   std::unique_ptr<GrpcPeerNetwork> network;
+
+ private:
+  const std::string host_;
 };
 
 ControllerCall Sample() {
@@ -237,6 +243,23 @@ TEST(GrpcPeerNetwork, LearnsWhereANodeIsFromItsMessages) {
   EXPECT_TRUE(result.get().ok());
 }
 
+TEST(GrpcPeerNetwork, DialsOnlyAHostAndAPort) {
+  TestNode node(1);
+  for (const absl::string_view address : {"unix:/tmp/socket", "unix-abstract:name",
+                                          "dns://10.0.0.1/host:1", ":9", "host:0", "host"}) {
+    raft::RaftTransportOptions options;
+    options.own_address = std::string(address);
+    raft::RaftTransport stranger(options);
+    stranger.SetPeer(BrokerId(1), absl::StrCat("127.0.0.1:", node.network->port()));
+    stranger.Send(Beat(9, 1, 1));
+    ASSERT_TRUE(node.came.Wait([](Came& c) { return !c.messages.empty(); }));
+    node.came.Change([](Came& c) { c.messages.clear(); });
+    EXPECT_EQ(node.Call(BrokerId(9), Sample()).get().status(),
+              absl::UnavailableError("call: node 9 is not known"))
+        << address;
+  }
+}
+
 TEST(GrpcPeerNetwork, DropsMessagesUntilItHasACluster) {
   TestNode one(1), two(2, "");
   one.network->SetPeer(BrokerId(2), two.address());
@@ -304,10 +327,10 @@ void SendAndWaitForTheEnd(const HostPort& to, absl::string_view bytes) {
 TEST(GrpcPeerNetwork, TellsAKafkaClientWhereToGo) {
   TestNode node(1);
   // An ApiVersions request, version 3, as the Java client begins a connection.
-  SendAndWaitForTheEnd(node.address(),
-                       absl::string_view("\0\0\0\x1a\0\x12\0\x03\0\0\0\0\0\x01p\0\x04java\x06"
-                                         "4.2.0\0",
-                                         30));
+  constexpr char kApiVersions[] =
+      "\0\0\0\x18\0\x12\0\x03\0\0\0\0\0\x01p\0\x05java\x06"
+      "4.2.0\0";
+  SendAndWaitForTheEnd(node.address(), absl::string_view(kApiVersions, sizeof(kApiVersions) - 1));
   SendAndWaitForTheEnd(node.address(), "");  // says nothing
   std::string line;
   ASSERT_TRUE(node.logger.lines.Wait([&](auto& lines) {
@@ -322,6 +345,25 @@ TEST(GrpcPeerNetwork, TellsAKafkaClientWhereToGo) {
   for (int i = 0; i < 50; ++i) SendAndWaitForTheEnd(node.address(), "GET / HTTP/1.1\r\n\r\n");
   EXPECT_TRUE(node.AskHello(node.address()).ok());
   node.logger.lines.Change([](auto& lines) { EXPECT_LE(lines.size(), 20u); });
+}
+
+TEST(GrpcPeerNetwork, SpeaksOverIpv6) {
+  const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 loopback{};
+  loopback.sin6_family = AF_INET6;
+  loopback.sin6_addr = in6addr_loopback;
+  const bool there =
+      ::bind(fd, reinterpret_cast<const sockaddr*>(&loopback), sizeof(loopback)) == 0;
+  ::close(fd);
+  if (!there) GTEST_SKIP() << "no IPv6 here";
+  TestNode one(1, kCluster, {}, "::1"), two(2, kCluster, {}, "::1");
+  one.network->SetPeer(BrokerId(2), two.address());
+  EXPECT_TRUE(one.AskHello(two.address()).ok());
+  one.network->transport().Send(Beat(1, 2, 1));
+  ASSERT_TRUE(two.came.Wait([](Came& c) { return !c.messages.empty(); }));
+  std::future<Result> result = two.Call(BrokerId(1), Sample());
+  one.NextCall().second({});
+  EXPECT_TRUE(result.get().ok());
 }
 
 TEST(GrpcPeerNetwork, SaysWhatIsWrongWithAnAddress) {

@@ -132,10 +132,10 @@ absl::StatusOr<controller::Hello> AskHello(const std::string& address,
 }
 
 // An ApiVersions request, version 3, as the Java client begins a connection.
-const absl::string_view kApiVersions(
-    "\0\0\0\x1a\0\x12\0\x03\0\0\0\0\0\x01p\0\x04java\x06"
-    "4.2.0\0",
-    30);
+constexpr char kApiVersionsBytes[] =
+    "\0\0\0\x18\0\x12\0\x03\0\0\0\0\0\x01p\0\x05java\x06"
+    "4.2.0\0";
+constexpr absl::string_view kApiVersions(kApiVersionsBytes, sizeof(kApiVersionsBytes) - 1);
 
 TEST(GrpcListener, HandsConnectionsThatSpeakHttp2ToGrpc) {
   Host host;
