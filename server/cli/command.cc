@@ -38,11 +38,25 @@ volatile std::sig_atomic_t interrupted = 0;
 void OnInterrupt(int) { interrupted = 1; }
 
 std::vector<const Command*> AllCommands() {
-  return {&TopicsCommand(),          &ProduceCommand(),        &ConsumeCommand(),
-          &GroupsCommand(),          &ConfigsCommand(),        &DumpLogCommand(),
-          &PerfProduceCommand(),     &PerfConsumeCommand(),    &ApiVersionsCommand(),
-          &SniffCommand(),           &DescribeQuorumCommand(), &AddControllerCommand(),
-          &RemoveControllerCommand()};
+  return {&TopicsCommand(),
+          &ProduceCommand(),
+          &ConsumeCommand(),
+          &GroupsCommand(),
+          &ConfigsCommand(),
+          &DumpLogCommand(),
+          &PerfProduceCommand(),
+          &PerfConsumeCommand(),
+          &ApiVersionsCommand(),
+          &SniffCommand(),
+          &DescribeQuorumCommand(),
+          &AddControllerCommand(),
+          &RemoveControllerCommand(),
+          &StartCommand(),
+          &StopCommand(),
+          &StatusCommand(),
+          &ListCommand(),
+          &LogsCommand(),
+          &CurrentCommand()};
 }
 
 // The second words of commands of two: {"produce", "consume"} of "perf".
@@ -61,11 +75,23 @@ size_t NameWords(absl::Span<const std::string> words) {
   return two && !SecondWords(words[0]).empty() ? 2 : 1;
 }
 
+// `logs node-1`: what is neither a flag nor the value of one.
+std::vector<std::string> NamesNode(std::vector<std::string> words) {
+  for (size_t i = 1; i < words.size(); ++i) {
+    const std::string& before = words[i - 1];
+    const bool is_value = before == "--node" || before == "--lines" || before == "-n";
+    if (!is_value && !absl::StartsWith(words[i], "-")) words[i] = absl::StrCat("--node=", words[i]);
+  }
+  return words;
+}
+
 // With the second word of the command's name at its place: kafka-metadata-quorum.sh has it behind
 // the flags about servers. Voters are what KIP-853 calls who `quorum` calls controllers.
 std::vector<std::string> InOrder(absl::Span<const std::string> words) {
   std::vector<std::string> ordered(words.begin(), words.end());
   if (ordered.empty()) return ordered;
+  if (ordered[0] == "log") ordered[0] = "logs";
+  if (ordered[0] == "logs") return NamesNode(std::move(ordered));
   const std::vector<std::string> known = SecondWords(ordered[0]);
   for (size_t i = 1; i < ordered.size() && !known.empty(); ++i) {
     if (ordered[0] == "quorum" && ordered[i] == "add-voter") ordered[i] = "add-controller";
@@ -215,7 +241,8 @@ std::string CommandDocs() {
 }
 
 bool IsCommand(absl::Span<const std::string> words) {
-  return !words.empty() && (!SecondWords(words[0]).empty() || FindCommand(words) != nullptr);
+  return !words.empty() &&
+         (!SecondWords(words[0]).empty() || FindCommand(InOrder(words)) != nullptr);
 }
 
 std::vector<std::string> CommandNames() {

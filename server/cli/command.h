@@ -76,6 +76,12 @@ const Command& SniffCommand();
 const Command& DescribeQuorumCommand();
 const Command& AddControllerCommand();
 const Command& RemoveControllerCommand();
+const Command& StartCommand();
+const Command& StopCommand();
+const Command& StatusCommand();
+const Command& ListCommand();
+const Command& LogsCommand();
+const Command& CurrentCommand();
 
 // Those and the flags that they share.
 std::vector<FlagSpec> AllFlags(const Command& command);

@@ -115,7 +115,7 @@ class TopicsTest(CommandLineTest):
         said = run([WEIR, "--help"]).decode()
         commands = [line.split("  ")[1][5:] for line in said.splitlines() if line.startswith("  weir ")]
         for command in ("topics", "produce", "consume", "groups", "configs", "dump-log", "api-versions",
-                        "perf produce", "perf consume"):
+                        "perf produce", "perf consume", "quorum describe", "start", "logs"):
             self.assertIn(command, commands)
             self.assertIn("--json", run([WEIR, *command.split(), "--help"]).decode())
 

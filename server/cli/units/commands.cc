@@ -8,6 +8,8 @@
 #include "server/cli/dump_decoders.cc"
 #include "server/cli/dump_log_command.cc"
 #include "server/cli/groups_command.cc"
+#include "server/cli/local_command.cc"
+#include "server/cli/logs_command.cc"
 #include "server/cli/perf_command.cc"
 #include "server/cli/produce_command.cc"
 #include "server/cli/quorum_command.cc"
