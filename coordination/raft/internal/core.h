@@ -74,8 +74,10 @@ inline void Raft::Step(MonotonicNs now, absl::Span<Event> events, Effects* effec
 }
 
 inline MonotonicNs Raft::NextDeadline() const {
-  if (!failed_.ok()) return MonotonicNs(std::numeric_limits<int64_t>::max());
+  constexpr MonotonicNs kNever(std::numeric_limits<int64_t>::max());
+  if (!failed_.ok()) return kNever;
   if (role_ != Role::kLeader) return election_deadline_;
+  if (progress_.empty() && !transfer_.has_value()) return kNever;  // nobody to send to
   return transfer_.has_value() ? std::min(heartbeat_due_, transfer_->deadline) : heartbeat_due_;
 }
 

@@ -23,6 +23,7 @@
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
+#include "base/uuid.h"
 #include "coordination/raft/entry_batch.h"
 #include "coordination/raft/log_storage.h"
 #include "coordination/raft/quorum_state.h"
@@ -48,6 +49,9 @@ inline absl::StatusOr<Recovered> LogStorage::Load() {
   WEIR_RETURN_IF_ERROR(ScanLog(&found));
   // Names that a killed process changed and did not make durable.
   WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
+  if (options_.is_alone && snapshot_.voters.empty() && found.voters.empty()) {
+    snapshot_.voters = VoterSet({options_.self});
+  }
   found.snapshot = snapshot_;
   found.log_start = log_->log_start_offset();
   found.log_end = log_->log_end_offset();
@@ -85,7 +89,7 @@ inline absl::Status LogStorage::LoadSnapshot() {
   }
   if (!latest.has_value()) return absl::OkStatus();
   WEIR_ASSIGN_OR_RETURN(SnapshotContents contents, CheckSnapshotFile(fs_, PathOf(*latest)));
-  snapshot_ = {*latest, std::move(contents.voters)};
+  snapshot_ = {*latest, WithOwnDisk(contents.voters)};
   for (const std::string& name : names) {
     const auto id = SnapshotIdOfFileName(name);
     if (id.has_value() && id != latest) WEIR_RETURN_IF_ERROR(fs_.Remove(Path(name)));
@@ -117,6 +121,12 @@ inline absl::Status LogStorage::LoadLog() {
   return absl::OkStatus();
 }
 
+inline VoterSet LogStorage::WithOwnDisk(const VoterSet& voters) const {
+  const ReplicaKey nameless{options_.self.id, Uuid()};
+  if (options_.self.is_none() || !voters.Contains(nameless)) return voters;
+  return voters.Without(nameless).With(options_.self);
+}
+
 // The epochs and voters of the log, from all of its batches.
 inline absl::Status LogStorage::ScanLog(Recovered* found) {
   log::LogReader reader(*log_, log_->log_start_offset());
@@ -139,7 +149,7 @@ inline absl::Status LogStorage::ScanLog(Recovered* found) {
       if (!entry.ok()) {
         return absl::DataLossError(absl::StrCat(directory_, ": ", entry.status().message()));
       }
-      found->voters.push_back({next, entry->control->voters});
+      found->voters.push_back({next, WithOwnDisk(entry->control->voters)});
     }
     next = batch->next_offset();
   }
