@@ -119,6 +119,10 @@ class Controller {
     if (active_) log_.Commit(e.offset, effects_);
   }
 
+  void Handle(LogAdvanced& e) {
+    if (active_) log_.Advance(e.next_offset);
+  }
+
   void Handle(Tick&) {
     if (!active_) return;
     // One by one: the next is fenced with the leaders that are left.

@@ -245,6 +245,10 @@ struct AlterPartition {
 struct Committed {
   Offset offset;
 };
+// Others than the controller have appended: the next record goes to `next_offset`.
+struct LogAdvanced {
+  Offset next_offset;
+};
 // The append did not happen, nor those after it: what they changed is taken back, and what waits
 // for them is answered `error`. Who can append nothing at all gives LeadershipLost behind it.
 struct AppendFailed {
@@ -258,7 +262,7 @@ using ControllerEvent =
                  RegisterBroker, BrokerHeartbeat, UnregisterBroker, SetBrokerFenced, ElectLeaders,
                  AlterPartition, AlterPartitionReassignments, AssignReplicasToDirs,
                  AlterClientQuotas, AlterUserScramCredentials, CreateAcls, DeleteAcls, Committed,
-                 AppendFailed>;
+                 LogAdvanced, AppendFailed>;
 
 // --- Effects -----------------------------------------------------------------------------------
 

@@ -86,6 +86,12 @@ class PendingLog {
     }
   }
 
+  // The log was made longer by another.
+  void Advance(Offset next_offset) {
+    WEIR_CHECK(next_offset >= next_offset_);
+    next_offset_ = next_offset;
+  }
+
   // Goes back to before that append; what waited for it is answered so.
   void TakeBack(const AppendFailed& failed, ControllerEffects* effects) {
     while (!in_flight_.empty() && in_flight_.back().token >= failed.token) {
