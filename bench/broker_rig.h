@@ -142,8 +142,12 @@ class BrokerRig {
     WEIR_CHECK(config.ok());
     const server::ShardEnvironment environment{loop_, files_, random_};
     bool ready = false;
-    auto core = server::BrokerCore::Open({*std::move(config), "localhost", &logger_}, {environment},
-                                         [&ready] { ready = true; });
+    server::BrokerCore::Options options;
+    options.config = *std::move(config);
+    options.host_name = "localhost";
+    options.logger = &logger_;
+    auto core =
+        server::BrokerCore::Open(std::move(options), {environment}, [&ready] { ready = true; });
     WEIR_CHECK(core.ok());
     core_ = *std::move(core);
     while (!ready) loop_.RunOnce(/*may_block=*/true);

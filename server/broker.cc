@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -62,14 +63,38 @@ const Node& Broker::node() const { return core_->node(); }
 
 int Broker::port(size_t listener) const { return core_->port(listener); }
 
-absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(
-    BrokerConfig config, Logger& logger, std::function<void(const absl::Status& why)> on_failed) {
+absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(Options options) {
+  // Ready, or why not; who fails later tells on_failed.
+  struct Beginning {
+    std::promise<absl::Status> status;
+    std::atomic<bool> is_over{false};
+  };
+  const auto beginning = std::make_shared<Beginning>();
+  options.on_ready = [beginning, on_ready = std::move(options.on_ready)] {
+    beginning->is_over.store(true);
+    beginning->status.set_value(absl::OkStatus());
+    if (on_ready) on_ready();
+  };
+  options.on_failed = [beginning,
+                       on_failed = std::move(options.on_failed)](const absl::Status& why) {
+    if (!beginning->is_over.exchange(true)) return beginning->status.set_value(why);
+    if (on_failed) on_failed(why);
+  };
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<Broker> broker, Begin(std::move(options)));
+  const absl::Status began = beginning->status.get_future().get();
+  if (began.ok()) return broker;
+  broker->Stop().IgnoreError();
+  return began;
+}
+
+absl::StatusOr<std::unique_ptr<Broker>> Broker::Begin(Options options) {
   std::unique_ptr<Broker> broker(new Broker());
+  const BrokerConfig& config = options.config;
   std::vector<ShardEnvironment> environments;
   const size_t count = ReactorCount(config);
   for (size_t i = 0; i < count; ++i) {
     WEIR_ASSIGN_OR_RETURN(ChosenPoller chosen, MakePoller(config.poller));
-    if (i == 0) logger.Info("poller: ", chosen.reason);
+    if (i == 0) options.logger->Info("poller: ", chosen.reason);
     chosen.poller->set_socket_buffers(config.socket_send_buffer_bytes,
                                       config.socket_receive_buffer_bytes);
     broker->reactors_.push_back(std::make_unique<Reactor>(std::move(chosen.poller)));
@@ -81,15 +106,20 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Start(
     broker->workers_.push_back(std::make_unique<ThreadWorker>());
     workers.push_back(broker->workers_.back().get());
   }
-  std::promise<void> ready;
-  WEIR_ASSIGN_OR_RETURN(
-      broker->core_, BrokerCore::Open({std::move(config), HostName(), &logger, std::move(on_failed),
-                                       std::move(workers)},
-                                      environments, [&ready] { ready.set_value(); }));
+  BrokerCore::Options core_options;
+  core_options.config = std::move(options.config);
+  core_options.host_name = HostName();
+  core_options.logger = options.logger;
+  core_options.peers = options.peers;
+  core_options.on_failed = std::move(options.on_failed);
+  core_options.workers = std::move(workers);
+  WEIR_ASSIGN_OR_RETURN(broker->core_, BrokerCore::Open(std::move(core_options), environments,
+                                                        [on_ready = std::move(options.on_ready)] {
+                                                          if (on_ready) on_ready();
+                                                        }));
   for (const std::unique_ptr<Reactor>& reactor : broker->reactors_) {
     reactor->thread = std::thread([&loop = reactor->loop] { loop.Run(); });
   }
-  ready.get_future().wait();
   return broker;
 }
 

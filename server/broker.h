@@ -20,17 +20,27 @@
 namespace weir::server {
 
 class BrokerCore;
+class PeerNetwork;
 class ThreadWorker;
 struct Node;
 
 class Broker {
  public:
-  // Returns when the broker takes connections. `logger` outlives it. `on_failed` is called on a
-  // thread of the broker, once, when its data folder has failed and it serves nobody any more: it
-  // should have another thread Stop the broker.
-  static absl::StatusOr<std::unique_ptr<Broker>> Start(
-      BrokerConfig config, Logger& logger,
-      std::function<void(const absl::Status& why)> on_failed = nullptr);
+  struct Options {
+    BrokerConfig config;
+    Logger* logger = nullptr;  // outlives the broker
+    // Of a node with config.internal_listener; outlives the broker.
+    PeerNetwork* peers = nullptr;
+    // Called on a thread of the broker: once when it takes connections, and once when it cannot go
+    // on and serves nobody any more. Then another thread should Stop the broker.
+    std::function<void()> on_ready;
+    std::function<void(const absl::Status& why)> on_failed;
+  };
+
+  // Returns while the broker begins to look for its cluster.
+  static absl::StatusOr<std::unique_ptr<Broker>> Begin(Options options);
+  // Returns when the broker takes connections.
+  static absl::StatusOr<std::unique_ptr<Broker>> Start(Options options);
   ~Broker();
 
   const Node& node() const;

@@ -174,6 +174,15 @@ void ReadScalars(BrokerConfig* config) {
   config->rack = config->Value("broker.rack");
   config->num_partitions = Int(*config, "num.partitions");
   config->default_replication_factor = Int(*config, "default.replication.factor");
+  config->quorum_election_timeout_ms = Int(*config, "controller.quorum.election.timeout.ms");
+  config->broker_heartbeat_interval_ms = Int(*config, "broker.heartbeat.interval.ms");
+  config->broker_session_timeout_ms = Int(*config, "broker.session.timeout.ms");
+  config->broker_registration_timeout_ms = Int(*config, "initial.broker.registration.timeout.ms");
+  config->auto_leader_rebalance = Bool(*config, "auto.leader.rebalance.enable");
+  config->leader_imbalance_check_interval_seconds =
+      Number(*config, "leader.imbalance.check.interval.seconds");
+  config->unclean_leader_election = Bool(*config, "unclean.leader.election.enable");
+  config->min_insync_replicas = Int(*config, "min.insync.replicas");
   config->auto_create_topics = Bool(*config, "auto.create.topics.enable");
   config->delete_topics_enabled = Bool(*config, "delete.topic.enable");
   config->request_bytes_max = Int(*config, "socket.request.max.bytes");
@@ -217,11 +226,13 @@ void ReadNode(BrokerConfig* config, Problems* problems) {
   }
   std::vector<std::string> roles = SplitConfigList(Text(*config, "process.roles"));
   std::sort(roles.begin(), roles.end());
-  if (roles != std::vector<std::string>{"broker", "controller"}) {
+  config->is_broker = std::binary_search(roles.begin(), roles.end(), "broker");
+  config->is_controller = std::binary_search(roles.begin(), roles.end(), "controller");
+  if (roles.empty() || roles.size() != static_cast<size_t>(config->is_broker) +
+                                           static_cast<size_t>(config->is_controller)) {
     problems->Add(settings, "process.roles",
                   absl::StrCat("is '", Text(*config, "process.roles"),
-                               "': expected broker,controller; nodes of one role become available "
-                               "with clusters of several nodes"));
+                               "': expected broker, controller or broker,controller"));
   }
   const char* key = settings.Find("log.dirs") != nullptr ? "log.dirs" : "log.dir";
   const std::vector<std::string> directories = SplitConfigList(Text(*config, key));
@@ -278,19 +289,27 @@ void CheckProtocol(const BrokerConfig& config, absl::string_view name, bool of_c
                    known ? "; encryption and authentication are not available in Weir yet" : ""));
 }
 
-// Splits `listeners` into those of the broker and that of the controller.
-void ReadOpenListeners(BrokerConfig* config, Problems* problems) {
-  constexpr absl::string_view kControllerKey = "controller.listener.names";
-  std::vector<Listener> all = ReadListeners(*config, "listeners", problems);
-  const std::vector<std::string> names = SplitConfigList(Text(*config, kControllerKey));
-  for (const std::string& name : names) {
-    if (FindListener(all, absl::AsciiStrToUpper(name)) == nullptr) {
-      problems->Add(config->settings, kControllerKey,
-                    absl::StrCat("names '", name, "', which is not among the listeners"));
-    }
+// Which listener is for the other nodes: a controller's is that of controller.listener.names.
+std::string InternalListenerName(const BrokerConfig& config, Problems* problems) {
+  if (!config.is_controller) {
+    return absl::AsciiStrToUpper(Text(config, "weir.internal.listener.name"));
   }
+  const std::vector<std::string> names = SplitConfigList(Text(config, "controller.listener.names"));
   if (names.size() > 1) {
-    problems->Add(config->settings, kControllerKey, "expected one name");
+    problems->Add(config.settings, "controller.listener.names", "expected one name");
+  }
+  return names.empty() ? "" : absl::AsciiStrToUpper(names[0]);
+}
+
+// Splits `listeners` into those for clients and that for the other nodes.
+void ReadOpenListeners(BrokerConfig* config, Problems* problems) {
+  std::vector<Listener> all = ReadListeners(*config, "listeners", problems);
+  const std::string internal = InternalListenerName(*config, problems);
+  const absl::string_view key =
+      config->is_controller ? "controller.listener.names" : "weir.internal.listener.name";
+  if (!internal.empty() && FindListener(all, internal) == nullptr) {
+    problems->Add(config->settings, key,
+                  absl::StrCat("names '", internal, "', which is not among the listeners"));
   }
   for (size_t i = 0; i < all.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
@@ -300,17 +319,19 @@ void ReadOpenListeners(BrokerConfig* config, Problems* problems) {
                                    ": expected different ports"));
       }
     }
-    const bool of_controller = !names.empty() && absl::EqualsIgnoreCase(names[0], all[i].name);
-    CheckProtocol(*config, all[i].name, of_controller, problems);
-    if (of_controller) {
-      config->controller_listener = std::move(all[i]);
+    const bool is_internal = internal == all[i].name;
+    CheckProtocol(*config, all[i].name, is_internal, problems);
+    if (is_internal) {
+      config->internal_listener = std::move(all[i]);
     } else {
       config->listeners.push_back(all[i]);
     }
   }
-  if (config->listeners.empty()) {
+  if (config->listeners.empty() == config->is_broker) {
     problems->Add(config->settings, "listeners",
-                  "expected a listener that is not the controller's");
+                  config->is_broker
+                      ? "expected a listener that is not the controller's"
+                      : "expected none but the controller's on a node that is no broker");
   }
 }
 
@@ -321,9 +342,9 @@ void ReadAdvertisedListeners(BrokerConfig* config, Problems* problems) {
   const std::vector<Listener> advertised =
       explicitly ? ReadListeners(*config, kKey, problems) : config->listeners;
   for (const Listener& listener : advertised) {
-    const bool of_controller = config->controller_listener.has_value() &&
-                               config->controller_listener->name == listener.name;
-    if (!of_controller && FindListener(config->listeners, listener.name) == nullptr) {
+    const bool is_internal =
+        config->internal_listener.has_value() && config->internal_listener->name == listener.name;
+    if (!is_internal && FindListener(config->listeners, listener.name) == nullptr) {
       problems->Add(settings, kKey,
                     absl::StrCat(listener.ToString(),
                                  ": its name is not among the "
@@ -340,8 +361,13 @@ void ReadAdvertisedListeners(BrokerConfig* config, Problems* problems) {
     if (explicitly && listener.address.port == 0) {
       problems->Add(settings, kKey, absl::StrCat(listener.ToString(), ": expected a port"));
     }
-    if (!of_controller) config->advertised_listeners.push_back(listener);
+    if (is_internal) {
+      config->internal_address = listener.address;
+    } else {
+      config->advertised_listeners.push_back(listener);
+    }
   }
+  if (!config->is_broker) return;
 
   constexpr absl::string_view kInterBroker = "inter.broker.listener.name";
   const bool named = settings.Find(kInterBroker) != nullptr;
@@ -359,51 +385,85 @@ void ReadAdvertisedListeners(BrokerConfig* config, Problems* problems) {
   }
 }
 
-// Whether the one entry of a quorum key is this node's controller listener; empty if it is.
-std::string QuorumProblem(const BrokerConfig& config, absl::string_view address) {
-  const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
-  if (!parsed.ok()) return std::string(parsed.status().message());
-  if (!config.controller_listener.has_value()) {
-    return absl::StrCat("names ", address,
-                        ", but controller.listener.names names no listener of this node");
+// id@host:port of controller.quorum.voters, host:port of controller.quorum.bootstrap.servers.
+absl::StatusOr<QuorumMember> ParseQuorumMember(absl::string_view text, bool has_id) {
+  QuorumMember member;
+  if (has_id) {
+    int32_t id = -1;
+    const size_t at = text.find('@');
+    if (at == absl::string_view::npos || !absl::SimpleAtoi(text.substr(0, at), &id) || id < 0) {
+      return absl::InvalidArgumentError(absl::StrCat("'", text, "': expected id@host:port"));
+    }
+    member.id = BrokerId(id);
+    text.remove_prefix(at + 1);
   }
-  const uint16_t port = config.controller_listener->address.port;
-  if (port == 0 || parsed->port == port) return "";
-  return absl::StrCat(
-      "names ", address, ": expected port ", port,
-      ", that of this node's controller listener; controllers on other nodes become "
-      "available with clusters of several nodes");
+  absl::StatusOr<HostPort> address = ParseHostPort(text);
+  if (!address.ok()) return address.status();
+  member.address = *std::move(address);
+  return member;
 }
 
-void CheckQuorum(const BrokerConfig& config, Problems* problems) {
-  for (const absl::string_view key :
-       {"controller.quorum.voters", "controller.quorum.bootstrap.servers"}) {
-    const std::vector<std::string> entries = SplitConfigList(Text(config, key));
-    if (entries.empty()) continue;
-    if (entries.size() > 1) {
-      problems->Add(config.settings, key,
-                    absl::StrCat("names ", entries.size(),
-                                 " controllers: expected just this node; "
-                                 "clusters of several nodes are not available in Weir yet"));
+// Voters that are named by id count, else the servers.
+void ReadQuorum(BrokerConfig* config, Problems* problems) {
+  constexpr size_t kMembersMax = 31;
+  const bool has_ids = !SplitConfigList(Text(*config, "controller.quorum.voters")).empty();
+  const absl::string_view key =
+      has_ids ? "controller.quorum.voters" : "controller.quorum.bootstrap.servers";
+  for (const std::string& entry : SplitConfigList(Text(*config, key))) {
+    const absl::StatusOr<QuorumMember> member = ParseQuorumMember(entry, has_ids);
+    if (!member.ok()) {
+      problems->Add(config->settings, key, member.status().message());
       continue;
     }
-    absl::string_view address = entries.front();
-    if (key == "controller.quorum.voters") {
-      int32_t id = -1;
-      const size_t at = address.find('@');
-      if (at == absl::string_view::npos || !absl::SimpleAtoi(address.substr(0, at), &id)) {
-        problems->Add(config.settings, key, absl::StrCat("'", address, "': expected id@host:port"));
-        continue;
+    for (const QuorumMember& other : config->quorum) {
+      if ((has_ids && other.id == member->id) || other.address == member->address) {
+        problems->Add(config->settings, key, absl::StrCat("names ", entry, " twice"));
       }
-      if (id != config.node_id.value()) {
-        problems->Add(
-            config.settings, key,
-            absl::StrCat("names node ", id, ": expected this node, ", config.node_id.value()));
-      }
-      address = address.substr(at + 1);
     }
-    const std::string problem = QuorumProblem(config, address);
-    if (!problem.empty()) problems->Add(config.settings, key, problem);
+    config->quorum.push_back(*member);
+  }
+  if (config->quorum.size() > kMembersMax) {
+    problems->Add(config->settings, key,
+                  absl::StrCat("names ", config->quorum.size(), " controllers: expected at most ",
+                               kMembersMax));
+  }
+}
+
+// Where this node stands in its quorum.
+void CheckQuorum(BrokerConfig* config, Problems* problems) {
+  const Properties& settings = config->settings;
+  const auto self =
+      std::find_if(config->quorum.begin(), config->quorum.end(),
+                   [&](const QuorumMember& member) { return member.id == config->node_id; });
+  const bool has_ids = !config->quorum.empty() && config->quorum[0].id != kNoBroker;
+  const absl::string_view key =
+      has_ids ? "controller.quorum.voters" : "controller.quorum.bootstrap.servers";
+  if (!config->is_controller) {
+    if (config->quorum.empty()) {
+      problems->Add(settings, "controller.quorum.voters",
+                    "expected the controllers, as id@host:port, on a node that is none");
+    } else if (self != config->quorum.end()) {
+      problems->Add(settings, key,
+                    absl::StrCat("names this node, ", config->node_id.value(),
+                                 ", which has not the role of a controller"));
+    }
+    return;
+  }
+  if (!config->quorum.empty() && !config->internal_listener.has_value()) {
+    problems->Add(settings, key, "is set: expected controller.listener.names too");
+    return;
+  }
+  if (has_ids && self == config->quorum.end()) {
+    problems->Add(settings, key,
+                  absl::StrCat("expected this node, ", config->node_id.value(), ", among them"));
+    return;
+  }
+  if (config->quorum.size() != 1) return;
+  const uint16_t port = config->internal_listener->address.port;
+  if (has_ids && port != 0 && config->quorum[0].address.port != port) {
+    problems->Add(settings, key,
+                  absl::StrCat("names port ", config->quorum[0].address.port, ": expected ", port,
+                               ", that of this node's controller listener"));
   }
 }
 
@@ -421,12 +481,9 @@ absl::StatusOr<BrokerConfig> ReadBrokerConfig(const Properties& properties,
   ReadOpenListeners(&config, &problems);
   if (const absl::Status status = problems.status(); !status.ok()) return status;
   ReadAdvertisedListeners(&config, &problems);
-  CheckQuorum(config, &problems);
+  ReadQuorum(&config, &problems);
+  CheckQuorum(&config, &problems);
   if (const absl::Status status = problems.status(); !status.ok()) return status;
-  if (notices != nullptr && config.controller_listener.has_value()) {
-    notices->push_back(absl::StrCat("controller listener ", config.controller_listener->ToString(),
-                                    " is not opened: the only controller is this node"));
-  }
   return config;
 }
 

@@ -26,11 +26,29 @@ const std::vector<ConfigDef>& BrokerConfigTable();
 enum class FlushPolicy : int8_t { kAck, kOs };  // weir.flush.policy; ARCHITECTURE: durability
 enum class PollerChoice : int8_t { kAuto, kEpoll, kIoUring };
 
+// A controller of controller.quorum.voters or controller.quorum.bootstrap.servers.
+struct QuorumMember {
+  BrokerId id = kNoBroker;  // of a bootstrap server, not known
+  HostPort address;
+};
+
 struct BrokerConfig {
   BrokerId node_id{1};
+  bool is_broker = true;
+  bool is_controller = true;
   std::optional<std::string> rack;
-  std::vector<Listener> listeners;  // for clients and brokers: at least one, names differ
-  std::optional<Listener> controller_listener;
+  std::vector<Listener> listeners;            // for clients: one at least of a broker, names differ
+  std::optional<Listener> internal_listener;  // for the other nodes
+  std::optional<HostPort> internal_address;   // as advertised to them
+  std::vector<QuorumMember> quorum;           // empty: this node is the only controller
+  int32_t quorum_election_timeout_ms = 1000;
+  int32_t broker_heartbeat_interval_ms = 2000;
+  int32_t broker_session_timeout_ms = 9000;
+  int32_t broker_registration_timeout_ms = 60'000;
+  bool auto_leader_rebalance = true;
+  int64_t leader_imbalance_check_interval_seconds = 300;
+  bool unclean_leader_election = false;
+  int32_t min_insync_replicas = 1;
   // As clients are told. An empty host or port 0 stands where advertised.listeners is unset and the
   // listener has them: whoever opens the listener fills them in.
   std::vector<Listener> advertised_listeners;
@@ -82,6 +100,15 @@ struct BrokerConfig {
   PollerChoice poller = PollerChoice::kAuto;
 
   Properties settings;  // what was set, validated
+
+  // Whether no other node can be a controller beside this one.
+  bool is_alone() const {
+    return is_controller &&
+           (quorum.empty() ||
+            (quorum.size() == 1 && (quorum[0].id == node_id ||
+                                    (quorum[0].id == kNoBroker &&
+                                     quorum[0].address.port == internal_listener->address.port))));
+  }
 
   // What was set for `key`, or its default, or nothing.
   std::optional<std::string> Value(absl::string_view key) const {

@@ -63,11 +63,11 @@ TEST(BrokerConfig, KafkasCombinedFileStartsWithNotices) {
   ASSERT_EQ(config->listeners.size(), 1u);
   EXPECT_EQ(config->listeners[0].ToString(), "PLAINTEXT://:9092");
   EXPECT_EQ(config->advertised_listeners[0].ToString(), "PLAINTEXT://localhost:9092");
-  ASSERT_TRUE(config->controller_listener.has_value());
-  EXPECT_EQ(config->controller_listener->address.port, 9093);
+  ASSERT_TRUE(config->internal_listener.has_value());
+  EXPECT_EQ(config->internal_listener->address.port, 9093);
   EXPECT_EQ(config->data_directory, "/tmp/kraft-combined-logs");
-  // One notice for each of the seven keys without effect, one for the controller's listener.
-  EXPECT_EQ(notices.size(), 8u);
+  EXPECT_TRUE(config->is_alone());
+  EXPECT_EQ(notices.size(), 7u);  // one for each key without effect
   EXPECT_TRUE(absl::StartsWith(notices[1], "f:11: num.network.threads has no effect: "));
 }
 
@@ -140,10 +140,10 @@ TEST(BrokerConfig, BadValuesNameKeyValueAndExpectation) {
 }
 
 TEST(BrokerConfig, EveryMistakeIsNamedAtOnce) {
-  const std::string error = ErrorOf("num.partitions=0\nnum.partition=1\nprocess.roles=broker");
+  const std::string error = ErrorOf("num.partitions=0\nnum.partition=1\nprocess.roles=");
   EXPECT_TRUE(absl::StrContains(error, "f:1: "));
   EXPECT_TRUE(absl::StrContains(error, "f:2: "));
-  EXPECT_TRUE(absl::StrContains(error, "f:3: process.roles: is 'broker'"));
+  EXPECT_TRUE(absl::StrContains(error, "f:3: process.roles: is ''"));
 }
 
 TEST(BrokerConfig, SecuritySettingsAreNeverIgnored) {
@@ -167,7 +167,6 @@ TEST(BrokerConfig, WhatIsNotThereYetIsRefusedByName) {
   EXPECT_NE(ErrorOf("compression.zstd.level=23"), "");
   EXPECT_TRUE(absl::StrContains(ErrorOf("compression.type=brotli"), "expected a string of "));
   EXPECT_TRUE(absl::StrContains(ErrorOf("log.dirs=/a,/b"), "names 2 directories"));
-  EXPECT_TRUE(absl::StrContains(ErrorOf("process.roles=controller"), "nodes of one role"));
   EXPECT_EQ(ErrorOf("process.roles=controller, broker"), "");
   EXPECT_TRUE(
       absl::StrContains(ErrorOf("listeners=SSL://:9092"), "expected PLAINTEXT; encryption"));
@@ -231,18 +230,56 @@ TEST(BrokerConfig, Listeners) {
             "");
 }
 
-TEST(BrokerConfig, QuorumNamesJustThisNode) {
+TEST(BrokerConfig, QuorumsAreNamedByVotersOrServers) {
   constexpr char kBase[] =
       "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n";
   const auto with = [&](absl::string_view line) { return ErrorOf(absl::StrCat(kBase, line)); };
   EXPECT_EQ(with("controller.quorum.voters=1@anything:9093"), "");
+  EXPECT_EQ(with("controller.quorum.voters=1@a:9093,2@b:9093,3@b:9094"), "");
+  EXPECT_EQ(with("controller.quorum.bootstrap.servers=a:9093,b:9093"), "");
   EXPECT_NE(with("controller.quorum.voters=2@localhost:9093"), "");
   EXPECT_NE(with("controller.quorum.voters=1@localhost:9094"), "");
-  EXPECT_NE(with("controller.quorum.voters=1@a:9093,2@b:9093"), "");
   EXPECT_NE(with("controller.quorum.voters=localhost:9093"), "");
-  EXPECT_NE(with("controller.quorum.bootstrap.servers=a:9093,b:9093"), "");
+  EXPECT_NE(with("controller.quorum.voters=1@a:9093,1@b:9093"), "");
+  EXPECT_NE(with("controller.quorum.voters=1@a:9093,2@a:9093"), "");
   EXPECT_NE(with("controller.quorum.bootstrap.servers=a"), "");
   EXPECT_NE(ErrorOf("controller.quorum.voters=1@localhost:9093"), "");
+
+  const auto config = Read(absl::StrCat(kBase, "controller.quorum.voters=1@a:9093,2@b:9093"));
+  ASSERT_TRUE(config.ok());
+  EXPECT_FALSE(config->is_alone());
+  ASSERT_EQ(config->quorum.size(), 2u);
+  EXPECT_EQ(config->quorum[1].id, BrokerId(2));
+  EXPECT_EQ(config->quorum[1].address, (HostPort{"b", 9093}));
+}
+
+TEST(BrokerConfig, ANodeMayHaveOneRoleOnly) {
+  EXPECT_EQ(ErrorOf("process.roles=broker\nlisteners=PLAINTEXT://:9092,INTERNAL://:9093\n"
+                    "controller.quorum.voters=2@b:9093\nlistener.security.protocol.map="
+                    "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT"),
+            "");
+  EXPECT_EQ(ErrorOf("process.roles=broker\nlisteners=PLAINTEXT://:9092,INTERNAL://:9093\n"
+                    "controller.quorum.voters=2@b:9093\n"),
+            "");
+  EXPECT_TRUE(absl::StrContains(ErrorOf("process.roles=broker\nlisteners=PLAINTEXT://:9092\n"
+                                        "controller.quorum.voters=2@b:9093\n"),
+                                "weir.internal.listener.name: names 'INTERNAL'"));
+  EXPECT_TRUE(absl::StrContains(
+      ErrorOf("process.roles=broker\nlisteners=PLAINTEXT://:9092,INTERNAL://:9093\n"),
+      "expected the controllers"));
+  EXPECT_TRUE(absl::StrContains(
+      ErrorOf("process.roles=broker\nlisteners=PLAINTEXT://:9092,INTERNAL://:9093\n"
+              "controller.quorum.voters=1@b:9093\n"),
+      "names this node, 1"));
+  EXPECT_EQ(ErrorOf("process.roles=controller\nlisteners=CONTROLLER://:9093\n"
+                    "controller.listener.names=CONTROLLER\n"
+                    "controller.quorum.voters=1@localhost:9093"),
+            "");
+  EXPECT_NE(ErrorOf("process.roles=controller\n"
+                    "listeners=CONTROLLER://:9093,PLAINTEXT://:9092\n"
+                    "controller.listener.names=CONTROLLER"),
+            "");
+  EXPECT_NE(ErrorOf("process.roles=broker,broker"), "");
 }
 
 }  // namespace

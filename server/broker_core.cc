@@ -20,7 +20,9 @@
 #include "protocol/record_batch_recompressor.h"
 #include "protocol/record_batch_validator.h"
 #include "server/acceptor.h"
+#include "server/broker_membership.h"
 #include "server/cleaner_schedule.h"
+#include "server/cluster_entry.h"
 #include "server/connection_table.h"
 #include "server/controller_driver.h"
 #include "server/data_directory.h"
@@ -94,16 +96,25 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
   for (const metadata::TopicImage* topic : delta.deleted_topics) {
     for (int32_t i = 0; i < topic->partition_count(); ++i) {
       const PartitionIndex index(i);
-      if (OwnerOf(topic->name, index) == id_) gone.push_back({topic->id, index});
+      if (IsOurs(*topic, index, topic->Find(index))) gone.push_back({topic->id, index});
     }
   }
-  if (!gone.empty()) Drop(delta.deleted_topics, gone);
+  for (const metadata::TopicDelta& topic : delta.changed_topics) {
+    for (const metadata::PartitionDelta& change : topic.partitions) {
+      if (IsOurs(*topic.after, change.partition, change.before) &&
+          !IsOurs(*topic.after, change.partition, change.after)) {
+        gone.push_back({topic.after->id, change.partition});
+      }
+    }
+  }
+  if (!gone.empty()) Drop(gone);
   for (const metadata::TopicImage* topic : delta.created_topics) {
     if (topic->name == metadata::kConsumerOffsetsTopic) {
       group_partitions_ = topic->partition_count();
     }
     for (int32_t i = 0; i < topic->partition_count(); ++i) {
-      OpenIfOurs(*topic, PartitionIndex(i));
+      const PartitionIndex index(i);
+      FollowPartition(*topic, index, nullptr, *topic->Find(index));
     }
   }
   if (!delta.deleted_topics.empty()) {
@@ -116,11 +127,7 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
   }
   for (const metadata::TopicDelta& topic : delta.changed_topics) {
     for (const metadata::PartitionDelta& change : topic.partitions) {
-      if (change.before == nullptr) {
-        OpenIfOurs(*topic.after, change.partition);
-      } else if (OwnerOf(topic.after->name, change.partition) == id_) {
-        partitions_->Update({topic.after->id, change.partition}, *change.after);
-      }
+      FollowPartition(*topic.after, change.partition, change.before, *change.after);
     }
   }
   for (const metadata::ConfigResource& resource : delta.changed_configs) {
@@ -128,23 +135,34 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
   }
 }
 
-void Shard::Drop(const std::vector<const metadata::TopicImage*>& topics,
-                 const std::vector<TopicPartition>& partitions) {
-  for (const metadata::TopicImage* topic : topics) {
-    if (topic->name != metadata::kConsumerOffsetsTopic) continue;
-    for (const TopicPartition& partition : partitions) {
-      if (partition.topic_id == topic->id) groups_->Close(partition);
-    }
-  }
-  cleaner_->Abort(partitions);
-  partitions_->Delete(partitions);
+// Whether this shard of this node has the partition's log; with no image, there is no such one.
+bool Shard::IsOurs(const metadata::TopicImage& topic, PartitionIndex index,
+                   const metadata::PartitionImage* image) const {
+  return image != nullptr && OwnerOf(topic.name, index) == id_ &&
+         std::count(image->replicas.begin(), image->replicas.end(), node_.config.node_id) > 0;
 }
 
-void Shard::OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index) {
-  const TopicPartition partition{topic.id, index};
-  if (OwnerOf(topic.name, index) != id_) return;
-  partitions_->Open(partition, topic.name, *topic.Find(index), topics_.Find(topic.id)->settings);
-  if (topic.name == metadata::kConsumerOffsetsTopic) groups_->Open(partition);
+void Shard::FollowPartition(const metadata::TopicImage& topic, PartitionIndex index,
+                            const metadata::PartitionImage* before,
+                            const metadata::PartitionImage& after) {
+  if (!IsOurs(topic, index, &after)) return;
+  const TopicPartition id{topic.id, index};
+  const bool led = IsOurs(topic, index, before) && before->leader == node_.config.node_id;
+  const bool leads = after.leader == node_.config.node_id;
+  const bool has_groups = topic.name == metadata::kConsumerOffsetsTopic;
+  if (has_groups && led && !leads) groups_->Close(id);
+  if (IsOurs(topic, index, before)) {
+    partitions_->Update(id, after);
+  } else {
+    partitions_->Open(id, topic.name, after, topics_.Find(topic.id)->settings);
+  }
+  if (has_groups && leads && !led) groups_->Open(id);
+}
+
+void Shard::Drop(const std::vector<TopicPartition>& partitions) {
+  for (const TopicPartition& partition : partitions) groups_->Close(partition);
+  cleaner_->Abort(partitions);
+  partitions_->Delete(partitions);
 }
 
 void Shard::Reconfigure(absl::string_view topic_name) {
@@ -161,7 +179,10 @@ void Shard::ReopenPartitions() {
     const TopicInfo* topic = topics_.Find(id.topic_id);
     if (topic == nullptr) continue;
     if (!partitions_->Reopen(id, *topic->Partition(id.partition), topic->settings)) return;
-    if (topic->name() != metadata::kConsumerOffsetsTopic) continue;
+    if (topic->name() != metadata::kConsumerOffsetsTopic ||
+        topic->Partition(id.partition)->leader != node_.config.node_id) {
+      continue;
+    }
     groups_->Close(id);
     groups_->Open(id);
   }
@@ -230,11 +251,6 @@ void Merge(PartitionCheckpoints from, PartitionCheckpoints* to) {
   to->cleaned.merge(from.cleaned);
 }
 
-void AddMetadataLog(const ControllerDriver& controller, PartitionCheckpoints* checkpoints) {
-  const PartitionName name(std::string(metadata::kClusterMetadataTopic), 0);
-  checkpoints->recovery_points[name] = controller.log().flushed_offset();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
@@ -250,9 +266,10 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
   core->environments_ = std::vector<ShardEnvironment>(environments.begin(), environments.end());
   const ShardEnvironment& first = environments.front();
   WEIR_RETURN_IF_ERROR(core->OpenListeners(options.host_name));
-  WEIR_ASSIGN_OR_RETURN(core->node_.directory,
-                        DataDirectory::Open(first.files, core->node_.config.data_directory,
-                                            core->node_.config.node_id, first.random));
+  WEIR_ASSIGN_OR_RETURN(
+      core->node_.directory,
+      DataDirectory::Open(first.files, core->node_.config.data_directory,
+                          core->node_.config.node_id, core->node_.config.is_alone(), first.random));
   core->node_.cluster_id = core->node_.directory->properties().cluster_id;
   WEIR_RETURN_IF_ERROR(core->RemoveDeleted());
   core->node_.shards.resize(environments.size());
@@ -261,26 +278,20 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
         std::make_unique<Shard>(ShardId(static_cast<uint32_t>(i)), core->node_, environments[i]));
     core->node_.shards[i] = core->shards_.back().get();
   }
-  WEIR_RETURN_IF_ERROR(core->StartController());
-  WEIR_RETURN_IF_ERROR(RecoverLogs(
-      core->node_, core->shards_, core->shards_.front()->controller().image(), first.loop.clock()));
-  core->cleaner_schedule_ =
-      std::make_unique<CleanerSchedule>(*core->shards_.front(), std::move(options.workers));
-  core->FollowOnAllShards(core->shards_.front()->controller().image(),
-                          [core = core.get(), on_ready = std::move(on_ready)]() mutable {
-                            core->all_open_ = true;
-                            for (size_t i = 0; i < core->listeners_.size(); ++i) {
-                              core->acceptors_.push_back(std::make_unique<Acceptor>(
-                                  core->node_, *core->shards_.front(), core->listeners_[i], i));
-                            }
-                            core->ScheduleCheckpoint();
-                            on_ready();
-                          });
+  core->node_.incarnation = Uuid::Random(first.random);
+  core->workers_ = std::move(options.workers);
+  core->on_ready_ = std::move(on_ready);
+  core->peers_ = options.peers;
+  core->StartController();
+  if (core->node_.directory->has_cluster()) WEIR_RETURN_IF_ERROR(core->EnterCluster());
+  if (core->peers_ != nullptr) WEIR_RETURN_IF_ERROR(core->StartPeers());
   return core;
 }
 
 BrokerCore::~BrokerCore() {
+  if (peers_ != nullptr) peers_->Stop();
   acceptors_.clear();
+  membership_.reset();
   // What waits in the loops holds requests, and with them frames of the node's pool.
   for (const ShardEnvironment& environment : environments_) environment.loop.DropAll();
   for (const SocketId listener : listeners_) environments_.front().loop.poller().Close(listener);
@@ -311,16 +322,135 @@ absl::Status BrokerCore::OpenListeners(const std::string& host_name) {
   return absl::OkStatus();
 }
 
-absl::Status BrokerCore::StartController() {
+void BrokerCore::StartController() {
   const ShardEnvironment& first = environments_.front();
-  auto controller = std::make_unique<ControllerDriver>(
-      node_, first.files, first.loop.clock(), first.random,
+  ControllerDriver::Listener listener;
+  listener.on_leader = [this](BrokerId leader) {
+    if (membership_ != nullptr) membership_->OnLeader(leader);
+  };
+  listener.on_followed = [this](Offset end) { OnFollowed(end); };
+  shards_.front()->set_controller(std::make_unique<ControllerDriver>(
+      node_, first.files, first.loop, first.random, peers_, std::move(listener)));
+}
+
+ControllerDriver& BrokerCore::controller() { return shards_.front()->controller(); }
+
+// Tells others who this node is, and finds out who they are.
+absl::Status BrokerCore::StartPeers() {
+  EventLoop& home = environments_.front().loop;
+  ClusterEntry::Listener listener;
+  listener.on_found = [this](const metadata::FoundCluster& cluster) {
+    const absl::Status founded = FoundCluster(cluster);
+    if (!founded.ok()) node_.fail(founded);
+  };
+  listener.on_join = [this](const std::string& cluster_id) {
+    const absl::Status joined = JoinCluster(cluster_id);
+    if (!joined.ok()) node_.fail(joined);
+  };
+  entry_ = std::make_unique<ClusterEntry>(node_, *peers_, home, std::move(listener));
+  PeerNetwork::Owner owner;
+  owner.deliver = [this](raft::Message message) {
+    return controller().log().Deliver(std::move(message));
+  };
+  owner.hello = [this] { return entry_->Hello(); };
+  owner.serve = [this, &home](ControllerCall call,
+                              absl::AnyInvocable<void(ControllerAnswer)> answer) {
+    home.Post([this, call = std::move(call), answer = std::move(answer)]() mutable {
+      controller().Serve(std::move(call), std::move(answer));
+    });
+  };
+  WEIR_RETURN_IF_ERROR(peers_->Start(std::move(owner)));
+  if (!node_.cluster_id.empty()) {
+    peers_->SetCluster(node_.cluster_id);
+    entry_->Entered(node_.cluster_id);
+  }
+  entry_->Start();
+  return absl::OkStatus();
+}
+
+// First who votes, then that there is a cluster: who is killed in between founds again.
+absl::Status BrokerCore::FoundCluster(const metadata::FoundCluster& cluster) {
+  std::vector<raft::ReplicaKey> voters;
+  for (const auto& [id, directory] : cluster.voters) voters.push_back({id, directory});
+  WEIR_RETURN_IF_ERROR(raft::LogStorage::Found(
+      environments_.front().files,
+      absl::StrCat(node_.directory->path(), "/", metadata::kMetadataLogFolder),
+      raft::VoterSet(std::move(voters))));
+  const std::string cluster_id = Uuid::Random(environments_.front().random).ToString();
+  node_.logger->Info("founds cluster ", cluster_id, " with ", cluster.voters.size(),
+                     " controllers");
+  return JoinCluster(cluster_id);
+}
+
+absl::Status BrokerCore::JoinCluster(const std::string& cluster_id) {
+  WEIR_RETURN_IF_ERROR(node_.directory->JoinCluster(environments_.front().files, cluster_id));
+  WEIR_RETURN_IF_ERROR(EnterCluster());
+  peers_->SetCluster(cluster_id);
+  entry_->Entered(cluster_id);
+  return absl::OkStatus();
+}
+
+absl::Status BrokerCore::EnterCluster() {
+  const metadata::MetaProperties& properties = node_.directory->properties();
+  node_.cluster_id = properties.cluster_id;
+  WEIR_RETURN_IF_ERROR(
+      controller().Open({node_.config.node_id, properties.directory_id}, node_.config.is_alone()));
+  if (!node_.config.is_broker) {
+    all_open_ = true;
+    environments_.front().loop.Post([this] { on_ready_(); });
+  }
+  return absl::OkStatus();
+}
+
+void BrokerCore::OnFollowed(Offset end) {
+  if (!node_.config.is_broker || !failed_.ok()) return;
+  if (membership_ == nullptr) return Join();
+  if (serves_) {
+    all_open_ = true;
+    return membership_->OnFollowed(end);
+  }
+  const metadata::BrokerImage* self = controller().image()->FindBroker(node_.config.node_id);
+  if (self != nullptr && self->incarnation_id == node_.incarnation) Serve();
+}
+
+// Registers this process once the node knows what the cluster thinks of the one before it.
+void BrokerCore::Join() {
+  const raft::Raft& raft = controller().log().raft();
+  if (raft.leader().is_none() || raft.commit() < raft.log_end()) return;
+  // A process that flushed before it acknowledged, or closed well, has left all that it promised.
+  const bool complete =
+      node_.directory->was_clean() || node_.config.flush_policy == FlushPolicy::kAck;
+  const metadata::BrokerImage* before = controller().image()->FindBroker(node_.config.node_id);
+  BrokerMembership::Listener listener;
+  listener.on_unfenced = [this] { OpenAcceptors(); };
+  listener.on_shutdown_granted = [](const absl::Status&) {};
+  listener.on_give_up = node_.fail;
+  membership_ = std::make_unique<BrokerMembership>(
+      node_, environments_.front().loop, controller(),
+      complete && before != nullptr ? before->epoch : -1, std::move(listener));
+  membership_->OnLeader(raft.leader().id);
+}
+
+// The cluster has registered this process: it opens the partitions that it is to have.
+void BrokerCore::Serve() {
+  const absl::Status recovered =
+      RecoverLogs(node_, shards_, controller().image(), environments_.front().loop.clock());
+  if (!recovered.ok()) return node_.fail(recovered);
+  cleaner_schedule_ = std::make_unique<CleanerSchedule>(*shards_.front(), std::move(workers_));
+  serves_ = true;
+  controller().StartPublishing(
       [this](metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed) {
         FollowOnAllShards(std::move(image), std::move(followed));
       });
-  WEIR_RETURN_IF_ERROR(controller->Start());
-  shards_.front()->set_controller(std::move(controller));
-  return absl::OkStatus();
+}
+
+void BrokerCore::OpenAcceptors() {
+  if (!acceptors_.empty()) return;  // fenced for a while
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    acceptors_.push_back(std::make_unique<Acceptor>(node_, *shards_.front(), listeners_[i], i));
+  }
+  ScheduleCheckpoint();
+  on_ready_();
 }
 
 // By way of the mailboxes even on the first shard, so that all images arrive in their order.
@@ -360,7 +490,6 @@ void BrokerCore::Checkpoint() {
       shards_.size(), [this](std::vector<PartitionCheckpoints> parts) {
         PartitionCheckpoints all;
         for (PartitionCheckpoints& part : parts) Merge(std::move(part), &all);
-        AddMetadataLog(shards_.front()->controller(), &all);
         const absl::Status written =
             node_.directory->WriteCheckpoints(environments_.front().files, std::move(all));
         if (absl::IsResourceExhausted(written)) {
@@ -383,8 +512,10 @@ void BrokerCore::Checkpoint() {
 void BrokerCore::OnFailed(const absl::Status& why) {
   if (!failed_.ok()) return;
   failed_ = why;
-  node_.logger->Error("the data folder ", node_.directory->path(),
-                      " has failed, nothing is served any more: ", why.message());
+  if (!acceptors_.empty()) {
+    node_.logger->Error("the data folder ", node_.directory->path(),
+                        " has failed, nothing is served any more: ", why.message());
+  }
   EventLoop& home = environments_.front().loop;
   acceptors_.clear();
   for (const SocketId listener : listeners_) home.poller().Close(listener);
@@ -401,6 +532,7 @@ void BrokerCore::OnFailed(const absl::Status& why) {
 }
 
 absl::Status BrokerCore::Close() {
+  if (peers_ != nullptr) peers_->Stop();
   acceptors_.clear();
   absl::Status status = failed_;
   for (const std::unique_ptr<Shard>& shard : shards_) status.Update(shard->Close());
@@ -412,7 +544,6 @@ absl::Status BrokerCore::Close() {
   for (const std::unique_ptr<Shard>& shard : shards_) {
     Merge(shard->partitions().Checkpoints(), &all);
   }
-  AddMetadataLog(shards_.front()->controller(), &all);
   log::FileSystem& files = environments_.front().files;
   status.Update(node_.directory->WriteCheckpoints(files, std::move(all)));
   WEIR_RETURN_IF_ERROR(status);

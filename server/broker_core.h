@@ -20,6 +20,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/ids.h"
+#include "coordination/metadata/founding.h"
+#include "coordination/metadata/image.h"
 #include "server/node.h"
 #include "server/shard.h"
 #include "server/worker.h"
@@ -27,7 +30,11 @@
 namespace weir::server {
 
 class Acceptor;
+class BrokerMembership;
 class CleanerSchedule;
+class ClusterEntry;
+class ControllerDriver;
+class PeerNetwork;
 
 class BrokerCore {
  public:
@@ -35,16 +42,20 @@ class BrokerCore {
     BrokerConfig config;       // data_directory must be set
     std::string host_name;     // told to clients where a listener is on every address
     Logger* logger = nullptr;  // outlives the core
-    // Called once, on the first shard's loop, when the data folder has failed and every connection
-    // is closed: the owner ends the loops and closes the core.
+    // Called once, on the first shard's loop, when the node cannot go on, mostly because its data
+    // folder has failed, and every connection is closed: the owner ends the loops and closes the
+    // core.
     std::function<void(const absl::Status& why)> on_failed;
+    // Where other nodes are, of a node with config.internal_listener; outlives the core.
+    PeerNetwork* peers = nullptr;
     // That compact: config.cleaner_threads of them. They outlive the core and do nothing any more
     // when it is closed.
     std::vector<Worker*> workers;
   };
 
   // A shard for each environment; the first is the controller's. `on_ready` is called on the first
-  // shard's loop when every partition is open and the listeners take connections.
+  // shard's loop when the cluster has taken the broker in, every partition is open and the
+  // listeners take connections; of a node that is only a controller, when it takes part.
   static absl::StatusOr<std::unique_ptr<BrokerCore>> Open(
       Options options, absl::Span<const ShardEnvironment> environments,
       absl::AnyInvocable<void()> on_ready);
@@ -63,7 +74,16 @@ class BrokerCore {
   BrokerCore() = default;
 
   absl::Status OpenListeners(const std::string& host_name);
-  absl::Status StartController();
+  ControllerDriver& controller();
+  void StartController();
+  absl::Status StartPeers();
+  absl::Status FoundCluster(const metadata::FoundCluster& cluster);
+  absl::Status JoinCluster(const std::string& cluster_id);
+  absl::Status EnterCluster();
+  void OnFollowed(Offset end);
+  void Join();
+  void Serve();
+  void OpenAcceptors();
   void FollowOnAllShards(metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed);
   absl::Status RemoveDeleted();
   void ScheduleCheckpoint();
@@ -76,6 +96,12 @@ class BrokerCore {
   std::vector<SocketId> listeners_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unique_ptr<CleanerSchedule> cleaner_schedule_;
+  PeerNetwork* peers_ = nullptr;
+  std::unique_ptr<ClusterEntry> entry_;
+  std::unique_ptr<BrokerMembership> membership_;
+  std::vector<Worker*> workers_;
+  absl::AnyInvocable<void()> on_ready_;
+  bool serves_ = false;  // the shards follow
   std::function<void(const absl::Status& why)> on_failed_;
   absl::Status failed_;
   bool all_open_ = false;  // every shard has opened what was there at the start

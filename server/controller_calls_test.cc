@@ -297,7 +297,8 @@ TEST(ControllerCallsTest, EveryKindOfEventIsARequestOrTheNodesOwn) {
   for (const ControllerEvent& event : Requests()) asked[event.index()] = true;
   const ControllerEvent own[] = {
       metadata::LeadershipGained(), metadata::LeadershipLost(),  metadata::Tick(),
-      metadata::Committed(),        metadata::SetBrokerFenced(), metadata::AppendFailed()};
+      metadata::Committed(),        metadata::SetBrokerFenced(), metadata::LogAdvanced(),
+      metadata::AppendFailed()};
   for (const ControllerEvent& event : own) {
     EXPECT_FALSE(EncodeCall(event).has_value()) << event.index();
     EXPECT_FALSE(asked[event.index()]);

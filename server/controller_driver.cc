@@ -12,18 +12,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/status_macros.h"
-#include "coordination/metadata/apply.h"
+#include "base/check.h"
 #include "coordination/metadata/controller.h"
-#include "coordination/metadata/features.h"
-#include "coordination/metadata/metadata_batch.h"
 #include "coordination/metadata/node_directory.h"
 #include "coordination/metadata/topic_name.h"
-#include "log/checkpoint_file.h"
-#include "log/log.h"
+#include "server/controller_calls.h"
 #include "server/data_directory.h"
 #include "server/logger.h"
 #include "server/topic_config.h"
@@ -31,12 +25,6 @@
 
 namespace weir::server {
 namespace {
-
-constexpr int64_t kReplayBytes = 1 << 20;
-constexpr int64_t kSnapshotBytesMax = int64_t{1} << 30;
-// The metadata log shares its file system's syncs with the partitions of the shard, whose tokens
-// start at 1.
-constexpr log::SyncToken kFirstSyncToken = log::SyncToken{1} << 63;
 
 std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs> DescribeConfigs(
     const BrokerConfig& config, const metadata::ConfigMap& set) {
@@ -48,11 +36,17 @@ std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs> DescribeConfi
   return configs;
 }
 
-metadata::ControllerConfig ControllerConfigOf(const BrokerConfig& config) {
+metadata::ControllerConfig ControllerConfigOf(const Node& node) {
+  const BrokerConfig& config = node.config;
   metadata::ControllerConfig out;
   out.num_partitions = config.num_partitions;
   out.default_replication_factor = static_cast<int16_t>(config.default_replication_factor);
   out.delete_topic_enable = config.delete_topics_enabled;
+  out.min_insync_replicas = config.min_insync_replicas;
+  out.unclean_leader_election_enable = config.unclean_leader_election;
+  out.broker_session_timeout_ms = config.broker_session_timeout_ms;
+  out.auto_leader_rebalance_enable = config.auto_leader_rebalance;
+  out.leader_imbalance_check_interval_ms = config.leader_imbalance_check_interval_seconds * 1000;
   out.validate_topic_config = [](absl::string_view name, absl::string_view value) {
     return ValidateTopicConfig(name, value);
   };
@@ -70,206 +64,261 @@ metadata::ControllerConfig ControllerConfigOf(const BrokerConfig& config) {
   return out;
 }
 
-// The name of a snapshot file: the offset behind it and its epoch, as 20 and 10 digits.
-std::optional<std::pair<Offset, LeaderEpoch>> ParseSnapshotName(absl::string_view name) {
-  constexpr size_t kOffsetDigits = 20;
-  constexpr size_t kEpochDigits = 10;
-  int64_t offset = 0;
-  int32_t epoch = 0;
-  if (name.size() != kOffsetDigits + 1 + kEpochDigits + 11 || name[kOffsetDigits] != '-' ||
-      !absl::EndsWith(name, ".checkpoint") ||
-      !absl::SimpleAtoi(name.substr(0, kOffsetDigits), &offset) ||
-      !absl::SimpleAtoi(name.substr(kOffsetDigits + 1, kEpochDigits), &epoch)) {
-    return std::nullopt;
-  }
-  return std::make_pair(Offset(offset), LeaderEpoch(epoch));
-}
+constexpr int64_t kForwardTimeoutMs = 30'000;  // what Kafka's clients wait
+constexpr int64_t kOwnTimeoutMs = 4'000;
+constexpr int64_t kCallTimeoutMs = 10'000;
+constexpr int64_t kForwardPauseMs = 50;
+constexpr size_t kServedKept = 1000;
+
+// Of a node without others.
+class NoTransport final : public raft::Transport {
+ public:
+  void Send(raft::Message) override {}
+};
+NoTransport no_transport;
 
 }  // namespace
 
-ControllerDriver::ControllerDriver(const Node& node, log::FileSystem& files, Clock& clock,
-                                   Random& random, Publish publish)
+ControllerDriver::ControllerDriver(const Node& node, log::FileSystem& files, EventLoop& loop,
+                                   Random& random, PeerNetwork* peers, Listener listener)
     : node_(node),
       files_(files),
-      clock_(clock),
+      loop_(loop),
       random_(random),
-      publish_(std::move(publish)),
-      controller_(std::make_unique<metadata::Controller>(ControllerConfigOf(node.config), random)),
-      log_directory_(absl::StrCat(node.directory->path(), "/", metadata::kMetadataLogFolder)) {}
+      peers_(peers),
+      listener_(std::move(listener)),
+      controller_(std::make_unique<metadata::Controller>(ControllerConfigOf(node), random)) {}
 
-ControllerDriver::~ControllerDriver() = default;
+ControllerDriver::~ControllerDriver() { loop_.timers().Cancel(timer_); }
 
-absl::Status ControllerDriver::Close() { return log_->Close(); }
-
-// --- start --------------------------------------------------------------------------------------
-
-absl::Status ControllerDriver::Start() {
-  WEIR_RETURN_IF_ERROR(OpenLog());
-  WEIR_RETURN_IF_ERROR(LoadSnapshot());
-  WEIR_RETURN_IF_ERROR(Replay());
-  WEIR_RETURN_IF_ERROR(TakeLead());
-  return Register();
+absl::Status ControllerDriver::Open(const raft::ReplicaKey& self, bool is_alone) {
+  MetadataLog::Options options;
+  options.raft.cluster_id = node_.cluster_id;
+  options.raft.self = self;
+  options.raft.election_timeout_ms = node_.config.quorum_election_timeout_ms;
+  options.directory = absl::StrCat(node_.directory->path(), "/", metadata::kMetadataLogFolder);
+  options.is_alone = is_alone;
+  raft::Transport& transport = peers_ == nullptr ? no_transport : peers_->transport();
+  log_ = std::make_unique<MetadataLog>(std::move(options), files_, loop_, random_, transport,
+                                       static_cast<MetadataLog::Observer&>(*this));
+  return log_->Open();
 }
 
-absl::Status ControllerDriver::OpenLog() {
-  log::LogConfig config;
-  config.retention_ms = -1;
-  const PartitionName name(std::string(metadata::kClusterMetadataTopic), 0);
-  WEIR_ASSIGN_OR_RETURN(
-      log_, log::Log::Open(files_, log_directory_, config, node_.directory->HintFor(name),
-                           clock_.WallMs(), [next = kFirstSyncToken]() mutable { return next++; }));
-  return absl::OkStatus();
+absl::Status ControllerDriver::Close() {
+  return log_ == nullptr ? absl::OkStatus() : log_->Close();
 }
 
-// Begins with the newest snapshot, if the folder has one (Apache Kafka writes them).
-absl::Status ControllerDriver::LoadSnapshot() {
-  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(log_directory_));
-  std::string newest;
-  for (const std::string& name : names) {
-    if (ParseSnapshotName(name).has_value()) newest = std::max(newest, name);
-  }
-  if (newest.empty()) return absl::OkStatus();
-  const auto [end, epoch] = *ParseSnapshotName(newest);
-  WEIR_ASSIGN_OR_RETURN(
-      const std::string file,
-      log::ReadWholeFile(files_, absl::StrCat(log_directory_, "/", newest), kSnapshotBytesMax));
-  WEIR_ASSIGN_OR_RETURN(const std::vector<metadata::MetadataRecord> records,
-                        metadata::DecodeSnapshot(file));
-  if (end == Offset(0)) return absl::OkStatus();  // a bootstrap file: the log has its records too
-  WEIR_ASSIGN_OR_RETURN(const metadata::MetadataImagePtr image,
-                        metadata::Apply(*image_, records, Offset(0), epoch));
-  auto placed = std::make_shared<metadata::MetadataImage>(*image);
-  placed->highest_offset = end - 1;
-  placed->highest_epoch = epoch;
-  image_ = std::move(placed);
-  return absl::OkStatus();
+void ControllerDriver::StartPublishing(Publish publish) {
+  publish_ = std::move(publish);
+  OnCommitted(log_->applied_end());
 }
 
-absl::Status ControllerDriver::Replay() {
-  Offset next = std::max(log_->log_start_offset(), image_->highest_offset + 1);
-  std::string bytes;
-  while (next < log_->log_end_offset()) {
-    WEIR_ASSIGN_OR_RETURN(
-        const log::LogSlice slice,
-        log_->Read(next, kReplayBytes, log_->log_end_offset(), /*at_least_one_batch=*/true));
-    bytes.resize(static_cast<size_t>(slice.size_bytes));
-    WEIR_ASSIGN_OR_RETURN(
-        const size_t got,
-        slice.file->ReadAt(slice.position, absl::MakeSpan(bytes.data(), bytes.size())));
-    absl::string_view rest = absl::string_view(bytes).substr(0, got);
-    while (!rest.empty()) {
-      WEIR_ASSIGN_OR_RETURN(const protocol::RecordBatchView view,
-                            protocol::RecordBatchView::Parse(rest));
-      rest.remove_prefix(static_cast<size_t>(view.size_bytes()));
-      WEIR_ASSIGN_OR_RETURN(const metadata::MetadataBatch batch,
-                            metadata::DecodeMetadataBatch(view));
-      if (batch.is_control || batch.last_offset < next) continue;
-      WEIR_ASSIGN_OR_RETURN(
-          image_, metadata::Apply(*image_, batch.records, batch.base_offset, batch.epoch));
-    }
-    next = slice.next_offset;
-  }
-  return absl::OkStatus();
+// --- the log ------------------------------------------------------------------------------------
+
+void ControllerDriver::OnLeader(LeaderEpoch, BrokerId leader) { listener_.on_leader(leader); }
+
+void ControllerDriver::OnGained(LeaderEpoch epoch, Offset next_offset) {
+  Step(metadata::LeadershipGained{epoch, next_offset, log_->image()});
 }
 
-// Wins the election of one: a new epoch, durable before anything is appended in it.
-absl::Status ControllerDriver::TakeLead() {
-  const BrokerId self = node_.config.node_id;
-  const std::string path = absl::StrCat(log_directory_, "/", metadata::kQuorumStateFile);
-  LeaderEpoch before = log_->latest_epoch();
-  const absl::StatusOr<std::string> text =
-      log::ReadWholeFile(files_, path, kMetaPropertiesBytesMax);
-  if (text.ok()) {
-    WEIR_ASSIGN_OR_RETURN(const metadata::QuorumState state, metadata::ParseQuorumState(*text));
-    before = std::max(before, state.leader_epoch);
-  } else if (!absl::IsNotFound(text.status())) {
-    return text.status();
-  }
-  const LeaderEpoch epoch(before.value() + 1);
-  WEIR_RETURN_IF_ERROR(
-      log::WriteFileAtomically(files_, log_directory_, metadata::kQuorumStateFile,
-                               metadata::FormatQuorumState({self, epoch, self, {self}})));
+void ControllerDriver::OnLost() { Step(metadata::LeadershipLost{}); }
 
-  protocol::LeaderChangeMessage change;
-  change.leader_id = self.value();
-  change.voters.push_back({self.value(), {}});
-  change.granting_voters.push_back({self.value(), {}});
-  WEIR_RETURN_IF_ERROR(AppendBatch(
-      metadata::EncodeLeaderChangeBatch(change, log_->log_end_offset(), epoch, clock_.WallMs()),
-      epoch));
-  WEIR_RETURN_IF_ERROR(log_->Flush());
-  return StepAndFlush(metadata::LeadershipGained{epoch, log_->log_end_offset(), image_});
+void ControllerDriver::OnCommitted(Offset end) {
+  if (!publish_) return OnFollowed(end);
+  publish_(log_->image(), [this, end] { OnFollowed(end); });
 }
 
-absl::Status ControllerDriver::Register() {
-  metadata::RegisterBrokerRecord registration;
-  registration.broker_id = node_.config.node_id.value();
-  registration.incarnation_id = Uuid::Random(random_);
-  registration.rack = node_.config.rack;
-  registration.log_dirs.push_back(node_.directory->properties().directory_id);
-  for (const Listener& listener : node_.endpoints) {
-    auto& endpoint = registration.end_points.emplace_back();
-    endpoint.name = listener.name;
-    endpoint.host = listener.address.host;
-    endpoint.port = listener.address.port;
-    endpoint.security_protocol = 0;
+void ControllerDriver::OnFollowed(Offset end) {
+  if (controller_->is_active()) {
+    Step(metadata::Committed{std::min(end, controller_->next_offset()) - 1});
   }
-  for (const metadata::SupportedFeature& feature : metadata::kSupportedFeatures) {
-    auto& supported = registration.features.emplace_back();
-    supported.name = std::string(feature.name);
-    supported.min_supported_version = feature.min;
-    supported.max_supported_version = feature.max;
-  }
-  metadata::BrokerRegistered registered;
-  registered.error = protocol::ErrorCode::kUnknownServerError;
-  const auto token = Expect([&registered](metadata::ControllerResponse response) {
-    registered = std::get<metadata::BrokerRegistered>(std::move(response));
-  });
-  metadata::RegisterBroker event{token, std::move(registration)};
-  // This process took the lock of the folder from the one before, and recovers what that had.
-  event.predecessor_is_gone = true;
-  if (const metadata::BrokerImage* before = image_->FindBroker(node_.config.node_id)) {
-    event.previous_broker_epoch = before->epoch;
-  }
-  WEIR_RETURN_IF_ERROR(StepAndFlush(std::move(event)));
-  if (registered.error != protocol::ErrorCode::kNone) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the controller refused this broker: ", protocol::ErrorName(registered.error),
-                     " ", registered.message));
-  }
-  broker_epoch_ = registered.broker_epoch;
-  metadata::BrokerFencingSet unfenced;
-  const auto unfence = Expect([&unfenced](metadata::ControllerResponse response) {
-    unfenced = std::get<metadata::BrokerFencingSet>(response);
-  });
-  WEIR_RETURN_IF_ERROR(StepAndFlush(
-      metadata::SetBrokerFenced{unfence, node_.config.node_id, broker_epoch_, /*fenced=*/false}));
-  if (unfenced.error == protocol::ErrorCode::kNone) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("the controller did not unfence this broker: ",
-                                                    protocol::ErrorName(unfenced.error)));
+  listener_.on_followed(end);
 }
 
-absl::Status ControllerDriver::StepAndFlush(metadata::ControllerEvent event) {
+void ControllerDriver::OnAppendFailed(metadata::AppendToken token, const absl::Status& status) {
+  const bool is_large = absl::IsInvalidArgument(status);
+  node_.logger->Error("the metadata log: ", status.message());
+  Step(metadata::AppendFailed{token, is_large ? protocol::ErrorCode::kPolicyViolation
+                                              : protocol::ErrorCode::kKafkaStorageError});
+}
+
+void ControllerDriver::OnFailed(const absl::Status& status) {
+  node_.fail(absl::Status(status.code(), absl::StrCat("the metadata log: ", status.message())));
+  if (controller_->is_active()) Step(metadata::LeadershipLost{});
+}
+
+// --- the controller -----------------------------------------------------------------------------
+
+// Who registers with the same disk has its lock, which the process before it has given up.
+bool ControllerDriver::IsOnDiskOfPredecessor(const metadata::RegisterBroker& event) const {
+  const metadata::BrokerImage* before = image()->FindBroker(BrokerId(event.registration.broker_id));
+  return before != nullptr && !event.registration.log_dirs.empty() &&
+         before->directories == event.registration.log_dirs;
+}
+
+void ControllerDriver::AskController(metadata::ControllerEvent event, ClientIdentity client,
+                                     Answer answer) {
+  if (peers_ == nullptr || controller_->is_active()) {
+    return StepFor(std::move(event), std::move(answer));
+  }
+  std::optional<EncodedCall> encoded = EncodeCall(event);
+  WEIR_CHECK(encoded.has_value());
+  // What a broker says of itself, it says again by itself.
+  const bool is_own = std::holds_alternative<metadata::RegisterBroker>(event) ||
+                      std::holds_alternative<metadata::BrokerHeartbeat>(event);
+  const int64_t timeout_ms = is_own ? kOwnTimeoutMs : kForwardTimeoutMs;
+  Forwarded forwarded{
+      std::move(event), {}, std::move(answer), loop_.clock().Monotonic() + timeout_ms * kNsPerMs};
+  forwarded.call = {node_.config.node_id, node_.incarnation,    next_call_++,
+                    encoded->api_key,     encoded->api_version, std::move(encoded->request),
+                    encoded->internal,    std::move(client)};
+  Forward(std::move(forwarded));
+}
+
+void ControllerDriver::StepFor(metadata::ControllerEvent event, Answer answer) {
+  if (auto* registration = std::get_if<metadata::RegisterBroker>(&event)) {
+    registration->predecessor_is_gone = IsOnDiskOfPredecessor(*registration);
+  }
+  const metadata::RequestToken token = next_request_++;
+  std::visit(
+      [token](auto& e) {
+        if constexpr (requires { e.token = metadata::RequestToken(); }) e.token = token;
+      },
+      event);
+  answers_.emplace(token, std::move(answer));
   Step(std::move(event));
-  WEIR_RETURN_IF_ERROR(log_->failed());
-  WEIR_RETURN_IF_ERROR(log_->Flush());
-  dirty_ = false;
-  if (metadata::MetadataImagePtr image = TakeCommitted()) image_ = std::move(image);
-  Step(metadata::Committed{log_->flushed_offset() - 1});
-  return absl::OkStatus();
+}
+
+// --- to and from other nodes --------------------------------------------------------------------
+
+void ControllerDriver::Forward(Forwarded forwarded) {
+  const MonotonicNs now = loop_.clock().Monotonic();
+  const BrokerId leader = log_->raft().leader().id;
+  const bool elsewhere = forwarded.may_have_done != kNoBroker && forwarded.may_have_done != leader;
+  if (now >= forwarded.deadline || (elsewhere && leader != kNoBroker)) {
+    return Refuse(std::move(forwarded));
+  }
+  if (controller_->is_active()) {
+    return StepFor(std::move(forwarded.event), std::move(forwarded.answer));
+  }
+  if (leader == kNoBroker || leader == node_.config.node_id) {
+    return ForwardLater(std::move(forwarded));
+  }
+  const int64_t left_ms = (forwarded.deadline - now) / kNsPerMs + 1;
+  ControllerCall call = forwarded.call;
+  peers_->Call(leader, std::move(call), std::min(left_ms, kCallTimeoutMs),
+               [this, leader,
+                forwarded = std::move(forwarded)](absl::StatusOr<ControllerAnswer> answer) mutable {
+                 loop_.Post([this, leader, forwarded = std::move(forwarded),
+                             answer = std::move(answer)]() mutable {
+                   OnForwarded(std::move(forwarded), leader, std::move(answer));
+                 });
+               });
+}
+
+void ControllerDriver::ForwardLater(Forwarded forwarded) {
+  const MonotonicNs when = loop_.clock().Monotonic() + kForwardPauseMs * kNsPerMs;
+  loop_.timers().Schedule(
+      when, [this, forwarded = std::move(forwarded)]() mutable { Forward(std::move(forwarded)); });
+}
+
+void ControllerDriver::OnForwarded(Forwarded forwarded, BrokerId to,
+                                   absl::StatusOr<ControllerAnswer> answer) {
+  if (answer.ok() && answer->error == protocol::ErrorCode::kNone) {
+    absl::StatusOr<metadata::ControllerResponse> response =
+        DecodeResponse(forwarded.call.api_key, forwarded.call.api_version, answer->response);
+    if (response.ok()) return forwarded.answer(*std::move(response));
+    node_.logger->Error("the answer of controller ", to.value(), ": ", response.status().message());
+    return Refuse(std::move(forwarded));
+  }
+  if (answer.ok() && answer->error != protocol::ErrorCode::kNotController) {
+    node_.logger->Error("controller ", to.value(), " refuses request ", forwarded.call.api_key,
+                        ": ", protocol::ErrorName(answer->error));
+    return Refuse(std::move(forwarded));
+  }
+  if (!answer.ok() && !absl::IsUnavailable(answer.status())) forwarded.may_have_done = to;
+  ForwardLater(std::move(forwarded));
+}
+
+// As a controller that does not lead would answer.
+void ControllerDriver::Refuse(Forwarded forwarded) {
+  metadata::ControllerEffects effects;
+  metadata::Controller(metadata::ControllerConfig(), random_)
+      .Step(loop_.clock().Monotonic(), std::move(forwarded.event), &effects);
+  WEIR_CHECK(effects.responses.size() == 1);
+  forwarded.answer(std::move(effects.responses.front().response));
+}
+
+void ControllerDriver::Serve(ControllerCall call,
+                             absl::AnyInvocable<void(ControllerAnswer)> answer) {
+  if (!controller_->is_active()) return answer({protocol::ErrorCode::kNotController, ""});
+  absl::StatusOr<metadata::ControllerEvent> event =
+      DecodeCall(call.api_key, call.api_version, call.request, 0, call.internal);
+  if (!event.ok()) {
+    node_.logger->Error("node ", call.from.value(),
+                        " asks the controller: ", event.status().message());
+    return answer({protocol::ErrorCode::kInvalidRequest, ""});
+  }
+  const CallId id{call.incarnation, call.number};
+  const auto [at, is_new] = served_.try_emplace(id);
+  if (at->second.answer.has_value()) return answer(*at->second.answer);
+  at->second.waiting.push_back(std::move(answer));
+  if (!is_new) return;
+  StepFor(*std::move(event), [this, id, key = call.api_key, version = call.api_version](
+                                 const metadata::ControllerResponse& response) {
+    OnServed(id, {protocol::ErrorCode::kNone, EncodeResponse(key, version, response)});
+  });
+}
+
+void ControllerDriver::OnServed(const CallId& id, ControllerAnswer answer) {
+  Served& served = served_[id];
+  for (auto& waiting : std::exchange(served.waiting, {})) waiting(answer);
+  served.answer = std::move(answer);
+  served_order_.push_back(id);
+  if (served_order_.size() <= kServedKept) return;
+  served_.erase(served_order_.front());
+  served_order_.pop_front();
+}
+
+// --- the active controller ----------------------------------------------------------------------
+
+void ControllerDriver::Step(metadata::ControllerEvent event) {
+  metadata::ControllerEffects effects;
+  const MonotonicNs now = loop_.clock().Monotonic();
+  if (controller_->is_active() && log_->raft().log_end() > controller_->next_offset()) {
+    controller_->Step(now, metadata::LogAdvanced{log_->raft().log_end()}, &effects);
+  }
+  controller_->Step(now, std::move(event), &effects);
+  for (metadata::AppendRecords& append : effects.appends) {
+    const metadata::AppendToken token = append.token;
+    const absl::Status appended = log_->Append(std::move(append));
+    if (appended.ok()) continue;
+    OnAppendFailed(token, appended);
+    break;
+  }
+  for (metadata::Respond& respond : effects.responses) {
+    auto answer = answers_.extract(respond.token);
+    if (!answer.empty()) answer.mapped()(std::move(respond.response));
+  }
+  ArmTimer();
+}
+
+void ControllerDriver::ArmTimer() {
+  loop_.timers().Cancel(std::exchange(timer_, TimerId()));
+  const std::optional<MonotonicNs> due = controller_->NextDeadline();
+  if (!due.has_value()) return;
+  timer_ = loop_.timers().Schedule(*due, [this] {
+    timer_ = TimerId();
+    Step(metadata::Tick{});
+  });
 }
 
 // --- requests -----------------------------------------------------------------------------------
 
-void ControllerDriver::CreateTopics(protocol::CreateTopicsRequest request,
-                                    Reply<protocol::CreateTopicsResponse> reply) {
-  Step(metadata::CreateTopics{ExpectFor(std::move(reply)), std::move(request)});
-}
-
 void ControllerDriver::CreateOffsetsTopic(Reply<protocol::CreateTopicsResponse> reply) {
   const BrokerConfig& config = node_.config;
   size_t live_brokers = 0;
-  image_->brokers.ForEach(
+  image()->brokers.ForEach(
       [&](BrokerId, const metadata::BrokerImage& broker) { live_brokers += broker.is_active(); });
   protocol::CreateTopicsRequest request;
   auto& topic = request.topics.emplace_back();
@@ -280,126 +329,20 @@ void ControllerDriver::CreateOffsetsTopic(Reply<protocol::CreateTopicsResponse> 
   topic.configs.push_back({"cleanup.policy", "compact"});
   topic.configs.push_back({"compression.type", "producer"});
   topic.configs.push_back({"segment.bytes", absl::StrCat(config.offsets_topic_segment_bytes)});
-  Step(metadata::CreateTopics{ExpectFor(std::move(reply)), std::move(request),
-                              /*is_internal=*/true});
-}
-
-void ControllerDriver::DeleteTopics(protocol::DeleteTopicsRequest request,
-                                    Reply<protocol::DeleteTopicsResponse> reply) {
-  Step(metadata::DeleteTopics{ExpectFor(std::move(reply)), std::move(request)});
-}
-
-void ControllerDriver::CreatePartitions(protocol::CreatePartitionsRequest request,
-                                        Reply<protocol::CreatePartitionsResponse> reply) {
-  Step(metadata::CreatePartitions{ExpectFor(std::move(reply)), std::move(request)});
-}
-
-void ControllerDriver::AlterConfigs(metadata::AlterConfigs event,
-                                    Reply<metadata::ConfigsAltered> reply) {
-  event.token = ExpectFor(std::move(reply));
-  Step(std::move(event));
-}
-
-void ControllerDriver::UpdateFeatures(metadata::UpdateFeatures event,
-                                      Reply<metadata::FeaturesUpdated> reply) {
-  event.token = ExpectFor(std::move(reply));
-  Step(std::move(event));
+  Ask(metadata::CreateTopics{0, std::move(request), /*is_internal=*/true}, std::move(reply));
 }
 
 void ControllerDriver::AllocateProducerIds(Reply<absl::StatusOr<ProducerIdBlock>> reply) {
-  const auto token =
-      Expect([reply = std::move(reply)](metadata::ControllerResponse response) mutable {
-        const auto& block = std::get<metadata::ProducerIdBlock>(response);
-        if (block.error != protocol::ErrorCode::kNone) {
-          return reply(absl::UnavailableError(protocol::ErrorName(block.error)));
-        }
-        reply(ProducerIdBlock{ProducerId(block.first_id), block.count});
-      });
-  Step(metadata::AllocateProducerIds{token, node_.config.node_id, broker_epoch_});
-}
-
-// --- the log ------------------------------------------------------------------------------------
-
-metadata::RequestToken ControllerDriver::Expect(Answer answer) {
-  answers_.emplace(next_request_, std::move(answer));
-  return next_request_++;
-}
-
-void ControllerDriver::Step(metadata::ControllerEvent event) {
-  metadata::ControllerEffects effects;
-  controller_->Step(clock_.Monotonic(), std::move(event), &effects);
-  for (metadata::AppendRecords& append : effects.appends) {
-    absl::StatusOr<std::string> batch = metadata::EncodeMetadataBatch(
-        append.records, append.base_offset, append.epoch, clock_.WallMs());
-    const bool is_encoded = batch.ok();
-    const absl::Status appended = AppendBatch(std::move(batch), append.epoch);
-    if (!appended.ok()) {
-      OnAppendFailed(append, appended, is_encoded, &effects);
-      break;
-    }
-    uncommitted_.push_back({append.image->highest_offset, std::move(append.image)});
-    dirty_ = true;
-  }
-  for (metadata::Respond& respond : effects.responses) {
-    auto answer = answers_.extract(respond.token);
-    if (!answer.empty()) answer.mapped()(std::move(respond.response));
-  }
-}
-
-// What does not fit, into a batch or on the disk, fails the request alone.
-void ControllerDriver::OnAppendFailed(const metadata::AppendRecords& append,
-                                      const absl::Status& status, bool is_encoded,
-                                      metadata::ControllerEffects* effects) {
-  const auto error =
-      is_encoded ? protocol::ErrorCode::kKafkaStorageError : protocol::ErrorCode::kPolicyViolation;
-  node_.logger->Error("the metadata log: ", status.message());
-  controller_->Step(clock_.Monotonic(), metadata::AppendFailed{append.token, error}, effects);
-  const bool is_full = absl::IsResourceExhausted(status) && log_->failed().ok();
-  if (is_encoded && !is_full) OnFailure(status);
-}
-
-absl::Status ControllerDriver::AppendBatch(absl::StatusOr<std::string> batch, LeaderEpoch epoch) {
-  WEIR_RETURN_IF_ERROR(batch.status());
-  log::BatchToAppend to_append;
-  to_append.bytes = absl::MakeSpan(batch->data(), batch->size());
-  to_append.terms.origin = log::AppendOrigin::kController;
-  log_->Append(absl::MakeSpan(&to_append, 1), epoch, clock_.WallMs());
-  return to_append.status;
-}
-
-void ControllerDriver::OnTickEnd() {
-  if (dirty_) log_->StartFlush();
-  dirty_ = false;
-}
-
-bool ControllerDriver::OnSyncDone(const log::SyncDone& sync) {
-  if (!log_->OnSyncDone(sync.token, sync.status)) return false;
-  if (!log_->failed().ok()) {
-    OnFailure(log_->failed());
-    return true;
-  }
-  const Offset committed = log_->flushed_offset() - 1;
-  metadata::MetadataImagePtr image = TakeCommitted();
-  if (image == nullptr) return true;
-  image_ = image;
-  publish_(std::move(image), [this, committed] { Step(metadata::Committed{committed}); });
-  return true;
-}
-
-metadata::MetadataImagePtr ControllerDriver::TakeCommitted() {
-  metadata::MetadataImagePtr image;
-  while (!uncommitted_.empty() && uncommitted_.front().last_offset < log_->flushed_offset()) {
-    image = std::move(uncommitted_.front().image);
-    uncommitted_.pop_front();
-  }
-  return image;
-}
-
-void ControllerDriver::OnFailure(const absl::Status& status) {
-  if (std::exchange(failed_, true)) return;
-  node_.fail(absl::Status(status.code(), absl::StrCat("the metadata log: ", status.message())));
-  uncommitted_.clear();
-  Step(metadata::LeadershipLost{});
+  const metadata::BrokerImage* self = image()->FindBroker(node_.config.node_id);
+  const int64_t broker_epoch = self == nullptr ? -1 : self->epoch;
+  AskController(metadata::AllocateProducerIds{0, node_.config.node_id, broker_epoch}, {},
+                [reply = std::move(reply)](metadata::ControllerResponse response) mutable {
+                  const auto& block = std::get<metadata::ProducerIdBlock>(response);
+                  if (block.error != protocol::ErrorCode::kNone) {
+                    return reply(absl::UnavailableError(protocol::ErrorName(block.error)));
+                  }
+                  reply(ProducerIdBlock{ProducerId(block.first_id), block.count});
+                });
 }
 
 }  // namespace weir::server

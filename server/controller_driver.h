@@ -1,23 +1,27 @@
 // -----------------------------------------------------------------------------
 // File: server/controller_driver.h
 // -----------------------------------------------------------------------------
-// Runs the controller (coordination/metadata/controller.h) of a quorum of one: keeps the log
-// __cluster_metadata, appends what the controller decides, and when that is durable, hands the new
-// image to every shard; once all have followed, the controller's answers go out. So whoever is told
-// that a topic exists finds it on every shard.
-// Threading: Start on the starting thread; afterwards on the controller's shard.
+// This node's part in the metadata: its replica of the log (server/metadata_log.h), whose images it
+// hands to every shard, and the controller (coordination/metadata/controller.h), which is active
+// while this node leads the quorum. Once all shards have followed, the controller's answers go out:
+// whoever is told that a topic exists finds it on every shard of the node that decided.
+// While another node leads, what is asked goes there. A request that may have been carried out is
+// sent again only to the same controller, which knows it by its number.
+// Threading: Open on the starting thread; afterwards on the controller's shard.
 // Errors: a full disk, or more records than a batch has room for, fail the request. When the log
-//   fails, the controller stands down and requests are answered so.
+//   fails, the node does.
 #ifndef WEIR_SERVER_CONTROLLER_DRIVER_H_
 #define WEIR_SERVER_CONTROLLER_DRIVER_H_
 
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
-#include <string>
+#include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
@@ -25,108 +29,132 @@
 #include "absl/status/statusor.h"
 #include "base/ids.h"
 #include "base/random.h"
+#include "base/uuid.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
+#include "coordination/raft/types.h"
 #include "log/file.h"
+#include "server/event_loop.h"
+#include "server/metadata_log.h"
 #include "server/node.h"
+#include "server/peer_network.h"
 #include "server/producer_ids.h"
 #include "server/reply.h"
+#include "server/timers.h"
 
-namespace weir::log {
-class Log;
-}
 namespace weir::metadata {
 class Controller;
 }
 
 namespace weir::server {
 
-class ControllerDriver {
+class ControllerDriver final : private MetadataLog::Observer {
  public:
   // Hands an image to every shard and calls `followed` when all have it.
   using Publish =
       std::function<void(metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed)>;
 
-  // All outlive the driver.
-  ControllerDriver(const Node& node, log::FileSystem& files, Clock& clock, Random& random,
-                   Publish publish);
-  ~ControllerDriver();
+  // What happens to the quorum and the log.
+  struct Listener {
+    // Who leads, or kNoBroker.
+    std::function<void(BrokerId leader)> on_leader;
+    // This node has followed the log up to but not with `end`: on all shards, once Publish is set.
+    std::function<void(Offset end)> on_followed;
+  };
 
-  // Reads the log, takes the lead of a new epoch and registers this broker, durably. Blocks.
-  absl::Status Start();
+  // All outlive the driver. `peers` null: there are no other nodes.
+  ControllerDriver(const Node& node, log::FileSystem& files, EventLoop& loop, Random& random,
+                   PeerNetwork* peers, Listener listener);
+  ~ControllerDriver() override;
 
-  // What is committed: what clients may see.
-  const metadata::MetadataImagePtr& image() const { return image_; }
+  // Reads the log and begins to take part in its quorum; alone: the configuration knows no other
+  // node that might. Blocks.
+  absl::Status Open(const raft::ReplicaKey& self, bool is_alone);
+  absl::Status Close();
 
-  void CreateTopics(protocol::CreateTopicsRequest request,
-                    Reply<protocol::CreateTopicsResponse> reply);
+  // From now on each image goes to the shards, beginning with the present one.
+  void StartPublishing(Publish publish);
+
+  const MetadataLog& log() const { return *log_; }
+  MetadataLog& log() { return *log_; }
+  // What is committed.
+  const metadata::MetadataImagePtr& image() const { return log_->image(); }
+  BrokerId leader() const { return log_->raft().leader().id; }
+
+  // Asks the active controller, on behalf of a client or the broker itself; the token of the event
+  // is set here.
+  template <class Response>
+  void Ask(metadata::ControllerEvent event, Reply<Response> reply, ClientIdentity client = {}) {
+    AskController(std::move(event), std::move(client),
+                  [reply = std::move(reply)](metadata::ControllerResponse response) mutable {
+                    reply(std::get<Response>(std::move(response)));
+                  });
+  }
+  // Takes what another node asks.
+  void Serve(ControllerCall call, absl::AnyInvocable<void(ControllerAnswer)> answer);
   // Creates __consumer_offsets as the configuration has it.
   void CreateOffsetsTopic(Reply<protocol::CreateTopicsResponse> reply);
-  void DeleteTopics(protocol::DeleteTopicsRequest request,
-                    Reply<protocol::DeleteTopicsResponse> reply);
-  void CreatePartitions(protocol::CreatePartitionsRequest request,
-                        Reply<protocol::CreatePartitionsResponse> reply);
-  // The tokens of the events are set here.
-  void AlterConfigs(metadata::AlterConfigs event, Reply<metadata::ConfigsAltered> reply);
-  void UpdateFeatures(metadata::UpdateFeatures event, Reply<metadata::FeaturesUpdated> reply);
   void AllocateProducerIds(Reply<absl::StatusOr<ProducerIdBlock>> reply);
 
   // False when the token is not of this log.
-  bool OnSyncDone(const log::SyncDone& sync);
-  // Starts to flush what the tick appended.
-  void OnTickEnd();
-
-  const log::Log& log() const { return *log_; }
-  absl::Status Close();
+  bool OnSyncDone(const log::SyncDone& sync) { return log_ != nullptr && log_->OnSyncDone(sync); }
+  void OnTickEnd() {
+    if (log_ != nullptr) log_->OnTickEnd();
+  }
 
  private:
   using Answer = absl::AnyInvocable<void(metadata::ControllerResponse)>;
 
-  struct UncommittedImage {
-    Offset last_offset;
-    metadata::MetadataImagePtr image;
+  void OnLeader(LeaderEpoch term, BrokerId leader) override;
+  void OnGained(LeaderEpoch epoch, Offset next_offset) override;
+  void OnLost() override;
+  void OnCommitted(Offset end) override;
+  void OnAppendFailed(metadata::AppendToken token, const absl::Status& status) override;
+  void OnFailed(const absl::Status& status) override;
+
+  // A request on its way to another node.
+  struct Forwarded {
+    metadata::ControllerEvent event;
+    ControllerCall call;
+    Answer answer;
+    MonotonicNs deadline;
+    BrokerId may_have_done = kNoBroker;  // it was sent there, and no answer came
+  };
+  // A request of another node, by who asks and its number.
+  using CallId = std::pair<Uuid, uint64_t>;
+  struct Served {
+    std::optional<ControllerAnswer> answer;
+    std::vector<absl::AnyInvocable<void(ControllerAnswer)>> waiting;
   };
 
-  absl::Status OpenLog();
-  absl::Status LoadSnapshot();
-  absl::Status Replay();
-  absl::Status TakeLead();
-  absl::Status Register();
-
-  metadata::RequestToken Expect(Answer answer);
-  // Expects an answer of this type, for `reply`.
-  template <class Response>
-  metadata::RequestToken ExpectFor(Reply<Response> reply) {
-    return Expect([reply = std::move(reply)](metadata::ControllerResponse response) mutable {
-      reply(std::get<Response>(std::move(response)));
-    });
-  }
+  bool IsOnDiskOfPredecessor(const metadata::RegisterBroker& event) const;
+  void AskController(metadata::ControllerEvent event, ClientIdentity client, Answer answer);
+  void StepFor(metadata::ControllerEvent event, Answer answer);
+  void Forward(Forwarded forwarded);
+  void ForwardLater(Forwarded forwarded);
+  void OnForwarded(Forwarded forwarded, BrokerId to, absl::StatusOr<ControllerAnswer> answer);
+  void Refuse(Forwarded forwarded);
+  void OnServed(const CallId& id, ControllerAnswer answer);
   void Step(metadata::ControllerEvent event);
-  // As Step, and waits until what it appended is durable.
-  absl::Status StepAndFlush(metadata::ControllerEvent event);
-  absl::Status AppendBatch(absl::StatusOr<std::string> batch, LeaderEpoch epoch);
-  void OnAppendFailed(const metadata::AppendRecords& append, const absl::Status& status,
-                      bool is_encoded, metadata::ControllerEffects* effects);
-  // The image of what is durable now, taken out of the queue; null when nothing is new.
-  metadata::MetadataImagePtr TakeCommitted();
-  void OnFailure(const absl::Status& status);
+  void OnFollowed(Offset end);
+  void ArmTimer();
 
   const Node& node_;
   log::FileSystem& files_;
-  Clock& clock_;
+  EventLoop& loop_;
   Random& random_;
-  const Publish publish_;
+  PeerNetwork* const peers_;
+  const Listener listener_;
 
   const std::unique_ptr<metadata::Controller> controller_;
-  std::unique_ptr<log::Log> log_;
-  std::string log_directory_;
-  metadata::MetadataImagePtr image_ = metadata::EmptyImage();
-  std::deque<UncommittedImage> uncommitted_;
-  int64_t broker_epoch_ = -1;
-  bool dirty_ = false;
-  bool failed_ = false;
+  std::unique_ptr<MetadataLog> log_;
+  Publish publish_;
+  TimerId timer_;
   absl::flat_hash_map<metadata::RequestToken, Answer> answers_;
   metadata::RequestToken next_request_ = 1;
+  uint64_t next_call_ = 1;
+  std::map<CallId, Served> served_;
+  std::deque<CallId> served_order_;
 };
 
 }  // namespace weir::server

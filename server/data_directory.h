@@ -36,6 +36,7 @@ namespace weir::server {
 
 inline constexpr int64_t kMetaPropertiesBytesMax = 64 << 10;
 inline constexpr char kCleanShutdownName[] = ".kafka_cleanshutdown";
+inline constexpr char kDirectoryIdName[] = "directory.id";  // until there is a meta.properties
 inline constexpr char kRecoveryPointsName[] = "recovery-point-offset-checkpoint";
 inline constexpr char kLogStartsName[] = "log-start-offset-checkpoint";
 inline constexpr char kHighWatermarksName[] = "replication-offset-checkpoint";
@@ -55,11 +56,16 @@ struct PartitionCheckpoints {
 class DataDirectory {
  public:
   // Locks the folder, which is created when missing, and reads what the last run left there. An
-  // empty folder founds a cluster: its ids are drawn from `random` and written. The mark of a clean
-  // shutdown is consumed: who crashes from here on recovers.
+  // empty folder gets a directory id, drawn from `random`, and if the node is alone, a cluster id
+  // too. The mark of a clean shutdown is consumed: who crashes from here on recovers.
   static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(log::FileSystem& fs,
                                                              const std::string& path,
-                                                             BrokerId node_id, Random& random);
+                                                             BrokerId node_id, bool is_alone,
+                                                             Random& random);
+
+  // Whether it is known which cluster the folder belongs to; if not, JoinCluster says it, durably.
+  bool has_cluster() const { return !properties_.cluster_id.empty(); }
+  absl::Status JoinCluster(log::FileSystem& fs, const std::string& cluster_id);
 
   const std::string& path() const { return path_; }
   const metadata::MetaProperties& properties() const { return properties_; }
@@ -96,7 +102,8 @@ class DataDirectory {
   log::OffsetCheckpoint Checkpoint(log::FileSystem& fs, const char* name) const {
     return {&fs, path_, name};
   }
-  absl::Status ReadOrFound(log::FileSystem& fs, BrokerId node_id, Random& random);
+  absl::Status ReadOrFound(log::FileSystem& fs, BrokerId node_id, bool is_alone, Random& random);
+  absl::Status ReadFounding(log::FileSystem& fs, BrokerId node_id, Random& random);
   absl::Status CheckHasNoLogs(log::FileSystem& fs) const;
   absl::Status ReadCheckpoints(log::FileSystem& fs);
   absl::Status ConsumeCleanMark(log::FileSystem& fs);
@@ -115,20 +122,21 @@ class DataDirectory {
 inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(log::FileSystem& fs,
                                                                           const std::string& path,
                                                                           BrokerId node_id,
+                                                                          bool is_alone,
                                                                           Random& random) {
   if (!fs.Exists(absl::StrCat(path, "/", metadata::kMetaPropertiesFile))) {
     WEIR_RETURN_IF_ERROR(log::CreateDirectoriesDurably(fs, path));
   }
   std::unique_ptr<DataDirectory> directory(new DataDirectory(path));
   WEIR_ASSIGN_OR_RETURN(directory->lock_, fs.Lock(absl::StrCat(path, "/.lock")));
-  WEIR_RETURN_IF_ERROR(directory->ReadOrFound(fs, node_id, random));
+  WEIR_RETURN_IF_ERROR(directory->ReadOrFound(fs, node_id, is_alone, random));
   WEIR_RETURN_IF_ERROR(directory->ReadCheckpoints(fs));
   WEIR_RETURN_IF_ERROR(directory->ConsumeCleanMark(fs));
   return directory;
 }
 
 inline absl::Status DataDirectory::ReadOrFound(log::FileSystem& fs, BrokerId node_id,
-                                               Random& random) {
+                                               bool is_alone, Random& random) {
   const std::string file = absl::StrCat(path_, "/", metadata::kMetaPropertiesFile);
   metadata::DataFolder folder{path_, std::nullopt};
   const absl::StatusOr<std::string> text = log::ReadWholeFile(fs, file, kMetaPropertiesBytesMax);
@@ -140,6 +148,7 @@ inline absl::Status DataDirectory::ReadOrFound(log::FileSystem& fs, BrokerId nod
     folder.properties = *std::move(properties);
   } else if (absl::IsNotFound(text.status())) {
     WEIR_RETURN_IF_ERROR(CheckHasNoLogs(fs));
+    if (!is_alone) return ReadFounding(fs, node_id, random);
   } else {
     return text.status();
   }
@@ -149,6 +158,36 @@ inline absl::Status DataDirectory::ReadOrFound(log::FileSystem& fs, BrokerId nod
   if (!identity.to_write.front()) return absl::OkStatus();
   return log::WriteFileAtomically(fs, path_, metadata::kMetaPropertiesFile,
                                   metadata::FormatMetaProperties(properties_));
+}
+
+// A folder that is of no cluster yet has a directory id all the same, which does not change: others
+// may found a cluster with it.
+inline absl::Status DataDirectory::ReadFounding(log::FileSystem& fs, BrokerId node_id,
+                                                Random& random) {
+  properties_.node_id = node_id;
+  const std::string file = absl::StrCat(path_, "/", kDirectoryIdName);
+  const absl::StatusOr<std::string> text = log::ReadWholeFile(fs, file, kMetaPropertiesBytesMax);
+  if (text.ok()) {
+    const std::optional<Uuid> id = Uuid::Parse(*text);
+    if (!id.has_value()) {
+      return absl::DataLossError(absl::StrCat(file, ": expected a UUID in base64, came '", *text,
+                                              "'"));
+    }
+    properties_.directory_id = *id;
+    return absl::OkStatus();
+  }
+  if (!absl::IsNotFound(text.status())) return text.status();
+  properties_.directory_id = Uuid::Random(random);
+  return log::WriteFileAtomically(fs, path_, kDirectoryIdName, properties_.directory_id.ToString());
+}
+
+inline absl::Status DataDirectory::JoinCluster(log::FileSystem& fs,
+                                               const std::string& cluster_id) {
+  properties_.cluster_id = cluster_id;
+  WEIR_RETURN_IF_ERROR(log::WriteFileAtomically(fs, path_, metadata::kMetaPropertiesFile,
+                                                metadata::FormatMetaProperties(properties_)));
+  const absl::Status removed = fs.Remove(absl::StrCat(path_, "/", kDirectoryIdName));
+  return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
 }
 
 // Somebody's logs without the file that says whose: not a folder to found a cluster in.

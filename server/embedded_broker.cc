@@ -103,7 +103,10 @@ absl::StatusOr<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::Start(Options op
     running.is_ours = true;
   }
   running.directory = config.data_directory;
-  WEIR_ASSIGN_OR_RETURN(running.broker, Broker::Start(std::move(config), running.logger));
+  Broker::Options broker_options;
+  broker_options.config = std::move(config);
+  broker_options.logger = &running.logger;
+  WEIR_ASSIGN_OR_RETURN(running.broker, Broker::Start(std::move(broker_options)));
   running.port = running.broker->port();
   running.bootstrap_servers =
       absl::StrCat(running.broker->node().endpoints.front().address.host, ":", running.port);

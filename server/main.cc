@@ -4,8 +4,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
@@ -24,8 +27,10 @@
 #include "server/cli/command.h"
 #include "server/cli/flags.h"
 #include "server/data_directory.h"
+#include "server/grpc_peer_network.h"
 #include "server/logger.h"
 #include "server/node.h"
+#include "server/peer_network.h"
 #include "server/properties.h"
 
 namespace weir::server {
@@ -132,6 +137,12 @@ int Fail(const absl::Status& status) {
 }
 
 void PrintWhatNext(const Broker& broker) {
+  if (broker.node().endpoints.empty()) {
+    std::printf("\nController %d is ready, its data in %s.\n\n",
+                broker.node().config.node_id.value(), broker.node().directory->path().c_str());
+    std::fflush(stdout);
+    return;
+  }
   const std::string address = absl::StrCat(broker.node().endpoints.front().address.host, ":",
                                            broker.node().endpoints.front().address.port);
   std::printf(
@@ -142,6 +153,28 @@ void PrintWhatNext(const Broker& broker) {
       address.c_str(), broker.node().directory->path().c_str(), address.c_str(), address.c_str(),
       address.c_str());
   std::fflush(stdout);
+}
+
+// The gRPC listener of a node that is not alone, or may get company.
+std::unique_ptr<PeerNetwork> MakePeers(const BrokerConfig& config, Logger& logger) {
+  if (!config.internal_listener.has_value()) return nullptr;
+  GrpcPeerNetworkOptions options;
+  options.listener = config.internal_listener->address;
+  options.logger = &logger;
+  HostPort own = config.internal_listener->address;
+  for (const QuorumMember& member : config.quorum) {
+    if (member.id == config.node_id) own = member.address;
+  }
+  own = config.internal_address.value_or(own);
+  if (own.port != 0 && !own.host.empty()) {
+    options.own_address = absl::StrCat(own.host, ":", own.port);
+  }
+  std::vector<std::string> clients;
+  for (const Listener& listener : config.advertised_listeners) {
+    clients.push_back(listener.ToString());
+  }
+  options.client_listeners = absl::StrJoin(clients, ", ");
+  return std::make_unique<GrpcPeerNetwork>(std::move(options));
 }
 
 int RunServer(const std::vector<std::string>& words) {
@@ -162,12 +195,24 @@ int RunServer(const std::vector<std::string>& words) {
   SystemClock clock;
   StreamLogger logger(stderr, clock);
   for (const std::string& notice : notices) logger.Info("configuration: ", notice);
-  absl::StatusOr<std::unique_ptr<Broker>> broker =
-      Broker::Start(*std::move(config), logger, [](const absl::Status&) {
-        kill(getpid(), SIGTERM);  // ends sigwait below, and Stop says what failed
-      });
+  const std::unique_ptr<PeerNetwork> peers = MakePeers(*config, logger);
+  std::atomic<Broker*> running{nullptr};
+  std::promise<void> known;
+  Broker::Options options;
+  options.config = *std::move(config);
+  options.logger = &logger;
+  options.peers = peers.get();
+  options.on_ready = [&] {
+    known.get_future().wait();
+    PrintWhatNext(*running);
+  };
+  options.on_failed = [](const absl::Status&) {
+    kill(getpid(), SIGTERM);  // ends sigwait below, and Stop says what failed
+  };
+  absl::StatusOr<std::unique_ptr<Broker>> broker = Broker::Begin(std::move(options));
   if (!broker.ok()) return Fail(broker.status());
-  PrintWhatNext(**broker);
+  running = broker->get();
+  known.set_value();
 
   int signal = 0;
   sigwait(&signals, &signal);

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "base/ids.h"
 #include "base/strong_int.h"
+#include "base/uuid.h"
 #include "server/broker_config.h"
 #include "server/frame_buffer.h"
 #include "server/listener.h"
@@ -36,11 +37,12 @@ struct Node {
 
   std::unique_ptr<DataDirectory> directory;
   std::string cluster_id;
+  Uuid incarnation;                 // of this process
   std::vector<Listener> endpoints;  // as clients are told, one for each of config.listeners
   std::vector<Shard*> shards;       // by ShardId
 
-  // Says that the data folder cannot be relied on any more: the node stops serving. Any thread; the
-  // first call counts.
+  // Says why the node cannot go on, mostly because its data folder cannot be relied on any more: it
+  // stops serving. Any thread; the first call counts.
   std::function<void(const absl::Status& why)> fail;
 
   FramePool frames{FramePool::Limits{}};  // of requests that are being received or served

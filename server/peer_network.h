@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "base/ids.h"
 #include "base/uuid.h"
+#include "coordination/metadata/founding.h"
 #include "coordination/raft/messages.h"
 #include "coordination/raft/node.h"
 #include "protocol/error_code.h"
@@ -27,13 +28,7 @@
 
 namespace weir::server {
 
-// What a node says of itself to whoever asks.
-struct NodeHello {
-  BrokerId node_id = kNoBroker;
-  Uuid directory_id;       // of the disk with the metadata log
-  std::string cluster_id;  // empty while the node belongs to none
-  bool is_controller = false;
-};
+using metadata::NodeHello;
 
 // Somebody for whom a broker asks.
 struct ClientIdentity {

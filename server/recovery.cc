@@ -108,6 +108,8 @@ absl::Status RecoverLogs(Node& node, absl::Span<const std::unique_ptr<Shard>> sh
   for (const Topic& topic : topics) {
     for (int32_t i = 0; i < topic.image->partition_count(); ++i) {
       const PartitionIndex index(i);
+      const std::vector<BrokerId>& replicas = topic.image->Find(index)->replicas;
+      if (std::count(replicas.begin(), replicas.end(), node.config.node_id) == 0) continue;
       const ShardId owner = shards.front()->OwnerOf(topic.image->name, index);
       jobs.push_back({&topic, {topic.image->id, index}, &shards[owner.value()]->partitions()});
     }

@@ -129,9 +129,12 @@ class Shard {
  private:
   void OnSyncDone(const log::SyncDone& sync);
   void OnTickEnd();
-  void Drop(const std::vector<const metadata::TopicImage*>& topics,
-            const std::vector<TopicPartition>& partitions);
-  void OpenIfOurs(const metadata::TopicImage& topic, PartitionIndex index);
+  bool IsOurs(const metadata::TopicImage& topic, PartitionIndex index,
+              const metadata::PartitionImage* image) const;
+  void FollowPartition(const metadata::TopicImage& topic, PartitionIndex index,
+                       const metadata::PartitionImage* before,
+                       const metadata::PartitionImage& after);
+  void Drop(const std::vector<TopicPartition>& partitions);
   void Reconfigure(absl::string_view topic_name);
   void ReopenPartitions();
   void ArmTimer();

@@ -48,7 +48,7 @@ void HandleCreateTopics(const RequestRef& request) {
   request->shard().Call<protocol::CreateTopicsResponse>(
       kControllerShard,
       [asked = *std::move(asked)](Shard& controller, auto reply) mutable {
-        controller.controller().CreateTopics(std::move(asked), std::move(reply));
+        controller.controller().Ask(metadata::CreateTopics{0, std::move(asked)}, std::move(reply));
       },
       [request](const protocol::CreateTopicsResponse& response) { request->Respond(response); });
 }
@@ -60,7 +60,8 @@ void HandleCreatePartitions(const RequestRef& request) {
   request->shard().Call<protocol::CreatePartitionsResponse>(
       kControllerShard,
       [asked = *std::move(asked)](Shard& controller, auto reply) mutable {
-        controller.controller().CreatePartitions(std::move(asked), std::move(reply));
+        controller.controller().Ask(metadata::CreatePartitions{0, std::move(asked)},
+                                    std::move(reply));
       },
       [request](const protocol::CreatePartitionsResponse& response) {
         request->Respond(response);
@@ -80,7 +81,7 @@ void HandleDeleteTopics(const RequestRef& request) {
   request->shard().Call<protocol::DeleteTopicsResponse>(
       kControllerShard,
       [asked = *std::move(asked)](Shard& controller, auto reply) mutable {
-        controller.controller().DeleteTopics(std::move(asked), std::move(reply));
+        controller.controller().Ask(metadata::DeleteTopics{0, std::move(asked)}, std::move(reply));
       },
       [request](const protocol::DeleteTopicsResponse& response) { request->Respond(response); });
 }
@@ -227,7 +228,7 @@ void Alter(const RequestRef& request, bool replace) {
   request->shard().Call<metadata::ConfigsAltered>(
       kControllerShard,
       [event = EventOf(*std::move(asked), replace)](Shard& controller, auto reply) mutable {
-        controller.controller().AlterConfigs(std::move(event), std::move(reply));
+        controller.controller().Ask(std::move(event), std::move(reply));
       },
       [request, response = std::move(response)](const metadata::ConfigsAltered& altered) mutable {
         for (size_t i = 0; i < altered.results.size(); ++i) {
@@ -351,7 +352,7 @@ void HandleUpdateFeatures(const RequestRef& request) {
   request->shard().Call<metadata::FeaturesUpdated>(
       kControllerShard,
       [event = EventOf(*asked, request->version())](Shard& controller, auto reply) mutable {
-        controller.controller().UpdateFeatures(std::move(event), std::move(reply));
+        controller.controller().Ask(std::move(event), std::move(reply));
       },
       [request, asked = *asked](const metadata::FeaturesUpdated& updated) {
         UpdateFeaturesResponse response;

@@ -322,7 +322,8 @@ void HandleMetadata(const RequestRef& request) {
         // The answer to the second request waits for what the first one changes.
         if (lacks_offsets)
           controller.controller().CreateOffsetsTopic({nullptr, [](const auto&) {}});
-        controller.controller().CreateTopics(std::move(missing), std::move(reply));
+        controller.controller().Ask(metadata::CreateTopics{0, std::move(missing)},
+                                    std::move(reply));
       },
       [request, asked = *std::move(asked)](const protocol::CreateTopicsResponse& created) {
         Answer(request, asked, created);

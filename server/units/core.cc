@@ -2,8 +2,11 @@
 // Compiled at one go: see "Units" in docs/architecture.md.
 
 #include "server/broker_core.cc"
+#include "server/broker_membership.cc"
+#include "server/cluster_entry.cc"
 #include "server/controller_driver.cc"
 #include "server/log_cleaner.cc"
+#include "server/metadata_log.cc"
 #include "server/partition_cleaning.cc"
 #include "server/partition_table.cc"
 #include "server/recovery.cc"

@@ -465,8 +465,8 @@ class NodeRun {
   }
 
   static constexpr int64_t kWholeDisk = int64_t{1} << 50;
-  // Of housekeeping, checkpoints, compaction, appends and groups.
-  static constexpr size_t kLoopTimersMax = 7;
+  // Of housekeeping, checkpoints, compaction, appends, groups, the controller and the broker in it.
+  static constexpr size_t kLoopTimersMax = 9;
 
   SeededRandom random_;
   Trace trace_;

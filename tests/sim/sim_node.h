@@ -109,12 +109,14 @@ class SimNode {
       Reactor& reactor = *reactors_.back();
       environments.push_back({reactor.loop, reactor.files, reactor.random});
     }
-    auto core = server::BrokerCore::Open({config_,
-                                          "sim",
-                                          &logger_,
-                                          [this](const absl::Status&) { failed_ = true; },
-                                          {worker_.get()}},
-                                         environments, [this] { ready_ = true; });
+    server::BrokerCore::Options options;
+    options.config = config_;
+    options.host_name = "sim";
+    options.logger = &logger_;
+    options.on_failed = [this](const absl::Status&) { failed_ = true; };
+    options.workers = {worker_.get()};
+    auto core =
+        server::BrokerCore::Open(std::move(options), environments, [this] { ready_ = true; });
     if (!core.ok()) {
       if (!disk_.crashed()) disk_.KillProcess();  // the process ends
       Drop();

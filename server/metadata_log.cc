@@ -1,0 +1,244 @@
+#include "server/metadata_log.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "coordination/metadata/apply.h"
+#include "coordination/metadata/metadata_batch.h"
+#include "coordination/raft/snapshot_file.h"
+#include "protocol/record_batch.h"
+
+namespace weir::server {
+namespace {
+
+constexpr size_t kApplyBytes = size_t{1} << 20;
+// What must be left on the disk before anything is appended: a log that cannot be written ends the
+// node, while a request that is refused can come again.
+constexpr int64_t kReserveBytes = 64 << 10;
+
+raft::LogStorageOptions StorageOptionsOf(const MetadataLog::Options& options) {
+  raft::LogStorageOptions out;
+  out.self = options.raft.self;
+  out.is_alone = options.is_alone;
+  out.first_sync_token = MetadataLog::kFirstSyncToken;
+  return out;
+}
+
+}  // namespace
+
+MetadataLog::MetadataLog(Options options, log::FileSystem& files, EventLoop& loop, Random& random,
+                         raft::Transport& transport, Observer& observer)
+    : options_(std::move(options)),
+      loop_(loop),
+      random_(random),
+      transport_(transport),
+      observer_(observer),
+      files_(files),
+      storage_(files_, options_.directory, StorageOptionsOf(options_)) {}
+
+MetadataLog::~MetadataLog() { loop_.timers().Cancel(timer_); }
+
+absl::Status MetadataLog::Open() {
+  WEIR_ASSIGN_OR_RETURN(node_, raft::Node::Open(options_.raft, storage_, transport_, random_,
+                                                loop_.clock().Monotonic()));
+  WEIR_RETURN_IF_ERROR(LoadSnapshot(raft().snapshot().id));
+  dirty_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status MetadataLog::Close() {
+  loop_.timers().Cancel(timer_);
+  dirty_ = false;
+  return storage_.Close();
+}
+
+// --- what others ask for ------------------------------------------------------------------------
+
+absl::Status MetadataLog::Append(metadata::AppendRecords append) {
+  WEIR_ASSIGN_OR_RETURN(std::string batch,
+                        metadata::EncodeMetadataBatch(append.records, append.base_offset,
+                                                      append.epoch, loop_.clock().WallMs()));
+  WEIR_ASSIGN_OR_RETURN(const int64_t room, files_.FreeBytes(options_.directory));
+  if (room < static_cast<int64_t>(batch.size()) + kReserveBytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(options_.directory, ": expected room for ",
+                                                     batch.size(), " bytes and ", kReserveBytes,
+                                                     " in reserve, there is ", room));
+  }
+  const auto count = static_cast<int32_t>(append.records.size());
+  proposed_.push_back(
+      {next_token_, append.token, append.base_offset + count, std::move(append.image)});
+  Post(raft::Propose{next_token_++, std::make_shared<const std::string>(std::move(batch)), count,
+                     append.epoch, append.base_offset});
+  return absl::OkStatus();
+}
+
+void MetadataLog::AddVoter(const raft::ReplicaKey& voter, Done done) {
+  changes_.emplace(next_token_, std::move(done));
+  Post(raft::AddVoter{next_token_++, voter});
+}
+
+void MetadataLog::RemoveVoter(const raft::ReplicaKey& voter, Done done) {
+  changes_.emplace(next_token_, std::move(done));
+  Post(raft::RemoveVoter{next_token_++, voter});
+}
+
+bool MetadataLog::Deliver(raft::Message message) {
+  if (messages_waiting_.fetch_add(1, std::memory_order_relaxed) >= kMessagesWaitingMax) {
+    messages_waiting_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  loop_.Post([this, message = std::move(message)]() mutable {
+    messages_waiting_.fetch_sub(1, std::memory_order_relaxed);
+    Post(raft::Receive{std::move(message)});
+  });
+  return true;
+}
+
+bool MetadataLog::OnSyncDone(const log::SyncDone& sync) {
+  if (sync.token < kFirstSyncToken) return false;
+  files_.Deliver(sync);
+  dirty_ = true;
+  return true;
+}
+
+// --- the node -----------------------------------------------------------------------------------
+
+void MetadataLog::Post(raft::Event event) {
+  node_->Post(std::move(event));
+  dirty_ = true;
+}
+
+void MetadataLog::Run() {
+  raft::Effects effects;
+  while (std::exchange(dirty_, false)) {
+    effects.clear();
+    node_->Run(loop_.clock().Monotonic(), &effects);
+    for (const raft::Effect& effect : effects) On(effect);
+  }
+  if (!raft().failed().ok()) Fail(raft().failed());
+  ArmTimer();
+}
+
+void MetadataLog::ArmTimer() {
+  const MonotonicNs due = node_->NextDeadline();
+  if (timer_ != TimerId() && due == timer_due_) return;
+  loop_.timers().Cancel(std::exchange(timer_, TimerId()));
+  if (due == MonotonicNs(std::numeric_limits<int64_t>::max())) return;
+  timer_due_ = due;
+  timer_ = loop_.timers().Schedule(due, [this] {
+    timer_ = TimerId();
+    dirty_ = true;
+  });
+}
+
+void MetadataLog::On(const raft::Effect& effect) {
+  if (const auto* committed = std::get_if<raft::Committed>(&effect)) {
+    OnCommitted(committed->end);
+  } else if (const auto* done = std::get_if<raft::Done>(&effect)) {
+    OnDone(*done);
+  } else if (const auto* known = std::get_if<raft::LeaderKnown>(&effect)) {
+    observer_.OnLeader(known->term, known->leader.id);
+  } else if (const auto* gained = std::get_if<raft::LeadershipGained>(&effect)) {
+    observer_.OnGained(gained->epoch, gained->next_offset);
+  } else if (std::holds_alternative<raft::LeadershipLost>(effect)) {
+    proposed_.clear();  // the log tells what became of them
+    observer_.OnLost();
+  } else if (const auto* installed = std::get_if<raft::SnapshotInstalled>(&effect)) {
+    OnSnapshot(installed->meta);
+  }
+}
+
+void MetadataLog::OnCommitted(Offset end) {
+  metadata::MetadataImagePtr own;
+  while (!proposed_.empty() && proposed_.front().end <= end) {
+    own = std::move(proposed_.front().image);
+    proposed_.pop_front();
+  }
+  if (own != nullptr) {
+    image_ = std::move(own);
+    applied_end_ = end;
+  } else if (const absl::Status applied = ApplyCommitted(end); !applied.ok()) {
+    return Fail(applied);
+  }
+  observer_.OnCommitted(end);
+}
+
+void MetadataLog::OnSnapshot(const raft::SnapshotMeta& meta) {
+  const absl::Status loaded = LoadSnapshot(meta.id);
+  if (!loaded.ok()) return Fail(loaded);
+  observer_.OnCommitted(applied_end_);
+}
+
+void MetadataLog::OnDone(const raft::Done& done) {
+  if (auto change = changes_.extract(done.token); !change.empty()) {
+    return change.mapped()(done.status);
+  }
+  // Of an append that an end of the leadership overtook, the log tells what became of it.
+  if (done.status.ok() || absl::IsAborted(done.status)) return;
+  const auto failed = std::find_if(proposed_.begin(), proposed_.end(),
+                                   [&](const Proposed& p) { return p.token == done.token; });
+  if (failed == proposed_.end()) return;
+  const metadata::AppendToken append = failed->append;
+  proposed_.erase(failed, proposed_.end());
+  observer_.OnAppendFailed(append, done.status);
+}
+
+absl::Status MetadataLog::ApplyCommitted(Offset end) {
+  while (applied_end_ < end) {
+    WEIR_ASSIGN_OR_RETURN(const std::vector<raft::Entry> entries,
+                          raft().ReadCommitted(applied_end_, kApplyBytes));
+    for (const raft::Entry& entry : entries) {
+      applied_end_ = entry.next_offset();
+      if (entry.kind != raft::EntryKind::kData) continue;
+      WEIR_ASSIGN_OR_RETURN(const protocol::RecordBatchView view,
+                            protocol::RecordBatchView::Parse(*entry.data));
+      WEIR_ASSIGN_OR_RETURN(const metadata::MetadataBatch batch,
+                            metadata::DecodeMetadataBatch(view));
+      WEIR_ASSIGN_OR_RETURN(
+          image_, metadata::Apply(*image_, batch.records, entry.base_offset, entry.epoch));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The state that the snapshot stands for. That at offset 0 is the one before all records: who made
+// it by Kafka's tools finds what it says in the log again.
+absl::Status MetadataLog::LoadSnapshot(const raft::SnapshotId& id) {
+  image_ = metadata::EmptyImage();
+  applied_end_ = id.end_offset;
+  if (id.end_offset == Offset(0)) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(
+      const raft::SnapshotContents contents,
+      raft::VisitSnapshotFile(
+          files_, storage_.PathOf(id), [this, &id](const protocol::RecordBatchView& view) {
+            WEIR_ASSIGN_OR_RETURN(const metadata::MetadataBatch batch,
+                                  metadata::DecodeMetadataBatch(view));
+            WEIR_ASSIGN_OR_RETURN(image_,
+                                  metadata::Apply(*image_, batch.records, Offset(0), id.epoch));
+            return absl::OkStatus();
+          }));
+  auto placed = std::make_shared<metadata::MetadataImage>(*image_);
+  placed->highest_offset = id.end_offset - 1;
+  placed->highest_epoch = id.epoch;
+  image_ = std::move(placed);
+  return absl::OkStatus();
+}
+
+void MetadataLog::Fail(const absl::Status& status) {
+  if (std::exchange(failed_, true)) return;
+  proposed_.clear();
+  observer_.OnFailed(status);
+}
+
+}  // namespace weir::server

@@ -1,0 +1,143 @@
+// -----------------------------------------------------------------------------
+// File: server/metadata_log.h
+// -----------------------------------------------------------------------------
+// This node's replica of the log __cluster_metadata: a Raft node (coordination/raft/node.h) on the
+// shard's files, and the image of what is committed. It runs when the shard's loop gives it a
+// reason to: something was posted, a sync is done, or its time has come.
+// Format: docs/formats/quorum.md. Threading: the controller's shard, but Deliver on any thread.
+// Errors: what a log on a disk may have ends the replica: Observer::OnFailed.
+// Limits: kMessagesWaitingMax.
+#ifndef WEIR_SERVER_METADATA_LOG_H_
+#define WEIR_SERVER_METADATA_LOG_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "coordination/metadata/controller_types.h"
+#include "coordination/metadata/image.h"
+#include "coordination/raft/events.h"
+#include "coordination/raft/log_storage.h"
+#include "coordination/raft/node.h"
+#include "coordination/raft/types.h"
+#include "log/file.h"
+#include "server/event_loop.h"
+#include "server/sync_inbox.h"
+#include "server/timers.h"
+
+namespace weir::server {
+
+class MetadataLog {
+ public:
+  // Its syncs have tokens from here on, those of the shard's partitions stay below.
+  static constexpr log::SyncToken kFirstSyncToken = log::SyncToken{1} << 63;
+  static constexpr int kMessagesWaitingMax = 10'000;
+
+  // Called in the tick in which it happens, in order.
+  class Observer {
+   public:
+    virtual ~Observer() = default;
+    // Of this term, or kNoBroker while nobody is known.
+    virtual void OnLeader(LeaderEpoch term, BrokerId leader) = 0;
+    // This node leads; image() has everything before next_offset.
+    virtual void OnGained(LeaderEpoch epoch, Offset next_offset) = 0;
+    virtual void OnLost() = 0;
+    // image() has everything before `end`.
+    virtual void OnCommitted(Offset end) = 0;
+    // The append, and all of this leader's that came after it, did not happen.
+    virtual void OnAppendFailed(metadata::AppendToken token, const absl::Status& status) = 0;
+    virtual void OnFailed(const absl::Status& status) = 0;
+  };
+  using Done = absl::AnyInvocable<void(absl::Status)>;
+
+  struct Options {
+    raft::RaftConfig raft;
+    std::string directory;  // of the log
+    bool is_alone = false;  // the configuration knows no other voter
+  };
+
+  // All outlive the log.
+  MetadataLog(Options options, log::FileSystem& files, EventLoop& loop, Random& random,
+              raft::Transport& transport, Observer& observer);
+  ~MetadataLog();
+
+  // Reads what is there, and begins to take part in the quorum. Blocks.
+  absl::Status Open();
+  absl::Status Close();
+
+  const raft::Raft& raft() const { return node_->raft(); }
+  const log::Log& log() const { return storage_.log(); }
+  // What is committed, up to but not with applied_end().
+  const metadata::MetadataImagePtr& image() const { return image_; }
+  Offset applied_end() const { return applied_end_; }
+
+  // Appends a batch of the controller's, whose offset is that behind all before it. Observer says
+  // what becomes of it. kInvalidArgument when a batch has no room for it, kResourceExhausted when
+  // the disk has none.
+  absl::Status Append(metadata::AppendRecords append);
+  void AddVoter(const raft::ReplicaKey& voter, Done done);
+  void RemoveVoter(const raft::ReplicaKey& voter, Done done);
+
+  // A message of another replica. False when there are too many already. Any thread.
+  bool Deliver(raft::Message message);
+  // False when the sync is not of this log.
+  bool OnSyncDone(const log::SyncDone& sync);
+  // Runs what was posted in this tick.
+  void OnTickEnd() {
+    if (dirty_) Run();
+  }
+
+ private:
+  // Of what this node appended as the leader.
+  struct Proposed {
+    uint64_t token;  // of Raft
+    metadata::AppendToken append;
+    Offset end;
+    metadata::MetadataImagePtr image;
+  };
+
+  void Post(raft::Event event);
+  void Run();
+  void ArmTimer();
+  void On(const raft::Effect& effect);
+  void OnCommitted(Offset end);
+  void OnSnapshot(const raft::SnapshotMeta& meta);
+  void OnDone(const raft::Done& done);
+  absl::Status ApplyCommitted(Offset end);
+  absl::Status LoadSnapshot(const raft::SnapshotId& id);
+  void Fail(const absl::Status& status);
+
+  const Options options_;
+  EventLoop& loop_;
+  Random& random_;
+  raft::Transport& transport_;
+  Observer& observer_;
+  SyncInbox files_;
+  raft::LogStorage storage_;
+  std::unique_ptr<raft::Node> node_;
+
+  metadata::MetadataImagePtr image_ = metadata::EmptyImage();
+  Offset applied_end_;
+  std::deque<Proposed> proposed_;  // ascending
+  absl::flat_hash_map<uint64_t, Done> changes_;
+  uint64_t next_token_ = 1;
+  bool dirty_ = false;
+  bool failed_ = false;
+  TimerId timer_;
+  MonotonicNs timer_due_;
+  std::atomic<int> messages_waiting_{0};
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_METADATA_LOG_H_
