@@ -233,9 +233,11 @@ absl::Status LocalCluster::CheckPorts(const LocalNode& node) const {
     if (fd.ok()) {
       ::close(*fd);
     } else if (absl::IsAlreadyExists(fd.status())) {
+      const std::string by = ListenerAt(listener.address.port);
       return absl::AlreadyExistsError(absl::StrCat(
           "port ", listener.address.port, ", which ", NodeName(node.id), " needs for its listener ",
-          listener.name, ", is in use by another program; --port moves a cluster that is new"));
+          listener.name, ", is in use by ", by.empty() ? "another program" : by,
+          "; --port moves a cluster that is new"));
     } else {
       return fd.status();
     }

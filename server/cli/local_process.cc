@@ -1,5 +1,6 @@
 #include "server/cli/local_process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -19,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -30,13 +33,43 @@ namespace {
 
 // A file of /proc, whose size nobody knows before; empty when there is none.
 std::string ReadProc(const std::string& path) {
+  constexpr size_t kBytesMax = size_t{16} << 20;
   std::string text;
   FILE* file = ::fopen(path.c_str(), "re");
   if (file == nullptr) return text;
   char buffer[4096];
-  text.assign(buffer, ::fread(buffer, 1, sizeof(buffer), file));
+  for (size_t got = 1; got > 0 && text.size() < kBytesMax;) {
+    got = ::fread(buffer, 1, sizeof(buffer), file);
+    text.append(buffer, got);
+  }
   ::fclose(file);
   return text;
+}
+
+std::vector<std::string> NamesIn(const std::string& folder) {
+  std::vector<std::string> names;
+  DIR* open = ::opendir(folder.c_str());
+  if (open == nullptr) return names;
+  while (const dirent* entry = ::readdir(open)) names.emplace_back(entry->d_name);
+  ::closedir(open);
+  return names;
+}
+
+// What links in /proc/PID/fd to the sockets that listen at the port say.
+std::vector<std::string> SocketsListeningAt(int port) {
+  std::vector<std::string> links;
+  const std::string wanted = absl::StrCat(":", absl::Hex(port, absl::kZeroPad4));
+  for (const char* path : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    const std::string text = ReadProc(path);
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
+      constexpr size_t kLocal = 1, kState = 3, kInode = 9;
+      if (fields.size() <= kInode || fields[kState] != "0A") continue;
+      if (!absl::EndsWithIgnoreCase(fields[kLocal], wanted)) continue;
+      links.push_back(absl::StrCat("socket:[", fields[kInode], "]"));
+    }
+  }
+  return links;
 }
 
 std::string BootId() {
@@ -157,6 +190,26 @@ absl::StatusOr<LocalProcess> SpawnSelf(const std::vector<std::string>& words,
   if (came > 0) return SystemError("/proc/self/exe", exec_error);
   bool has_ended = false;  // whoever asks IsAlive() learns of that
   return StatOf(pid, &has_ended);
+}
+
+std::string ListenerAt(int port) {
+  const std::vector<std::string> sockets = SocketsListeningAt(port);
+  if (sockets.empty()) return "";
+  for (const std::string& pid : NamesIn("/proc")) {
+    int64_t number = 0;
+    if (!absl::SimpleAtoi(pid, &number)) continue;
+    const std::string folder = absl::StrCat("/proc/", pid, "/fd/");
+    for (const std::string& name : NamesIn(folder)) {
+      char link[64];
+      const ssize_t size = ::readlink((folder + name).c_str(), link, sizeof(link));
+      if (size <= 0) continue;
+      const std::string text(link, static_cast<size_t>(size));
+      if (std::find(sockets.begin(), sockets.end(), text) == sockets.end()) continue;
+      const std::string command = ReadProc(absl::StrCat("/proc/", pid, "/comm"));
+      return absl::StrCat(absl::StripAsciiWhitespace(command), " (process ", pid, ")");
+    }
+  }
+  return "";
 }
 
 void Signal(const LocalProcess& process, int signal) {

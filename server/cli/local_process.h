@@ -44,6 +44,10 @@ absl::StatusOr<LocalProcess> SpawnSelf(const std::vector<std::string>& words,
 // Sends a signal to this process and to no other that may have its number.
 void Signal(const LocalProcess& process, int signal);
 
+// Who listens at a TCP port, as "java (process 4711)"; empty where that cannot be seen, as of
+// another user's process.
+std::string ListenerAt(int port);
+
 }  // namespace weir::cli
 
 #endif  // WEIR_SERVER_CLI_LOCAL_PROCESS_H_

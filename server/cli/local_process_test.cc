@@ -8,7 +8,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "server/tcp_listen.h"
 
 namespace weir::cli {
 namespace {
@@ -68,6 +71,16 @@ TEST(LocalProcessTest, ASignalReachesTheProcessAndWhatHasEndedIsNotAlive) {
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOWAIT), 0);
   EXPECT_FALSE(IsAlive(*process));  // ended, though its parent has not asked yet
   EXPECT_EQ(FindProcess(child.pid()).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(LocalProcessTest, WhoListensAtAPortIsNamed) {
+  const absl::StatusOr<int> fd = server::TcpListen("localhost", 0, 1);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  const int port = server::TcpLocalPort(*fd);
+  const std::string us = absl::StrCat("(process ", ::getpid(), ")");
+  EXPECT_TRUE(absl::EndsWith(ListenerAt(port), us)) << ListenerAt(port);
+  ::close(*fd);
+  EXPECT_FALSE(absl::EndsWith(ListenerAt(port), us));
 }
 
 TEST(LocalProcessTest, TextThatIsNoProcessIsRefused) {

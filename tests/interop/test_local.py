@@ -142,7 +142,8 @@ class LocalTest(support.unittest.TestCase):
     def test_a_port_in_use_is_named_and_may_be_chosen_again(self):
         with socket.create_server(("127.0.0.1", self.port)):
             said = self.refused(1, "start", "--port", self.port)
-        self.assertIn(f"port {self.port}, which node-1 needs for its listener PLAINTEXT, is in use", said)
+        self.assertIn(f"port {self.port}, which node-1 needs for its listener PLAINTEXT, is in use by ", said)
+        self.assertIn(f"(process {os.getpid()})", said)
         self.weir("start", "--port", self.port + 1)
         self.assertEqual(self.status()[0]["listener"], f"localhost:{self.port + 1}")
         self.assertIn(f"--port: expected {self.port + 1}", self.refused(2, "start", "--port", self.port))
