@@ -36,6 +36,7 @@
 #include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/internal/acl_planner.h"
+#include "coordination/metadata/internal/bounded_messages.h"
 #include "coordination/metadata/internal/broker_sessions.h"
 #include "coordination/metadata/internal/config_planner.h"
 #include "coordination/metadata/internal/election_configs.h"
@@ -466,6 +467,7 @@ class Controller {
 
   // Answers once all that the pending image says is committed.
   void Answer(RequestToken token, ControllerResponse response) {
+    metadata_internal::BoundMessages(&response);
     log_.Answer({token, std::move(response)}, effects_);
   }
 

@@ -18,6 +18,7 @@
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/records.h"
 #include "gtest/gtest.h"
+#include "protocol/api/alter_client_quotas.h"
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/error_code.h"
@@ -254,6 +255,24 @@ TEST_F(ControllerAdminTest, OtherFeaturesStayAtZero) {
   EXPECT_EQ(Update("no.such.version", 0, Kind::kUpgrade), ErrorCode::kInvalidUpdateVersion);
   EXPECT_EQ(Update("metadata.version", 29, static_cast<Kind>(9)), ErrorCode::kInvalidUpdateVersion);
   EXPECT_EQ(appended_, 0);
+}
+
+// A name may be as long as a message lets it be; what quotes it has to fit into one all the same.
+TEST_F(ControllerAdminTest, ErrorsOfTheLongestNamesFitIntoAMessage) {
+  std::string name = "x";
+  while (name.size() < 32766) name += "\u00e9";  // two bytes each
+  const ConfigsAltered::Result result =
+      Alter({kTopic, "t", {{name, ConfigEdit::kSet, "x"}, {name, ConfigEdit::kSet, "y"}}});
+  EXPECT_EQ(result.error, ErrorCode::kInvalidRequest);
+  EXPECT_EQ(result.message.substr(0, 8), "Config x");
+  EXPECT_EQ(result.message.substr(result.message.size() - 5), "\u00e9...");
+  EXPECT_LE(result.message.size(), 1000u);
+  AlterClientQuotas quotas;
+  quotas.request.entries.push_back({{{name, "n"}}, {}});
+  Step(quotas);
+  const auto entry = Take<protocol::AlterClientQuotasResponse>().entries.at(0);
+  EXPECT_EQ(entry.entity.at(0).entity_type, name);
+  EXPECT_LE(entry.error_message.value().size(), 1000u);
 }
 
 TEST_F(ControllerAdminTest, RefusesWhileItDoesNotLead) {
