@@ -20,6 +20,7 @@
 #include "server/controller_calls.h"
 #include "server/data_directory.h"
 #include "server/logger.h"
+#include "server/scram_keys.h"
 #include "server/topic_config.h"
 #include "server/topic_config_table.h"
 
@@ -61,6 +62,7 @@ metadata::ControllerConfig ControllerConfigOf(const Node& node) {
   out.describe_topic_configs = [&config](const metadata::ConfigMap& set) {
     return DescribeConfigs(config, set);
   };
+  out.derive_scram_keys = DeriveScramKeys;
   return out;
 }
 

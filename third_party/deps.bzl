@@ -21,6 +21,7 @@ _folder_repository = repository_rule(
 
 _STAND_INS = [
     "abseil-cpp",
+    "boringssl",
     "google_benchmark",
     "googletest",
     "grpc",

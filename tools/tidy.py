@@ -45,6 +45,7 @@ EXTERNAL = {
     "grpcpp/": ["@grpc//:grpc++"],
     "gmock/": ["@googletest//:gtest_main", "@googletest//:gtest"],
     "gtest/": ["@googletest//:gtest_main", "@googletest//:gtest"],
+    "openssl/": ["@boringssl//:crypto"],
     "liburing.h": ["@liburing//:liburing"],
     "lz4": ["@lz4//:lz4"],
     "snappy": ["@snappy//:snappy"],
