@@ -18,19 +18,28 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/check.h"
+#include "protocol/api/alter_client_quotas.h"
 #include "protocol/api/alter_configs.h"
+#include "protocol/api/alter_partition_reassignments.h"
+#include "protocol/api/alter_user_scram_credentials.h"
 #include "protocol/api/api_versions.h"
+#include "protocol/api/create_acls.h"
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
+#include "protocol/api/delete_acls.h"
 #include "protocol/api/delete_groups.h"
 #include "protocol/api/delete_records.h"
 #include "protocol/api/delete_topics.h"
+#include "protocol/api/describe_acls.h"
+#include "protocol/api/describe_client_quotas.h"
 #include "protocol/api/describe_cluster.h"
 #include "protocol/api/describe_configs.h"
 #include "protocol/api/describe_groups.h"
 #include "protocol/api/describe_log_dirs.h"
 #include "protocol/api/describe_producers.h"
 #include "protocol/api/describe_topic_partitions.h"
+#include "protocol/api/describe_user_scram_credentials.h"
+#include "protocol/api/elect_leaders.h"
 #include "protocol/api/fetch.h"
 #include "protocol/api/find_coordinator.h"
 #include "protocol/api/get_telemetry_subscriptions.h"
@@ -42,6 +51,7 @@
 #include "protocol/api/list_config_resources.h"
 #include "protocol/api/list_groups.h"
 #include "protocol/api/list_offsets.h"
+#include "protocol/api/list_partition_reassignments.h"
 #include "protocol/api/metadata.h"
 #include "protocol/api/offset_commit.h"
 #include "protocol/api/offset_delete.h"
@@ -49,6 +59,7 @@
 #include "protocol/api/offset_for_leader_epoch.h"
 #include "protocol/api/produce.h"
 #include "protocol/api/sync_group.h"
+#include "protocol/api/unregister_broker.h"
 #include "protocol/api/update_features.h"
 #include "protocol/api_key.h"
 #include "protocol/describe.h"
@@ -93,16 +104,27 @@ constexpr Route kRoutes[] = {
     RouteOf<protocol::DeleteRecordsRequest>(HandleDeleteRecords),
     RouteOf<protocol::InitProducerIdRequest>(HandleInitProducerId),
     RouteOf<protocol::OffsetForLeaderEpochRequest>(HandleOffsetForLeaderEpoch),
+    RouteOf<protocol::DescribeAclsRequest>(HandleDescribeAcls),
+    RouteOf<protocol::CreateAclsRequest>(HandleCreateAcls),
+    RouteOf<protocol::DeleteAclsRequest>(HandleDeleteAcls),
     RouteOf<protocol::DescribeConfigsRequest>(HandleDescribeConfigs),
     RouteOf<protocol::DeleteGroupsRequest>(HandleDeleteGroups),
     RouteOf<protocol::OffsetDeleteRequest>(HandleOffsetDelete),
     RouteOf<protocol::AlterConfigsRequest>(HandleAlterConfigs),
     RouteOf<protocol::DescribeLogDirsRequest>(HandleDescribeLogDirs),
     RouteOf<protocol::CreatePartitionsRequest>(HandleCreatePartitions),
+    RouteOf<protocol::ElectLeadersRequest>(HandleElectLeaders),
     RouteOf<protocol::IncrementalAlterConfigsRequest>(HandleIncrementalAlterConfigs),
+    RouteOf<protocol::AlterPartitionReassignmentsRequest>(HandleAlterPartitionReassignments),
+    RouteOf<protocol::ListPartitionReassignmentsRequest>(HandleListPartitionReassignments),
+    RouteOf<protocol::DescribeClientQuotasRequest>(HandleDescribeClientQuotas),
+    RouteOf<protocol::AlterClientQuotasRequest>(HandleAlterClientQuotas),
+    RouteOf<protocol::DescribeUserScramCredentialsRequest>(HandleDescribeUserScramCredentials),
+    RouteOf<protocol::AlterUserScramCredentialsRequest>(HandleAlterUserScramCredentials),
     RouteOf<protocol::UpdateFeaturesRequest>(HandleUpdateFeatures),
     RouteOf<protocol::DescribeClusterRequest>(HandleDescribeCluster),
     RouteOf<protocol::DescribeProducersRequest>(HandleDescribeProducers),
+    RouteOf<protocol::UnregisterBrokerRequest>(HandleUnregisterBroker),
     // Answered and not advertised, as by a Kafka that has nothing to report metrics to: clients
     // that see it ask for ever what they are to push.
     RouteOf<protocol::GetTelemetrySubscriptionsRequest>(HandleGetTelemetrySubscriptions, false),

@@ -44,6 +44,17 @@ void HandleOffsetDelete(const RequestRef& request);
 void HandleDescribeGroups(const RequestRef& request);
 void HandleListGroups(const RequestRef& request);
 void HandleDeleteGroups(const RequestRef& request);
+void HandleElectLeaders(const RequestRef& request);
+void HandleAlterPartitionReassignments(const RequestRef& request);
+void HandleListPartitionReassignments(const RequestRef& request);
+void HandleUnregisterBroker(const RequestRef& request);
+void HandleDescribeClientQuotas(const RequestRef& request);
+void HandleAlterClientQuotas(const RequestRef& request);
+void HandleDescribeUserScramCredentials(const RequestRef& request);
+void HandleAlterUserScramCredentials(const RequestRef& request);
+void HandleDescribeAcls(const RequestRef& request);
+void HandleCreateAcls(const RequestRef& request);
+void HandleDeleteAcls(const RequestRef& request);
 
 }  // namespace weir::server
 

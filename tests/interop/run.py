@@ -6,8 +6,8 @@ Usage: tests/interop/run.py [--broker weir|kafka] [--program PATH] [--full] [--l
              shows that the tests themselves are right
   --full     a million lines for each codec and acks, and fifty kills
   NAME       kcat, bad_input, corruption, concurrent, side_by_side, clients, admin, groups, command_line, compaction,
-             kafka_directory, local, partitions, quorum, real_input, recovery, sigkill, sniff, peers, start,
-             topic_configs (default: all), or what unittest takes
+             kafka_directory, local, operators, partitions, quorum, real_input, recovery, sigkill, sniff, peers,
+             start, topic_configs (default: all), or what unittest takes
 """
 
 import argparse
@@ -18,8 +18,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 MODULES = ("kcat", "bad_input", "corruption", "concurrent", "side_by_side", "clients", "admin", "groups",
-           "command_line", "compaction", "kafka_directory", "local", "partitions", "quorum", "real_input", "recovery",
-           "sigkill", "sniff", "peers", "start", "topic_configs")
+           "command_line", "compaction", "kafka_directory", "local", "operators", "partitions", "quorum", "real_input",
+           "recovery", "sigkill", "sniff", "peers", "start", "topic_configs")
 
 
 class Result(unittest.TextTestResult):

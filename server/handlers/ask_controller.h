@@ -1,0 +1,51 @@
+// -----------------------------------------------------------------------------
+// File: server/handlers/ask_controller.h
+// -----------------------------------------------------------------------------
+// For handlers of requests that the controller decides: answered once that is committed.
+// Threading: on the shard of the connection.
+#ifndef WEIR_SERVER_HANDLERS_ASK_CONTROLLER_H_
+#define WEIR_SERVER_HANDLERS_ASK_CONTROLLER_H_
+
+#include <cstddef>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/call_each.h"
+#include "server/controller_driver.h"
+#include "server/request.h"
+#include "server/shard.h"
+
+namespace weir::server {
+
+// Gives `event` to the controller and responds with respond_with(what it answers).
+template <class Answer, class Event, class RespondWith>
+void AskController(const RequestRef& request, Event event, RespondWith respond_with) {
+  request->shard().Call<Answer>(
+      kControllerShard,
+      [event = std::move(event)](Shard& controller, auto reply) mutable {
+        controller.controller().template Ask<Answer>(std::move(event), std::move(reply));
+      },
+      [request, respond_with = std::move(respond_with)](const Answer& answer) mutable {
+        request->Respond(respond_with(answer));
+      });
+}
+
+// Where the controller answers with Kafka's own response.
+template <class Response, class Event>
+void AskController(const RequestRef& request, Event event) {
+  AskController<Response>(request, std::move(event),
+                          [](const Response& response) -> const Response& { return response; });
+}
+
+// Closes the connection of a request that names more than one may, before there is made room for
+// as many answers.
+inline bool RefuseParts(const RequestRef& request, size_t parts) {
+  if (parts <= kPartsPerRequestMax) return false;
+  request->CloseConnection(
+      absl::StrCat("expected at most ", kPartsPerRequestMax, " parts, came ", parts));
+  return true;
+}
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_HANDLERS_ASK_CONTROLLER_H_
