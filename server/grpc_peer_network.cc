@@ -138,6 +138,7 @@ void GrpcPeerNetwork::Serve(controller::Call call, controller::AnswerCall answer
   serving.api_key = call.api_key;
   serving.api_version = call.api_version;
   serving.request = std::move(call.request);
+  serving.internal = call.internal;
   serving.client = {std::move(call.principal), std::move(call.client_id), std::move(call.host)};
   owner_.serve(std::move(serving), [answer = std::move(answer)](ControllerAnswer given) mutable {
     answer({static_cast<int16_t>(given.error), std::move(given.response)});
@@ -253,6 +254,7 @@ void GrpcPeerNetwork::Call(BrokerId to, ControllerCall call, int64_t timeout_ms,
   asking.api_key = call.api_key;
   asking.api_version = call.api_version;
   asking.request = std::move(call.request);
+  asking.internal = call.internal;
   asking.principal = std::move(call.client.principal);
   asking.client_id = std::move(call.client.client_id);
   asking.host = std::move(call.client.host);

@@ -150,6 +150,7 @@ ControllerCall Sample() {
   call.api_version = 7;
   call.request = std::string("\0create\xff", 8);
   call.client = {"User:alice", "admin", "10.0.0.9"};
+  call.internal = true;
   return call;
 }
 
@@ -190,6 +191,7 @@ TEST(GrpcPeerNetwork, BringsCallsAndAnswers) {
   EXPECT_EQ(call.client.principal, sent.client.principal);
   EXPECT_EQ(call.client.client_id, sent.client.client_id);
   EXPECT_EQ(call.client.host, sent.client.host);
+  EXPECT_EQ(call.internal, sent.internal);
   answer({protocol::ErrorCode::kNotController, "x"});
   const Result got = result.get();
   ASSERT_TRUE(got.ok()) << got.status();

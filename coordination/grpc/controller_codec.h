@@ -45,6 +45,7 @@ struct Call {
   std::string principal;
   std::string client_id;
   std::string host;
+  bool internal = false;  // for what a node needs itself, which no client may ask so
 };
 
 struct Answer {
@@ -101,6 +102,7 @@ inline void ToProto(Call call, v1::CallRequest* to) {
   to->set_principal(std::move(call.principal));
   to->set_client_id(std::move(call.client_id));
   to->set_host(std::move(call.host));
+  to->set_internal(call.internal);
 }
 
 inline absl::StatusOr<Call> FromProto(const v1::CallRequest& from) {
@@ -122,6 +124,7 @@ inline absl::StatusOr<Call> FromProto(const v1::CallRequest& from) {
   call.principal = from.principal();
   call.client_id = from.client_id();
   call.host = from.host();
+  call.internal = from.internal();
   const absl::Status fits = CheckCall(call);
   if (!fits.ok()) return fits;
   call.request = from.request();

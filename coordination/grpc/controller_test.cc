@@ -120,6 +120,7 @@ Call Sample() {
   call.principal = "User:alice";
   call.client_id = "admin";
   call.host = "10.0.0.9";
+  call.internal = true;
   return call;
 }
 
@@ -167,6 +168,7 @@ TEST(Controller, BringsTheCallAndTheAnswerWhole) {
     EXPECT_EQ(call.principal, sent.principal);
     EXPECT_EQ(call.client_id, sent.client_id);
     EXPECT_EQ(call.host, sent.host);
+    EXPECT_EQ(call.internal, sent.internal);
     answer({error, std::string("\0done", 5)});
     const Result got = result.get();
     ASSERT_TRUE(got.ok()) << got.status();
