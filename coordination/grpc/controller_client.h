@@ -25,6 +25,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -111,15 +112,21 @@ class ControllerClient {
 
   // Ends what is under way, with kAborted, and returns when nothing is. Not from a `done`.
   void Shutdown() {
+    // Channels are given up without the mutex, as gRPC may wait for its threads then.
+    std::map<BrokerId, Known> peers;
+    std::map<std::string, std::shared_ptr<Link>> strangers;
+    std::vector<std::shared_ptr<Link>> retired;
     std::unique_lock<std::mutex> lock(mutex_);
     stopped_ = true;
     for (Task* task : tasks_) {
       task->hello_context.TryCancel();
       task->call_context.TryCancel();
     }
-    none_left_.wait(lock, [this] { return tasks_.empty(); });
-    peers_.clear();
-    strangers_.clear();
+    none_left_.wait(lock, [this] { return tasks_.empty() && dying_ == 0; });
+    peers.swap(peers_);
+    strangers.swap(strangers_);
+    retired.swap(retired_);
+    lock.unlock();
   }
 
  private:
@@ -158,7 +165,21 @@ class ControllerClient {
     if (it->second.configured && !configured) return;
     it->second.configured = configured;
     if (it->second.address == address) return;
-    it->second = {address, configured, {}};
+    Retire(std::exchange(it->second, {address, configured, {}}).link);
+  }
+
+  // The last who holds a channel must not be a task, which ends on one of gRPC's threads: gRPC 1.51
+  // has that thread wait for itself when its last channel goes. Both under the mutex.
+  void Retire(std::shared_ptr<Link> link) {
+    if (link != nullptr) retired_.push_back(std::move(link));
+  }
+  std::vector<std::shared_ptr<Link>> TakeUnused() {
+    std::vector<std::shared_ptr<Link>> unused;
+    for (std::shared_ptr<Link>& link : retired_) {
+      if (link.use_count() == 1) unused.push_back(std::move(link));
+    }
+    retired_.erase(std::remove(retired_.begin(), retired_.end(), nullptr), retired_.end());
+    return unused;
   }
 
   // Under the mutex, as the two below.
@@ -173,6 +194,7 @@ class ControllerClient {
   }
   std::shared_ptr<Link> LinkTo(const std::string& address) {
     if (strangers_.size() >= options_.strangers_max && strangers_.count(address) == 0) {
+      for (auto& [other, link] : strangers_) Retire(std::move(link));
       strangers_.clear();
     }
     std::shared_ptr<Link>& link = strangers_[address];
@@ -197,8 +219,10 @@ class ControllerClient {
     task->deadline =
         std::chrono::system_clock::now() +
         std::chrono::milliseconds(std::clamp<int64_t>(timeout_ms, 0, options_.timeout_ms_max));
+    std::vector<std::shared_ptr<Link>> unused;  // goes without the mutex
     const std::lock_guard<std::mutex> lock(mutex_);
     if (stopped_) return absl::AbortedError("this node stops");
+    unused = TakeUnused();
     const absl::Status prepared = prepare();
     if (!prepared.ok()) return prepared;
     if (tasks_.size() >= options_.calls_max || bytes_ + task->bytes > options_.calls_bytes_max) {
@@ -262,13 +286,18 @@ class ControllerClient {
     Remove(task);
   }
 
-  // After it nothing may be touched: Shutdown may return.
+  // After it nothing may be touched: Shutdown may return. Before, the task is gone, and what it
+  // holds of its channel.
   void Remove(Task* task) {
-    const std::unique_ptr<Task> gone(task);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      tasks_.erase(task);
+      bytes_ -= task->bytes;
+      ++dying_;
+    }
+    delete task;
     const std::lock_guard<std::mutex> lock(mutex_);
-    tasks_.erase(task);
-    bytes_ -= task->bytes;
-    if (tasks_.empty()) none_left_.notify_all();
+    if (--dying_ == 0 && tasks_.empty()) none_left_.notify_all();
   }
 
   bool stopped() {
@@ -282,7 +311,9 @@ class ControllerClient {
   std::string cluster_id_;
   std::map<BrokerId, Known> peers_;
   std::map<std::string, std::shared_ptr<Link>> strangers_;  // by address
+  std::vector<std::shared_ptr<Link>> retired_;              // of nodes that have moved
   std::set<Task*> tasks_;
+  int dying_ = 0;  // tasks that are not among them any more, and still there
   size_t bytes_ = 0;
   bool stopped_ = false;
 };

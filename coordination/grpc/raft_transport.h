@@ -78,7 +78,9 @@ class RaftTransport final : public Transport {
       peers_.clear();
     }
     for (const auto& peer : peers) peer->Stop();
+    peers.clear();
     shared_->WaitForStreams();
+    shared_->TakeRetired();
   }
 
   const RaftTransportCounts& counts() const { return shared_->counts; }
@@ -91,6 +93,7 @@ class RaftTransport final : public Transport {
   };
 
   void Put(BrokerId id, const std::string& address, bool configured) {
+    shared_->TakeRetired();
     const std::lock_guard<std::mutex> lock(mutex_);
     if (stopped_) return;
     const auto it = peers_.find(id);

@@ -19,6 +19,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -88,6 +89,16 @@ struct PeerShared {
     const std::lock_guard<std::mutex> lock(mutex);
     if (--open == 0) none_open.notify_all();
   }
+  // Channels of peers that are gone. The last who holds one must not be a stream, which ends on one
+  // of gRPC's threads: gRPC 1.51 has that thread wait for itself when its last channel goes.
+  void Retire(std::unique_ptr<raft::v1::Raft::Stub> stub) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    retired.push_back(std::move(stub));
+  }
+  std::vector<std::unique_ptr<raft::v1::Raft::Stub>> TakeRetired() {
+    const std::lock_guard<std::mutex> lock(mutex);
+    return std::exchange(retired, {});
+  }
   void WaitForStreams() {
     std::unique_lock<std::mutex> lock(mutex);
     none_open.wait(lock, [this] { return open == 0; });
@@ -98,6 +109,7 @@ struct PeerShared {
   std::mutex mutex;
   std::condition_variable none_open;
   std::string own_address;
+  std::vector<std::unique_ptr<raft::v1::Raft::Stub>> retired;
   int64_t open = 0;  // streams and alarms that will still call back
 };
 
@@ -107,6 +119,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
                                       const std::string& address) {
     return std::shared_ptr<Peer>(new Peer(std::move(shared), id, address));
   }
+
+  ~Peer() { shared_->Retire(std::move(stub_)); }
 
   void Send(raft::Message message) {
     const raft::RaftTransportOptions& options = shared_->options;
@@ -145,10 +159,10 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
     void OnWriteDone(bool ok) override { peer_->OnWriteDone(this, ok); }
     void OnDone(const ::grpc::Status& status) override {
-      const std::shared_ptr<Peer> peer = std::move(peer_);
+      std::shared_ptr<Peer> peer = std::move(peer_);
       peer->OnStreamDone(status);
       delete this;
-      peer->shared_->RemoveStream();
+      End(std::move(peer));
     }
 
     ::grpc::ClientContext context;
@@ -228,7 +242,17 @@ class Peer : public std::enable_shared_from_this<Peer> {
     shared_->AddStream();
     alarm_ = std::make_unique<::grpc::Alarm>();
     alarm_->Set(std::chrono::system_clock::now() + std::chrono::milliseconds(wait_ms),
-                [peer = shared_from_this()](bool) { peer->OnAlarm(); });
+                [peer = shared_from_this()](bool) mutable {
+                  peer->OnAlarm();
+                  End(std::move(peer));
+                });
+  }
+
+  // Who waits for streams and alarms finds the peer gone, if nobody else has it.
+  static void End(std::shared_ptr<Peer> peer) {
+    const std::shared_ptr<PeerShared> shared = peer->shared_;
+    peer.reset();
+    shared->RemoveStream();
   }
 
   void OnAlarm() {
@@ -238,8 +262,6 @@ class Peer : public std::enable_shared_from_this<Peer> {
       done = std::move(alarm_);
       Pump();
     }
-    done.reset();
-    shared_->RemoveStream();
   }
 
   void OnWriteDone(Stream* stream, bool ok) {
@@ -277,7 +299,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   SeededRandom jitter_;
   std::deque<raft::Message> queue_;
   size_t queue_bytes_ = 0;
-  const std::unique_ptr<raft::v1::Raft::Stub> stub_;
+  std::unique_ptr<raft::v1::Raft::Stub> stub_;
   Stream* stream_ = nullptr;
   std::unique_ptr<::grpc::Alarm> alarm_;  // while it is set, no stream is opened
   int failures_ = 0;                      // in a row
