@@ -226,8 +226,6 @@ absl::Status LocalCluster::Grow(int brokers, std::optional<int> port,
 
 absl::Status LocalCluster::CheckPorts(const LocalNode& node) const {
   for (const server::Listener& listener : node.listeners) {
-    // Who is alone opens no listener for other nodes.
-    if (nodes_.size() == 1 && &listener != &node.listeners[0]) break;
     const absl::StatusOr<int> fd =
         server::TcpListen(listener.address.host, listener.address.port, 1);
     if (fd.ok()) {

@@ -139,6 +139,33 @@ class LocalTest(support.unittest.TestCase):
             finally:
                 other.kill()
 
+    def test_a_cluster_grows_while_it_runs_and_keeps_its_records(self):
+        support.program("kcat")
+        self.weir("start", "--port", self.port)
+        run(["kcat", "-b", self.address, "-P", "-t", "t"], input=b"one\n")
+        first = self.pid()
+        self.weir("start", "--brokers", 3)
+        nodes = self.status()
+        self.assertEqual([(n["node"], n["state"], n["controller"]) for n in nodes],
+                         [("node-1", "running", "active"), ("node-2", "running", "no"), ("node-3", "running", "no")])
+        self.assertEqual(nodes[0]["pid"], first)
+        self.assertEqual(run(["kcat", "-b", nodes[2]["listener"], "-C", "-t", "t", "-e", "-q"]), b"one\n")
+        self.assertIn("--brokers: expected at least the 3", self.refused(2, "start", "--brokers", 2))
+        self.weir("stop")
+        self.weir("start")
+        self.assertEqual([n["state"] for n in self.status()], ["running"] * 3)
+
+    def test_three_nodes_vote_and_one_that_is_killed_comes_back(self):
+        self.weir("start", "--port", self.port, "--brokers", 3)
+        nodes = self.status()
+        self.assertEqual({n["controller"] for n in nodes} - {"voter", "active"}, set())
+        self.end(nodes[1]["pid"])
+        self.assertEqual([n["state"] for n in self.status(code=1)], ["running", "ended by itself", "running"])
+        self.weir("start")
+        again = self.status()
+        self.assertEqual([n["state"] for n in again], ["running"] * 3)
+        self.assertEqual([n["pid"] for n in again[::2]], [n["pid"] for n in nodes[::2]])
+
     def test_a_port_in_use_is_named_and_may_be_chosen_again(self):
         with socket.create_server(("127.0.0.1", self.port)):
             said = self.refused(1, "start", "--port", self.port)
