@@ -171,6 +171,7 @@ class Raft {
   void ResetElectionTimer();
   void OnElectionTimeout();
   void AskAround();
+  void AskAll();
   void StartPreVote();
   void StartCampaign(bool by_transfer);
   void CountVotes();

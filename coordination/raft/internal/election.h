@@ -77,7 +77,7 @@ inline void Raft::OnElectionTimeout() {
   }
   if (!MayCampaign()) {
     role_ = Role::kFollower;
-    return AskAround();
+    return AskAll();
   }
   if (again) AskAround();  // the voters may have changed without this replica
   StartPreVote();  // not at once
@@ -87,6 +87,18 @@ inline void Raft::AskAround() {
   const size_t pick = random_.Below(voters().size() + 1);
   const ReplicaKey whom = pick < voters().size() ? voters().begin()[pick] : ReplicaKey();
   if (whom != config_.self) SendTo(whom, FollowRequest{});
+}
+
+// No leader looks for a replica without a vote: until it finds one, it asks all that may know, more
+// often than elections are tried.
+inline void Raft::AskAll() {
+  const int64_t pause_ns = NsOf(config_.election_timeout_ms) / 4;
+  election_deadline_ =
+      now_ + pause_ns + static_cast<int64_t>(random_.Below(static_cast<uint64_t>(pause_ns)));
+  for (const ReplicaKey& voter : voters()) {
+    if (voter != config_.self) SendTo(voter, FollowRequest{});
+  }
+  SendTo(ReplicaKey(), FollowRequest{});
 }
 
 inline void Raft::StartPreVote() {
