@@ -539,8 +539,11 @@ absl::Status PartitionTable::CheckDirectories() {
                ? absl::OkStatus()
                : absl::DataLossError(absl::StrCat("expected ", file, ", it is gone"));
   };
-  WEIR_RETURN_IF_ERROR(
-      check(absl::StrCat(node_.directory->path(), "/", metadata::kMetaPropertiesFile)));
+  // The one is there until the node has a cluster, and goes when the other has come.
+  const std::string& path = node_.directory->path();
+  if (!files_.Exists(absl::StrCat(path, "/", kDirectoryIdName))) {
+    WEIR_RETURN_IF_ERROR(check(absl::StrCat(path, "/", metadata::kMetaPropertiesFile)));
+  }
   for (const auto& [id, hosted] : partitions_) {
     if (hosted->partition == nullptr) continue;
     WEIR_RETURN_IF_ERROR(check(absl::StrCat(hosted->directory, "/", log::kPartitionMetadataName)));
