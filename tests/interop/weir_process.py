@@ -18,10 +18,10 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def answers(port, timeout=0.5):
+def answers(port, timeout=0.5, host="127.0.0.1"):
     """Whether an ApiVersions v0 request gets an answer."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        with socket.create_connection((host, port), timeout=timeout) as connection:
             connection.sendall(struct.pack(">ihhih", 10, 18, 0, 7, -1))
             head = connection.recv(8)
             return len(head) == 8 and struct.unpack(">i", head[4:])[0] == 7
@@ -41,6 +41,7 @@ class Broker:
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="weir-interop-")
         self.data = os.path.join(self.folder, "data")
+        self.host = "127.0.0.1"
         self.port = port or free_port()
         self.controller_port = free_port()
         self.config = dict(config or {})
@@ -52,7 +53,7 @@ class Broker:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def properties(self):
         settings = {
@@ -100,7 +101,7 @@ class Broker:
 
     def wait_until_ready(self):
         deadline = time.monotonic() + READY_SECONDS_MAX
-        while not answers(self.port):
+        while not answers(self.port, host=self.host):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the broker ended with {self.process.returncode}:\n{self.output()}")
             if time.monotonic() > deadline:

@@ -184,8 +184,9 @@ class Peer:
 
     messages = definitions()
 
-    def __init__(self, port):
-        self.port, self.socket, self.correlation = port, None, 0
+    def __init__(self, port, host="127.0.0.1", timeout=30):
+        self.host, self.port, self.timeout = host, port, timeout
+        self.socket, self.correlation = None, 0
 
     def close(self):
         if self.socket is not None:
@@ -209,7 +210,7 @@ class Peer:
         header += b"\0" if flexible else b""
         frame = header + Writer(version, flexible).struct(request.fields, values)
         if self.socket is None:
-            self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+            self.socket = socket.create_connection((self.host, self.port), timeout=self.timeout)
         try:
             self.socket.sendall(struct.pack(">i", len(frame)) + frame)
             data = self.read(struct.unpack(">i", self.read(4))[0])
