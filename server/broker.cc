@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -37,6 +38,9 @@ std::string HostName() {
   name[sizeof(name) - 1] = '\0';
   return name;
 }
+
+// Until then leaders are handed over, as far as that comes.
+constexpr int64_t kLeaveMsMax = 5'000;
 
 size_t ReactorCount(const BrokerConfig& config) {
   if (config.reactors > 0) return static_cast<size_t>(config.reactors);
@@ -124,6 +128,11 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Begin(Options options) {
 }
 
 absl::Status Broker::Stop() {
+  if (core_ != nullptr && !reactors_.empty() && reactors_.front()->thread.joinable()) {
+    const auto left = std::make_shared<std::promise<void>>();
+    reactors_.front()->loop.Post([this, left] { core_->Leave([left] { left->set_value(); }); });
+    left->get_future().wait_for(std::chrono::milliseconds(kLeaveMsMax));
+  }
   for (const std::unique_ptr<Reactor>& reactor : reactors_) reactor->loop.Stop();
   for (const std::unique_ptr<Reactor>& reactor : reactors_) {
     if (reactor->thread.joinable()) reactor->thread.join();

@@ -178,6 +178,9 @@ void ReadScalars(BrokerConfig* config) {
   config->broker_heartbeat_interval_ms = Int(*config, "broker.heartbeat.interval.ms");
   config->broker_session_timeout_ms = Int(*config, "broker.session.timeout.ms");
   config->broker_registration_timeout_ms = Int(*config, "initial.broker.registration.timeout.ms");
+  config->metadata_snapshot_bytes =
+      Number(*config, "metadata.log.max.record.bytes.between.snapshots");
+  config->metadata_snapshot_interval_ms = Number(*config, "metadata.log.max.snapshot.interval.ms");
   config->auto_leader_rebalance = Bool(*config, "auto.leader.rebalance.enable");
   config->leader_imbalance_check_interval_seconds =
       Number(*config, "leader.imbalance.check.interval.seconds");

@@ -417,18 +417,34 @@ void BrokerCore::OnFollowed(Offset end) {
 void BrokerCore::Join() {
   const raft::Raft& raft = controller().log().raft();
   if (raft.leader().is_none() || raft.commit() < raft.log_end()) return;
+  if (raft.leader() == raft.self() && !controller().is_active()) return;
   // A process that flushed before it acknowledged, or closed well, has left all that it promised.
   const bool complete =
       node_.directory->was_clean() || node_.config.flush_policy == FlushPolicy::kAck;
   const metadata::BrokerImage* before = controller().image()->FindBroker(node_.config.node_id);
   BrokerMembership::Listener listener;
   listener.on_unfenced = [this] { OpenAcceptors(); };
-  listener.on_shutdown_granted = [](const absl::Status&) {};
+  listener.on_shutdown_granted = [this](const absl::Status& how) {
+    if (!how.ok()) node_.logger->Warning("leaves without a word: ", how.message());
+    if (on_left_) on_left_();
+  };
   listener.on_give_up = node_.fail;
   membership_ = std::make_unique<BrokerMembership>(
       node_, environments_.front().loop, controller(),
       complete && before != nullptr ? before->epoch : -1, std::move(listener));
   membership_->OnLeader(raft.leader().id);
+}
+
+void BrokerCore::Leave(absl::AnyInvocable<void()> done) {
+  size_t others = 0;
+  if (membership_ != nullptr) {
+    controller().image()->brokers.ForEach([&](BrokerId id, const metadata::BrokerImage& broker) {
+      others += id != node_.config.node_id && broker.is_active();
+    });
+  }
+  if (others == 0 || !failed_.ok()) return done();
+  on_left_ = std::move(done);
+  membership_->ShutDown();
 }
 
 // The cluster has registered this process: it opens the partitions that it is to have.

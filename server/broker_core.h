@@ -66,6 +66,11 @@ class BrokerCore {
   // The port of a listener of the configuration, chosen by the system where that says 0.
   int port(size_t listener) const { return node_.endpoints[listener].address.port; }
 
+  // Hands this broker's leaderships to others, where there are any, and calls `done` when it may
+  // go: at the latest when no controller has answered for broker.session.timeout.ms. On the first
+  // shard's loop.
+  void Leave(absl::AnyInvocable<void()> done);
+
   // Closes connections and logs and, if all is well, leaves the mark of a clean shutdown. Nothing
   // but destruction may follow. Why the data folder failed, where it did.
   absl::Status Close();
@@ -101,6 +106,7 @@ class BrokerCore {
   std::unique_ptr<BrokerMembership> membership_;
   std::vector<Worker*> workers_;
   absl::AnyInvocable<void()> on_ready_;
+  absl::AnyInvocable<void()> on_left_;
   bool serves_ = false;  // the shards follow
   std::function<void(const absl::Status& why)> on_failed_;
   absl::Status failed_;

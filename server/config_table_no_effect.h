@@ -21,7 +21,8 @@ inline constexpr char kNoPools[] =
 inline constexpr char kNoPurgatory[] = "Waiting requests are removed as soon as they are answered.";
 inline constexpr char kNoQuotas[] = "Quotas are not available in Weir yet.";
 inline constexpr char kNoShareGroups[] = "Share groups are not available in Weir yet.";
-inline constexpr char kNoSnapshots[] = "The metadata log is kept whole for now.";
+inline constexpr char kNoSnapshots[] =
+    "The metadata log keeps what came since the last snapshot but one.";
 inline constexpr char kNoStreamsGroups[] = "Streams groups are not available in Weir yet.";
 inline constexpr char kNoSuchApi[] = "Only finished APIs and features are offered.";
 inline constexpr char kNoTiers[] = "Tiered storage is not available in Weir.";
@@ -181,10 +182,6 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
      config_reasons::kNoTiers, -2},
     {"max.request.partition.size.limit", ConfigType::kInt, "2000", ConfigEffect::kNoEffect,
      config_reasons::kNoSuchApi, 1},
-    {"metadata.log.max.record.bytes.between.snapshots", ConfigType::kLong, "20971520",
-     ConfigEffect::kNoEffect, config_reasons::kNoSnapshots, 1},
-    {"metadata.log.max.snapshot.interval.ms", ConfigType::kLong, "3600000", ConfigEffect::kNoEffect,
-     config_reasons::kNoSnapshots, 0},
     {"metadata.log.segment.bytes", ConfigType::kInt, "1073741824", ConfigEffect::kNoEffect,
      config_reasons::kNoSnapshots, 8388608},
     {"metadata.log.segment.ms", ConfigType::kLong, "604800000", ConfigEffect::kNoEffect,

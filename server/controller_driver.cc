@@ -70,6 +70,7 @@ constexpr int64_t kForwardTimeoutMs = 30'000;  // what Kafka's clients wait
 constexpr int64_t kOwnTimeoutMs = 4'000;
 constexpr int64_t kCallTimeoutMs = 10'000;
 constexpr int64_t kForwardPauseMs = 50;
+constexpr int64_t kReplacementMs = 1'000;
 constexpr size_t kServedKept = 1000;
 
 // Of a node without others.
@@ -100,15 +101,28 @@ absl::Status ControllerDriver::Open(const raft::ReplicaKey& self, bool is_alone)
   options.raft.election_timeout_ms = node_.config.quorum_election_timeout_ms;
   options.directory = absl::StrCat(node_.directory->path(), "/", metadata::kMetadataLogFolder);
   options.is_alone = is_alone;
+  options.snapshot_bytes = node_.config.metadata_snapshot_bytes;
+  options.snapshot_interval_ms = node_.config.metadata_snapshot_interval_ms;
   raft::Transport& transport = peers_ == nullptr ? no_transport : peers_->transport();
   log_ = std::make_unique<MetadataLog>(std::move(options), files_, loop_, random_, transport,
                                        static_cast<MetadataLog::Observer&>(*this));
+  quorum_ = std::make_unique<QuorumRequests>(node_, loop_, *log_, peers_);
+  if (peers_ != nullptr && node_.config.is_controller) ScheduleReplacement();
   return log_->Open();
+}
+
+void ControllerDriver::ScheduleReplacement() {
+  loop_.timers().Schedule(loop_.clock().Monotonic() + kReplacementMs * kNsPerMs, [this] {
+    quorum_->ReplaceLostVoters();
+    ScheduleReplacement();
+  });
 }
 
 absl::Status ControllerDriver::Close() {
   return log_ == nullptr ? absl::OkStatus() : log_->Close();
 }
+
+bool ControllerDriver::is_active() const { return controller_->is_active(); }
 
 void ControllerDriver::StartPublishing(Publish publish) {
   publish_ = std::move(publish);
@@ -121,6 +135,7 @@ void ControllerDriver::OnLeader(LeaderEpoch, BrokerId leader) { listener_.on_lea
 
 void ControllerDriver::OnGained(LeaderEpoch epoch, Offset next_offset) {
   Step(metadata::LeadershipGained{epoch, next_offset, log_->image()});
+  if (!publish_) listener_.on_followed(log_->applied_end());
 }
 
 void ControllerDriver::OnLost() { Step(metadata::LeadershipLost{}); }
@@ -168,14 +183,73 @@ void ControllerDriver::AskController(metadata::ControllerEvent event, ClientIden
   // What a broker says of itself, it says again by itself.
   const bool is_own = std::holds_alternative<metadata::RegisterBroker>(event) ||
                       std::holds_alternative<metadata::BrokerHeartbeat>(event);
-  const int64_t timeout_ms = is_own ? kOwnTimeoutMs : kForwardTimeoutMs;
-  Forwarded forwarded{
-      std::move(event), {}, std::move(answer), loop_.clock().Monotonic() + timeout_ms * kNsPerMs};
-  forwarded.call = {node_.config.node_id, node_.incarnation,    next_call_++,
-                    encoded->api_key,     encoded->api_version, std::move(encoded->request),
-                    encoded->internal,    std::move(client)};
+  struct Asked {
+    metadata::ControllerEvent event;
+    Answer answer;
+  };
+  const auto asked = std::make_shared<Asked>(Asked{std::move(event), std::move(answer)});
+  Forwarded forwarded;
+  forwarded.call = NewCall(encoded->api_key, encoded->api_version, std::move(encoded->request),
+                           std::move(client));
+  forwarded.call.internal = encoded->internal;
+  forwarded.deadline =
+      loop_.clock().Monotonic() + (is_own ? kOwnTimeoutMs : kForwardTimeoutMs) * kNsPerMs;
+  forwarded.serve_here = [this, asked] {
+    StepFor(std::move(asked->event), std::move(asked->answer));
+  };
+  forwarded.done = [this, asked, key = encoded->api_key,
+                    version = encoded->api_version](const absl::StatusOr<std::string>& bytes) {
+    absl::StatusOr<metadata::ControllerResponse> response =
+        bytes.ok() ? DecodeResponse(key, version, *bytes) : bytes.status();
+    if (response.ok()) return asked->answer(*std::move(response));
+    node_.logger->Error("a request to the controller: ", response.status().message());
+    asked->answer(RefusalOf(std::move(asked->event)));
+  };
   Forward(std::move(forwarded));
 }
+
+ControllerCall ControllerDriver::NewCall(int16_t api_key, int16_t api_version, std::string request,
+                                         ClientIdentity client) {
+  ControllerCall call;
+  call.from = node_.config.node_id;
+  call.incarnation = node_.incarnation;
+  call.number = next_call_++;
+  call.api_key = api_key;
+  call.api_version = api_version;
+  call.request = std::move(request);
+  call.client = std::move(client);
+  return call;
+}
+
+template <class Response, class Request>
+void ControllerDriver::AskQuorum(Request request, ClientIdentity client,
+                                 Reply<std::optional<Response>> reply) {
+  const int16_t version = Request::kApi.versions.max;
+  const auto asked = std::make_shared<std::pair<Request, Reply<std::optional<Response>>>>(
+      std::move(request), std::move(reply));
+  Forwarded forwarded;
+  std::string bytes;
+  protocol::Encode(asked->first, version, &bytes);
+  forwarded.call = NewCall(Request::kApi.key, version, std::move(bytes), std::move(client));
+  forwarded.deadline = loop_.clock().Monotonic() + kForwardTimeoutMs * kNsPerMs;
+  forwarded.serve_here = [this, asked] {
+    quorum_->Handle(asked->first,
+                    [asked](Response response) { asked->second(std::move(response)); });
+  };
+  forwarded.done = [asked](const absl::StatusOr<std::string>& bytes) {
+    if (!bytes.ok()) return asked->second(std::nullopt);
+    absl::StatusOr<Response> response = protocol::Decode<Response>(*bytes, version);
+    asked->second(response.ok() ? std::optional<Response>(*std::move(response)) : std::nullopt);
+  };
+  Forward(std::move(forwarded));
+}
+
+template void ControllerDriver::AskQuorum(protocol::DescribeQuorumRequest, ClientIdentity,
+                                          Reply<std::optional<protocol::DescribeQuorumResponse>>);
+template void ControllerDriver::AskQuorum(protocol::AddRaftVoterRequest, ClientIdentity,
+                                          Reply<std::optional<protocol::AddRaftVoterResponse>>);
+template void ControllerDriver::AskQuorum(protocol::RemoveRaftVoterRequest, ClientIdentity,
+                                          Reply<std::optional<protocol::RemoveRaftVoterResponse>>);
 
 void ControllerDriver::StepFor(metadata::ControllerEvent event, Answer answer) {
   if (auto* registration = std::get_if<metadata::RegisterBroker>(&event)) {
@@ -197,12 +271,15 @@ void ControllerDriver::Forward(Forwarded forwarded) {
   const MonotonicNs now = loop_.clock().Monotonic();
   const BrokerId leader = log_->raft().leader().id;
   const bool elsewhere = forwarded.may_have_done != kNoBroker && forwarded.may_have_done != leader;
-  if (now >= forwarded.deadline || (elsewhere && leader != kNoBroker)) {
-    return Refuse(std::move(forwarded));
+  if (elsewhere && leader != kNoBroker) {
+    return forwarded.done(absl::AbortedError(
+        absl::StrCat("controller ", forwarded.may_have_done.value(),
+                     " may have carried it out, but leads no more and did not answer")));
   }
-  if (controller_->is_active()) {
-    return StepFor(std::move(forwarded.event), std::move(forwarded.answer));
+  if (now >= forwarded.deadline) {
+    return forwarded.done(absl::DeadlineExceededError("no controller has answered"));
   }
+  if (controller_->is_active()) return forwarded.serve_here();
   if (leader == kNoBroker || leader == node_.config.node_id) {
     return ForwardLater(std::move(forwarded));
   }
@@ -227,33 +304,46 @@ void ControllerDriver::ForwardLater(Forwarded forwarded) {
 void ControllerDriver::OnForwarded(Forwarded forwarded, BrokerId to,
                                    absl::StatusOr<ControllerAnswer> answer) {
   if (answer.ok() && answer->error == protocol::ErrorCode::kNone) {
-    absl::StatusOr<metadata::ControllerResponse> response =
-        DecodeResponse(forwarded.call.api_key, forwarded.call.api_version, answer->response);
-    if (response.ok()) return forwarded.answer(*std::move(response));
-    node_.logger->Error("the answer of controller ", to.value(), ": ", response.status().message());
-    return Refuse(std::move(forwarded));
+    return forwarded.done(std::move(answer->response));
   }
   if (answer.ok() && answer->error != protocol::ErrorCode::kNotController) {
-    node_.logger->Error("controller ", to.value(), " refuses request ", forwarded.call.api_key,
-                        ": ", protocol::ErrorName(answer->error));
-    return Refuse(std::move(forwarded));
+    return forwarded.done(absl::InvalidArgumentError(absl::StrCat(
+        "controller ", to.value(), " refuses it: ", protocol::ErrorName(answer->error))));
   }
-  if (!answer.ok() && !absl::IsUnavailable(answer.status())) forwarded.may_have_done = to;
+  if (!answer.ok() && !absl::IsUnavailable(answer.status())) {
+    if (!absl::IsAborted(answer.status()) && !absl::IsDeadlineExceeded(answer.status())) {
+      return forwarded.done(answer.status());  // refused as it is
+    }
+    forwarded.may_have_done = to;
+  }
   ForwardLater(std::move(forwarded));
 }
 
 // As a controller that does not lead would answer.
-void ControllerDriver::Refuse(Forwarded forwarded) {
+metadata::ControllerResponse ControllerDriver::RefusalOf(metadata::ControllerEvent event) {
   metadata::ControllerEffects effects;
   metadata::Controller(metadata::ControllerConfig(), random_)
-      .Step(loop_.clock().Monotonic(), std::move(forwarded.event), &effects);
+      .Step(loop_.clock().Monotonic(), std::move(event), &effects);
   WEIR_CHECK(effects.responses.size() == 1);
-  forwarded.answer(std::move(effects.responses.front().response));
+  return std::move(effects.responses.front().response);
 }
 
 void ControllerDriver::Serve(ControllerCall call,
                              absl::AnyInvocable<void(ControllerAnswer)> answer) {
   if (!controller_->is_active()) return answer({protocol::ErrorCode::kNotController, ""});
+  switch (call.api_key) {
+    case protocol::DescribeQuorumRequest::kApi.key:
+      return ServeQuorum<protocol::DescribeQuorumRequest, protocol::DescribeQuorumResponse>(
+          call, std::move(answer));
+    case protocol::AddRaftVoterRequest::kApi.key:
+      return ServeQuorum<protocol::AddRaftVoterRequest, protocol::AddRaftVoterResponse>(
+          call, std::move(answer));
+    case protocol::RemoveRaftVoterRequest::kApi.key:
+      return ServeQuorum<protocol::RemoveRaftVoterRequest, protocol::RemoveRaftVoterResponse>(
+          call, std::move(answer));
+    default:
+      break;
+  }
   absl::StatusOr<metadata::ControllerEvent> event =
       DecodeCall(call.api_key, call.api_version, call.request, 0, call.internal);
   if (!event.ok()) {
@@ -270,6 +360,24 @@ void ControllerDriver::Serve(ControllerCall call,
                                  const metadata::ControllerResponse& response) {
     OnServed(id, {protocol::ErrorCode::kNone, EncodeResponse(key, version, response)});
   });
+}
+
+template <class Request, class Response>
+void ControllerDriver::ServeQuorum(const ControllerCall& call,
+                                   absl::AnyInvocable<void(ControllerAnswer)> answer) {
+  const int16_t version = call.api_version;
+  absl::StatusOr<Request> request =
+      absl::InvalidArgumentError(absl::StrCat("expected another version than ", version));
+  if (Request::kApi.versions.Contains(version)) {
+    request = protocol::Decode<Request>(call.request, version);
+  }
+  if (!request.ok()) return answer({protocol::ErrorCode::kInvalidRequest, ""});
+  quorum_->Handle(*request,
+                  [version, answer = std::move(answer)](const Response& response) mutable {
+                    std::string bytes;
+                    protocol::Encode(response, version, &bytes);
+                    answer({protocol::ErrorCode::kNone, std::move(bytes)});
+                  });
 }
 
 void ControllerDriver::OnServed(const CallId& id, ControllerAnswer answer) {

@@ -39,6 +39,7 @@
 #include "server/node.h"
 #include "server/peer_network.h"
 #include "server/producer_ids.h"
+#include "server/quorum_requests.h"
 #include "server/reply.h"
 #include "server/timers.h"
 
@@ -59,6 +60,7 @@ class ControllerDriver final : private MetadataLog::Observer {
     // Who leads, or kNoBroker.
     std::function<void(BrokerId leader)> on_leader;
     // This node has followed the log up to but not with `end`: on all shards, once Publish is set.
+    // Before that, called too when this node's controller becomes active.
     std::function<void(Offset end)> on_followed;
   };
 
@@ -79,6 +81,7 @@ class ControllerDriver final : private MetadataLog::Observer {
   MetadataLog& log() { return *log_; }
   // What is committed.
   const metadata::MetadataImagePtr& image() const { return log_->image(); }
+  bool is_active() const;
   BrokerId leader() const { return log_->raft().leader().id; }
 
   // Asks the active controller, on behalf of a client or the broker itself; the token of the event
@@ -90,6 +93,9 @@ class ControllerDriver final : private MetadataLog::Observer {
                     reply(std::get<Response>(std::move(response)));
                   });
   }
+  // Asks the leader of the quorum about it (server/quorum_requests.h). Nothing came: no leader did.
+  template <class Response, class Request>
+  void AskQuorum(Request request, ClientIdentity client, Reply<std::optional<Response>> reply);
   // Takes what another node asks.
   void Serve(ControllerCall call, absl::AnyInvocable<void(ControllerAnswer)> answer);
   // Creates __consumer_offsets as the configuration has it.
@@ -114,9 +120,10 @@ class ControllerDriver final : private MetadataLog::Observer {
 
   // A request on its way to another node.
   struct Forwarded {
-    metadata::ControllerEvent event;
     ControllerCall call;
-    Answer answer;
+    absl::AnyInvocable<void()> serve_here;  // this node leads now
+    // The response, or why nobody gave one.
+    absl::AnyInvocable<void(absl::StatusOr<std::string>)> done;
     MonotonicNs deadline;
     BrokerId may_have_done = kNoBroker;  // it was sent there, and no answer came
   };
@@ -133,7 +140,12 @@ class ControllerDriver final : private MetadataLog::Observer {
   void Forward(Forwarded forwarded);
   void ForwardLater(Forwarded forwarded);
   void OnForwarded(Forwarded forwarded, BrokerId to, absl::StatusOr<ControllerAnswer> answer);
-  void Refuse(Forwarded forwarded);
+  metadata::ControllerResponse RefusalOf(metadata::ControllerEvent event);
+  template <class Request, class Response>
+  void ServeQuorum(const ControllerCall& call, absl::AnyInvocable<void(ControllerAnswer)> answer);
+  ControllerCall NewCall(int16_t api_key, int16_t api_version, std::string request,
+                         ClientIdentity client);
+  void ScheduleReplacement();
   void OnServed(const CallId& id, ControllerAnswer answer);
   void Step(metadata::ControllerEvent event);
   void OnFollowed(Offset end);
@@ -148,6 +160,7 @@ class ControllerDriver final : private MetadataLog::Observer {
 
   const std::unique_ptr<metadata::Controller> controller_;
   std::unique_ptr<MetadataLog> log_;
+  std::unique_ptr<QuorumRequests> quorum_;
   Publish publish_;
   TimerId timer_;
   absl::flat_hash_map<metadata::RequestToken, Answer> answers_;

@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "coordination/metadata/apply.h"
 #include "coordination/metadata/metadata_batch.h"
+#include "coordination/metadata/snapshot.h"
 #include "coordination/raft/snapshot_file.h"
 #include "protocol/record_batch.h"
 
@@ -53,7 +54,7 @@ absl::Status MetadataLog::Open() {
   WEIR_ASSIGN_OR_RETURN(node_, raft::Node::Open(options_.raft, storage_, transport_, random_,
                                                 loop_.clock().Monotonic()));
   WEIR_RETURN_IF_ERROR(LoadSnapshot(raft().snapshot().id));
-  dirty_ = true;
+  loop_.Defer([this] { dirty_ = true; });  // the first tick does not wait
   return absl::OkStatus();
 }
 
@@ -76,8 +77,8 @@ absl::Status MetadataLog::Append(metadata::AppendRecords append) {
                                                      " in reserve, there is ", room));
   }
   const auto count = static_cast<int32_t>(append.records.size());
-  proposed_.push_back(
-      {next_token_, append.token, append.base_offset + count, std::move(append.image)});
+  proposed_.push_back({next_token_, append.token, append.base_offset + count,
+                       static_cast<int64_t>(batch.size()), std::move(append.image)});
   Post(raft::Propose{next_token_++, std::make_shared<const std::string>(std::move(batch)), count,
                      append.epoch, append.base_offset});
   return absl::OkStatus();
@@ -163,6 +164,7 @@ void MetadataLog::OnCommitted(Offset end) {
   metadata::MetadataImagePtr own;
   while (!proposed_.empty() && proposed_.front().end <= end) {
     own = std::move(proposed_.front().image);
+    bytes_since_snapshot_ += proposed_.front().bytes;
     proposed_.pop_front();
   }
   if (own != nullptr) {
@@ -171,7 +173,39 @@ void MetadataLog::OnCommitted(Offset end) {
   } else if (const absl::Status applied = ApplyCommitted(end); !applied.ok()) {
     return Fail(applied);
   }
+  if (IsSnapshotDue()) {
+    if (const absl::Status taken = TakeSnapshot(); !taken.ok()) return Fail(taken);
+  }
   observer_.OnCommitted(end);
+}
+
+// Not within a metadata transaction, whose records count only when it ends.
+bool MetadataLog::IsSnapshotDue() const {
+  if (bytes_since_snapshot_ == 0 || image_->transaction.has_value()) return false;
+  if (bytes_since_snapshot_ >= options_.snapshot_bytes) return true;
+  return options_.snapshot_interval_ms > 0 &&
+         loop_.clock().Monotonic() - snapshot_taken_ >= options_.snapshot_interval_ms * kNsPerMs;
+}
+
+// The log keeps what came since the snapshot before this one, for those that are a little behind.
+absl::Status MetadataLog::TakeSnapshot() {
+  const std::optional<raft::SnapshotMeta> meta = raft().MetaAt(applied_end_);
+  if (!meta.has_value()) return absl::OkStatus();  // the log was replaced by a snapshot meanwhile
+  const Offset before = raft().snapshot().id.end_offset;
+  std::vector<std::string> batches;
+  const TimestampMs now = loop_.clock().WallMs();
+  WEIR_RETURN_IF_ERROR(
+      metadata::WriteSnapshot(*image_, {.now_ms = now}, [&batches](std::string batch) {
+        batches.push_back(std::move(batch));
+        return absl::OkStatus();
+      }));
+  bytes_since_snapshot_ = 0;
+  snapshot_taken_ = loop_.clock().Monotonic();
+  const absl::Status saved = storage_.SaveSnapshot(*meta, now, batches);
+  if (absl::IsResourceExhausted(saved)) return absl::OkStatus();  // the log still has everything
+  WEIR_RETURN_IF_ERROR(saved);
+  Post(raft::SnapshotTaken{*meta, before});
+  return absl::OkStatus();
 }
 
 void MetadataLog::OnSnapshot(const raft::SnapshotMeta& meta) {
@@ -201,6 +235,7 @@ absl::Status MetadataLog::ApplyCommitted(Offset end) {
     for (const raft::Entry& entry : entries) {
       applied_end_ = entry.next_offset();
       if (entry.kind != raft::EntryKind::kData) continue;
+      bytes_since_snapshot_ += static_cast<int64_t>(entry.data->size());
       WEIR_ASSIGN_OR_RETURN(const protocol::RecordBatchView view,
                             protocol::RecordBatchView::Parse(*entry.data));
       WEIR_ASSIGN_OR_RETURN(const metadata::MetadataBatch batch,
@@ -217,21 +252,16 @@ absl::Status MetadataLog::ApplyCommitted(Offset end) {
 absl::Status MetadataLog::LoadSnapshot(const raft::SnapshotId& id) {
   image_ = metadata::EmptyImage();
   applied_end_ = id.end_offset;
+  bytes_since_snapshot_ = 0;
+  snapshot_taken_ = loop_.clock().Monotonic();
   if (id.end_offset == Offset(0)) return absl::OkStatus();
-  WEIR_ASSIGN_OR_RETURN(
-      const raft::SnapshotContents contents,
-      raft::VisitSnapshotFile(
-          files_, storage_.PathOf(id), [this, &id](const protocol::RecordBatchView& view) {
-            WEIR_ASSIGN_OR_RETURN(const metadata::MetadataBatch batch,
-                                  metadata::DecodeMetadataBatch(view));
-            WEIR_ASSIGN_OR_RETURN(image_,
-                                  metadata::Apply(*image_, batch.records, Offset(0), id.epoch));
-            return absl::OkStatus();
-          }));
-  auto placed = std::make_shared<metadata::MetadataImage>(*image_);
-  placed->highest_offset = id.end_offset - 1;
-  placed->highest_epoch = id.epoch;
-  image_ = std::move(placed);
+  metadata::SnapshotReader reader;
+  WEIR_RETURN_IF_ERROR(raft::VisitSnapshotFile(files_, storage_.PathOf(id),
+                                               [&reader](const protocol::RecordBatchView& batch) {
+                                                 return reader.Add(batch);
+                                               })
+                           .status());
+  WEIR_ASSIGN_OR_RETURN(image_, std::move(reader).Finish(id.end_offset, id.epoch));
   return absl::OkStatus();
 }
 

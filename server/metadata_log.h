@@ -64,6 +64,9 @@ class MetadataLog {
     raft::RaftConfig raft;
     std::string directory;  // of the log
     bool is_alone = false;  // the configuration knows no other voter
+    // When a snapshot is taken of what is committed: metadata.log.max.*.
+    int64_t snapshot_bytes = 20 << 20;
+    int64_t snapshot_interval_ms = 3'600'000;
   };
 
   // All outlive the log.
@@ -103,6 +106,7 @@ class MetadataLog {
     uint64_t token;  // of Raft
     metadata::AppendToken append;
     Offset end;
+    int64_t bytes = 0;
     metadata::MetadataImagePtr image;
   };
 
@@ -115,6 +119,8 @@ class MetadataLog {
   void OnDone(const raft::Done& done);
   absl::Status ApplyCommitted(Offset end);
   absl::Status LoadSnapshot(const raft::SnapshotId& id);
+  bool IsSnapshotDue() const;
+  absl::Status TakeSnapshot();
   void Fail(const absl::Status& status);
 
   const Options options_;
@@ -128,6 +134,8 @@ class MetadataLog {
 
   metadata::MetadataImagePtr image_ = metadata::EmptyImage();
   Offset applied_end_;
+  int64_t bytes_since_snapshot_ = 0;
+  MonotonicNs snapshot_taken_;
   std::deque<Proposed> proposed_;  // ascending
   absl::flat_hash_map<uint64_t, Done> changes_;
   uint64_t next_token_ = 1;

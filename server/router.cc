@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/check.h"
+#include "protocol/api/add_raft_voter.h"
 #include "protocol/api/alter_client_quotas.h"
 #include "protocol/api/alter_configs.h"
 #include "protocol/api/alter_partition_reassignments.h"
@@ -37,6 +38,7 @@
 #include "protocol/api/describe_groups.h"
 #include "protocol/api/describe_log_dirs.h"
 #include "protocol/api/describe_producers.h"
+#include "protocol/api/describe_quorum.h"
 #include "protocol/api/describe_topic_partitions.h"
 #include "protocol/api/describe_user_scram_credentials.h"
 #include "protocol/api/elect_leaders.h"
@@ -58,6 +60,7 @@
 #include "protocol/api/offset_fetch.h"
 #include "protocol/api/offset_for_leader_epoch.h"
 #include "protocol/api/produce.h"
+#include "protocol/api/remove_raft_voter.h"
 #include "protocol/api/sync_group.h"
 #include "protocol/api/unregister_broker.h"
 #include "protocol/api/update_features.h"
@@ -121,6 +124,7 @@ constexpr Route kRoutes[] = {
     RouteOf<protocol::AlterClientQuotasRequest>(HandleAlterClientQuotas),
     RouteOf<protocol::DescribeUserScramCredentialsRequest>(HandleDescribeUserScramCredentials),
     RouteOf<protocol::AlterUserScramCredentialsRequest>(HandleAlterUserScramCredentials),
+    RouteOf<protocol::DescribeQuorumRequest>(HandleDescribeQuorum),
     RouteOf<protocol::UpdateFeaturesRequest>(HandleUpdateFeatures),
     RouteOf<protocol::DescribeClusterRequest>(HandleDescribeCluster),
     RouteOf<protocol::DescribeProducersRequest>(HandleDescribeProducers),
@@ -130,6 +134,8 @@ constexpr Route kRoutes[] = {
     RouteOf<protocol::GetTelemetrySubscriptionsRequest>(HandleGetTelemetrySubscriptions, false),
     RouteOf<protocol::ListConfigResourcesRequest>(HandleListConfigResources),
     RouteOf<protocol::DescribeTopicPartitionsRequest>(HandleDescribeTopicPartitions),
+    RouteOf<protocol::AddRaftVoterRequest>(HandleAddRaftVoter),
+    RouteOf<protocol::RemoveRaftVoterRequest>(HandleRemoveRaftVoter),
 };
 
 }  // namespace

@@ -9,4 +9,5 @@
 #include "server/metadata_log.cc"
 #include "server/partition_cleaning.cc"
 #include "server/partition_table.cc"
+#include "server/quorum_requests.cc"
 #include "server/recovery.cc"

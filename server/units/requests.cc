@@ -6,4 +6,5 @@
 #include "server/handlers/metadata.cc"
 #include "server/handlers/partitions.cc"
 #include "server/handlers/produce.cc"
+#include "server/handlers/quorum.cc"
 #include "server/router.cc"

@@ -63,6 +63,7 @@ class SimNode {
     int64_t initial_delay_ms = 100;
     bool offsets_expire = false;
     bool compacts_offsets = false;  // as soon as there is something to compact
+    int64_t snapshot_bytes = 20 << 20;
 
     static Options Choose(Random& random, bool flush_on_ack) {
       Options options;
@@ -75,6 +76,7 @@ class SimNode {
       options.initial_delay_ms = random.OneIn(3) ? 0 : 100;
       options.offsets_expire = random.OneIn(8);
       options.compacts_offsets = random.OneIn(2);
+      if (random.OneIn(2)) options.snapshot_bytes = static_cast<int64_t>(1 + random.Below(3000));
       return options;
     }
   };
@@ -198,6 +200,7 @@ class SimNode {
     set("log.initial.task.delay.ms", "5000");
     set("log.retention.check.interval.ms", "5000");
     set("num.recovery.threads.per.data.dir", "1");  // a simulation has no threads
+    set("metadata.log.max.record.bytes.between.snapshots", std::to_string(options.snapshot_bytes));
     set("log.cleaner.backoff.ms", "300");
     set("log.cleaner.io.buffer.size", "8192");
     if (options.compacts_offsets) {

@@ -1,0 +1,60 @@
+// -----------------------------------------------------------------------------
+// File: server/quorum_requests.h
+// -----------------------------------------------------------------------------
+// What the leader of the metadata quorum answers about it (KIP-595, KIP-836, KIP-853): who votes,
+// who follows and how far, and changes of the voters; and what it does by itself: a controller that
+// came back on an empty disk takes the place of the voter that it was.
+// Threading: the controller's shard. Errors: in the responses.
+#ifndef WEIR_SERVER_QUORUM_REQUESTS_H_
+#define WEIR_SERVER_QUORUM_REQUESTS_H_
+
+#include <map>
+
+#include "absl/functional/any_invocable.h"
+#include "base/ids.h"
+#include "coordination/raft/types.h"
+#include "protocol/api/add_raft_voter.h"
+#include "protocol/api/describe_quorum.h"
+#include "protocol/api/remove_raft_voter.h"
+#include "server/event_loop.h"
+#include "server/metadata_log.h"
+#include "server/node.h"
+#include "server/peer_network.h"
+
+namespace weir::server {
+
+class QuorumRequests {
+ public:
+  template <class Response>
+  using Answer = absl::AnyInvocable<void(Response)>;
+
+  // All outlive it. `peers` null: there are no other nodes.
+  QuorumRequests(const Node& node, EventLoop& loop, MetadataLog& log, PeerNetwork* peers)
+      : node_(node), loop_(loop), log_(log), peers_(peers) {}
+
+  void Handle(const protocol::DescribeQuorumRequest& request,
+              Answer<protocol::DescribeQuorumResponse> answer);
+  void Handle(const protocol::AddRaftVoterRequest& request,
+              Answer<protocol::AddRaftVoterResponse> answer);
+  void Handle(const protocol::RemoveRaftVoterRequest& request,
+              Answer<protocol::RemoveRaftVoterResponse> answer);
+
+  // Removes voters whose node follows from another disk and was not heard of from the old one, and
+  // adds them again from the new one, a step at each call. While this node leads.
+  void ReplaceLostVoters();
+
+ private:
+  bool Leads() const { return log_.raft().role() == raft::Role::kLeader; }
+  protocol::DescribeQuorumResponse::ReplicaState StateOf(const raft::Raft::Follower& follower);
+
+  const Node& node_;
+  EventLoop& loop_;
+  MetadataLog& log_;
+  PeerNetwork* const peers_;
+  bool is_changing_ = false;                    // a step of ReplaceLostVoters is under way
+  std::map<BrokerId, raft::ReplicaKey> added_;  // removed by it from the old disk, not added yet
+};
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_QUORUM_REQUESTS_H_
