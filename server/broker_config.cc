@@ -181,6 +181,7 @@ void ReadScalars(BrokerConfig* config) {
   config->metadata_snapshot_bytes =
       Number(*config, "metadata.log.max.record.bytes.between.snapshots");
   config->metadata_snapshot_interval_ms = Number(*config, "metadata.log.max.snapshot.interval.ms");
+  config->controlled_shutdown = Bool(*config, "controlled.shutdown.enable");
   config->auto_leader_rebalance = Bool(*config, "auto.leader.rebalance.enable");
   config->leader_imbalance_check_interval_seconds =
       Number(*config, "leader.imbalance.check.interval.seconds");

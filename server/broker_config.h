@@ -47,6 +47,7 @@ struct BrokerConfig {
   int32_t broker_registration_timeout_ms = 60'000;
   int64_t metadata_snapshot_bytes = 0;
   int64_t metadata_snapshot_interval_ms = 0;
+  bool controlled_shutdown = true;
   bool auto_leader_rebalance = true;
   int64_t leader_imbalance_check_interval_seconds = 300;
   bool unclean_leader_election = false;

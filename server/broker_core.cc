@@ -442,7 +442,7 @@ void BrokerCore::Leave(absl::AnyInvocable<void()> done) {
       others += id != node_.config.node_id && broker.is_active();
     });
   }
-  if (others == 0 || !failed_.ok()) return done();
+  if (others == 0 || !node_.config.controlled_shutdown || !failed_.ok()) return done();
   on_left_ = std::move(done);
   membership_->ShutDown();
 }

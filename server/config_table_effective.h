@@ -36,6 +36,8 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      "How hard compression.type=zstd tries.", -131072, 22},
     {"connections.max.idle.ms", ConfigType::kLong, "600000", ConfigEffect::kEffective,
      "A connection without a request for this long is closed."},
+    {"controlled.shutdown.enable", ConfigType::kBool, "true", ConfigEffect::kEffective,
+     "Whether a broker hands its leaderships over before it stops."},
     {"controller.listener.names", ConfigType::kList, nullptr, ConfigEffect::kEffective,
      "Which of the listeners belongs to the controller."},
     {"controller.quorum.bootstrap.servers", ConfigType::kList, "", ConfigEffect::kEffective,

@@ -120,8 +120,8 @@ inline constexpr TopicConfigDef kTopicConfigs[] = {
     {{"segment.ms", ConfigType::kLong, "604800000", ConfigEffect::kEffective,
       "A segment ends when it is this old.", 1},
      {"log.roll.ms", "log.roll.hours"}},
-    {{"unclean.leader.election.enable", ConfigType::kBool, "false", ConfigEffect::kNotYet,
-      "Elections come with clusters of several nodes."},
+    {{"unclean.leader.election.enable", ConfigType::kBool, "false", ConfigEffect::kEffective,
+      "Whether a replica that is not in sync may lead when no other is left."},
      {"unclean.leader.election.enable"}},
 };
 

