@@ -179,7 +179,7 @@ class Raft {
   void StopLeading();
   bool LeaderIsWell() const;
   bool MayCampaign() const;
-  void RequestVotes(bool pre_vote, bool by_transfer);
+  void RequestVotes();
   void On(const Message& message, const VoteRequest& request);
   void On(const Message& message, const VoteResponse& response);
   void On(const Message& message, const TransferNow&);
@@ -248,6 +248,8 @@ class Raft {
   // Of a candidate.
   std::map<ReplicaKey, bool> votes_;
   uint64_t own_vote_token_ = 0;
+  MonotonicNs votes_due_;  // when they are asked for again
+  bool by_transfer_ = false;
   // Of a leader.
   std::map<ReplicaKey, Progress> progress_;
   Offset epoch_begin_ = kNoOffset;  // behind the first entry of its epoch

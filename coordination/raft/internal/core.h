@@ -76,7 +76,8 @@ inline void Raft::Step(MonotonicNs now, absl::Span<Event> events, Effects* effec
 inline MonotonicNs Raft::NextDeadline() const {
   constexpr MonotonicNs kNever(std::numeric_limits<int64_t>::max());
   if (!failed_.ok()) return kNever;
-  if (role_ != Role::kLeader) return election_deadline_;
+  if (role_ == Role::kFollower) return election_deadline_;
+  if (role_ != Role::kLeader) return std::min(election_deadline_, votes_due_);
   if (progress_.empty() && !transfer_.has_value()) return kNever;  // nobody to send to
   return transfer_.has_value() ? std::min(heartbeat_due_, transfer_->deadline) : heartbeat_due_;
 }
@@ -100,7 +101,8 @@ inline std::vector<Raft::Follower> Raft::Followers() const {
 inline void Raft::Handle(Tick&) {
   if (!failed_.ok()) return;
   if (role_ != Role::kLeader) {
-    if (now_ >= election_deadline_) OnElectionTimeout();
+    if (now_ >= election_deadline_) return OnElectionTimeout();
+    if (role_ != Role::kFollower && now_ >= votes_due_) RequestVotes();
     return;
   }
   CheckQuorum();

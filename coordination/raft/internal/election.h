@@ -105,7 +105,8 @@ inline void Raft::StartPreVote() {
   role_ = Role::kPreCandidate;
   votes_.clear();
   votes_[config_.self] = true;
-  RequestVotes(/*pre_vote=*/true, /*by_transfer=*/false);
+  by_transfer_ = false;
+  RequestVotes();
   CountVotes();
 }
 
@@ -119,13 +120,17 @@ inline void Raft::StartCampaign(bool by_transfer) {
   Emit(LeaderKnown{hard_.term, leader_});
   own_vote_token_ = Write(SaveHardState{hard_});
   ResetElectionTimer();
-  RequestVotes(/*pre_vote=*/false, by_transfer);
+  by_transfer_ = by_transfer;
+  RequestVotes();
 }
 
-inline void Raft::RequestVotes(bool pre_vote, bool by_transfer) {
+// Of all that have not answered yet; again after a while, since requests and answers get lost.
+inline void Raft::RequestVotes() {
+  votes_due_ = now_ + NsOf(config_.election_timeout_ms) / 4;
+  const bool pre_vote = role_ == Role::kPreCandidate;
   for (const ReplicaKey& voter : voters()) {
-    if (voter == config_.self) continue;
-    const VoteRequest request{pre_vote, by_transfer, log_.last_epoch(), log_.end()};
+    if (voter == config_.self || votes_.count(voter) != 0) continue;
+    const VoteRequest request{pre_vote, by_transfer_, log_.last_epoch(), log_.end()};
     // A vote is for a candidate with this term and this log: it must have both after a crash too,
     // or the answer could make a leader of a replica with a shorter log.
     if (pre_vote) {
