@@ -7,7 +7,7 @@ import time
 import cluster
 import support
 
-ROUNDS = int(os.environ.get("WEIR_INTEROP_KILLS", 50 if support.FULL else 4))
+ROUNDS = int(os.environ.get("WEIR_INTEROP_KILLS", 50 if support.FULL else 3))
 QUICK = {"controller.quorum.election.timeout.ms": 200, "broker.session.timeout.ms": 3000,
          "broker.heartbeat.interval.ms": 500}
 

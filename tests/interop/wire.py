@@ -5,7 +5,7 @@ import socket
 import struct
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-INTEGERS = {"int8": ">b", "int16": ">h", "int32": ">i", "int64": ">q", "bool": ">?"}
+INTEGERS = {"int8": ">b", "int16": ">h", "uint16": ">H", "int32": ">i", "int64": ">q", "bool": ">?"}
 DEFAULTS = {"bool": False, "string": "", "uuid": bytes(16), "records": None, "bytes": b""}
 
 
