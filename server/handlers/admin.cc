@@ -28,6 +28,7 @@
 #include "protocol/api/update_features.h"
 #include "protocol/error_code.h"
 #include "server/controller_driver.h"
+#include "server/handlers/ask_controller.h"
 #include "server/handlers/handlers.h"
 #include "server/request.h"
 #include "server/shard.h"
@@ -45,27 +46,16 @@ void HandleCreateTopics(const RequestRef& request) {
   absl::StatusOr<protocol::CreateTopicsRequest> asked =
       request->Decode<protocol::CreateTopicsRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
-  request->shard().Call<protocol::CreateTopicsResponse>(
-      kControllerShard,
-      [asked = *std::move(asked)](Shard& controller, auto reply) mutable {
-        controller.controller().Ask(metadata::CreateTopics{0, std::move(asked)}, std::move(reply));
-      },
-      [request](const protocol::CreateTopicsResponse& response) { request->Respond(response); });
+  AskController<protocol::CreateTopicsResponse>(request,
+                                                metadata::CreateTopics{0, *std::move(asked)});
 }
 
 void HandleCreatePartitions(const RequestRef& request) {
   absl::StatusOr<protocol::CreatePartitionsRequest> asked =
       request->Decode<protocol::CreatePartitionsRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
-  request->shard().Call<protocol::CreatePartitionsResponse>(
-      kControllerShard,
-      [asked = *std::move(asked)](Shard& controller, auto reply) mutable {
-        controller.controller().Ask(metadata::CreatePartitions{0, std::move(asked)},
-                                    std::move(reply));
-      },
-      [request](const protocol::CreatePartitionsResponse& response) {
-        request->Respond(response);
-      });
+  AskController<protocol::CreatePartitionsResponse>(
+      request, metadata::CreatePartitions{0, *std::move(asked)});
 }
 
 void HandleDeleteTopics(const RequestRef& request) {
@@ -78,12 +68,8 @@ void HandleDeleteTopics(const RequestRef& request) {
     }
     asked->topic_names.clear();
   }
-  request->shard().Call<protocol::DeleteTopicsResponse>(
-      kControllerShard,
-      [asked = *std::move(asked)](Shard& controller, auto reply) mutable {
-        controller.controller().Ask(metadata::DeleteTopics{0, std::move(asked)}, std::move(reply));
-      },
-      [request](const protocol::DeleteTopicsResponse& response) { request->Respond(response); });
+  AskController<protocol::DeleteTopicsResponse>(request,
+                                                metadata::DeleteTopics{0, *std::move(asked)});
 }
 
 // --- DescribeConfigs -----------------------------------------------------------------------------
@@ -225,18 +211,17 @@ void Alter(const RequestRef& request, bool replace) {
     part.resource_name = resource.resource_name;
     part.error_message = std::nullopt;
   }
-  request->shard().Call<metadata::ConfigsAltered>(
-      kControllerShard,
-      [event = EventOf(*std::move(asked), replace)](Shard& controller, auto reply) mutable {
-        controller.controller().Ask(std::move(event), std::move(reply));
-      },
-      [request, response = std::move(response)](const metadata::ConfigsAltered& altered) mutable {
+  AskController<metadata::ConfigsAltered>(
+      request, EventOf(*std::move(asked), replace),
+      [response = std::move(response)](metadata::ConfigsAltered altered) mutable {
+        altered.results.resize(response.responses.size(),
+                               {ErrorCode::kUnknownServerError, "the controller did not say"});
         for (size_t i = 0; i < altered.results.size(); ++i) {
           if (altered.results[i].error == ErrorCode::kNone) continue;
           response.responses[i].error_code = WireCode(altered.results[i].error);
           response.responses[i].error_message = altered.results[i].message;
         }
-        request->Respond(response);
+        return std::move(response);
       });
 }
 
@@ -349,24 +334,21 @@ metadata::UpdateFeatures EventOf(const UpdateFeaturesRequest& asked, int16_t ver
 void HandleUpdateFeatures(const RequestRef& request) {
   const absl::StatusOr<UpdateFeaturesRequest> asked = request->Decode<UpdateFeaturesRequest>();
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
-  request->shard().Call<metadata::FeaturesUpdated>(
-      kControllerShard,
-      [event = EventOf(*asked, request->version())](Shard& controller, auto reply) mutable {
-        controller.controller().Ask(std::move(event), std::move(reply));
-      },
-      [request, asked = *asked](const metadata::FeaturesUpdated& updated) {
+  AskController<metadata::FeaturesUpdated>(
+      request, EventOf(*asked, request->version()),
+      [asked = *asked, version = request->version()](const metadata::FeaturesUpdated& updated) {
         UpdateFeaturesResponse response;
         response.error_message = std::nullopt;
         if (updated.error != protocol::ErrorCode::kNone) {
           response.error_code = WireCode(updated.error);
           response.error_message = updated.message;
-          return request->Respond(response);
+          return response;
         }
         for (const UpdateFeaturesRequest::FeatureUpdateKey& update : asked.feature_updates) {
-          if (request->version() > 1) break;
+          if (version > 1) break;
           response.results.push_back({update.feature, 0, std::nullopt});
         }
-        request->Respond(response);
+        return response;
       });
 }
 

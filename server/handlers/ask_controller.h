@@ -12,18 +12,26 @@
 #include "absl/strings/str_cat.h"
 #include "server/call_each.h"
 #include "server/controller_driver.h"
+#include "server/peer_network.h"
 #include "server/request.h"
 #include "server/shard.h"
 
 namespace weir::server {
+
+// On whose behalf the controller is asked. Without authentication everybody is Kafka's anonymous.
+inline ClientIdentity ClientOf(const RequestRef& request) {
+  return {"User:ANONYMOUS", request->header().client_id.value_or(""), request->client_host()};
+}
 
 // Gives `event` to the controller and responds with respond_with(what it answers).
 template <class Answer, class Event, class RespondWith>
 void AskController(const RequestRef& request, Event event, RespondWith respond_with) {
   request->shard().Call<Answer>(
       kControllerShard,
-      [event = std::move(event)](Shard& controller, auto reply) mutable {
-        controller.controller().template Ask<Answer>(std::move(event), std::move(reply));
+      [event = std::move(event), client = ClientOf(request)](Shard& controller,
+                                                             auto reply) mutable {
+        controller.controller().template Ask<Answer>(std::move(event), std::move(reply),
+                                                     std::move(client));
       },
       [request, respond_with = std::move(respond_with)](const Answer& answer) mutable {
         request->Respond(respond_with(answer));

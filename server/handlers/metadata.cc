@@ -30,6 +30,7 @@
 #include "server/authorized_operations.h"
 #include "server/controller_driver.h"
 #include "server/endpoints.h"
+#include "server/handlers/ask_controller.h"
 #include "server/handlers/handlers.h"
 #include "server/request.h"
 #include "server/router.h"
@@ -318,12 +319,13 @@ void HandleMetadata(const RequestRef& request) {
   if (missing.topics.empty() && !lacks_offsets) return Answer(request, *asked, {});
   request->shard().Call<protocol::CreateTopicsResponse>(
       kControllerShard,
-      [missing = std::move(missing), lacks_offsets](Shard& controller, auto reply) mutable {
+      [missing = std::move(missing), lacks_offsets, client = ClientOf(request)](
+          Shard& controller, auto reply) mutable {
         // The answer to the second request waits for what the first one changes.
         if (lacks_offsets)
           controller.controller().CreateOffsetsTopic({nullptr, [](const auto&) {}});
-        controller.controller().Ask(metadata::CreateTopics{0, std::move(missing)},
-                                    std::move(reply));
+        controller.controller().Ask(metadata::CreateTopics{0, std::move(missing)}, std::move(reply),
+                                    std::move(client));
       },
       [request, asked = *std::move(asked)](const protocol::CreateTopicsResponse& created) {
         Answer(request, asked, created);

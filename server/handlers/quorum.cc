@@ -11,6 +11,7 @@
 #include "protocol/api/remove_raft_voter.h"
 #include "protocol/error_code.h"
 #include "server/controller_driver.h"
+#include "server/handlers/ask_controller.h"
 #include "server/handlers/handlers.h"
 #include "server/request.h"
 #include "server/shard.h"
@@ -24,8 +25,10 @@ void AskLeader(const RequestRef& request) {
   if (!asked.ok()) return request->CloseConnection(asked.status().message());
   request->shard().Call<std::optional<Response>>(
       kControllerShard,
-      [asked = *std::move(asked)](Shard& controller, auto reply) mutable {
-        controller.controller().AskQuorum<Response>(std::move(asked), {}, std::move(reply));
+      [asked = *std::move(asked), client = ClientOf(request)](Shard& controller,
+                                                              auto reply) mutable {
+        controller.controller().AskQuorum<Response>(std::move(asked), std::move(client),
+                                                    std::move(reply));
       },
       [request](std::optional<Response> response) {
         if (!response.has_value()) {
