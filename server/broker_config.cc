@@ -473,6 +473,19 @@ void CheckQuorum(BrokerConfig* config, Problems* problems) {
 
 }  // namespace
 
+// The one server of a list is this node where it is on this machine, at the port of its listener.
+bool BrokerConfig::is_alone() const {
+  if (!is_controller) return false;
+  if (quorum.empty()) return true;
+  if (quorum.size() > 1) return false;
+  if (quorum[0].id != kNoBroker) return quorum[0].id == node_id;
+  const HostPort& server = quorum[0].address;
+  const HostPort& own = internal_listener->address;
+  const bool is_here = server.host == "localhost" || server.host == "127.0.0.1" ||
+                       server.host == "::1" || (!own.host.empty() && server.host == own.host);
+  return is_here && server.port == own.port;
+}
+
 absl::StatusOr<BrokerConfig> ReadBrokerConfig(const Properties& properties,
                                               std::vector<std::string>* notices) {
   BrokerConfig config;

@@ -105,13 +105,7 @@ struct BrokerConfig {
   Properties settings;  // what was set, validated
 
   // Whether no other node can be a controller beside this one.
-  bool is_alone() const {
-    return is_controller &&
-           (quorum.empty() ||
-            (quorum.size() == 1 && (quorum[0].id == node_id ||
-                                    (quorum[0].id == kNoBroker &&
-                                     quorum[0].address.port == internal_listener->address.port))));
-  }
+  bool is_alone() const;
 
   // What was set for `key`, or its default, or nothing.
   std::optional<std::string> Value(absl::string_view key) const {

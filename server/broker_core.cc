@@ -326,7 +326,8 @@ void BrokerCore::StartController() {
   const ShardEnvironment& first = environments_.front();
   ControllerDriver::Listener listener;
   listener.on_leader = [this](BrokerId leader) {
-    if (membership_ != nullptr) membership_->OnLeader(leader);
+    if (membership_ != nullptr) return membership_->OnLeader(leader);
+    if (leader != kNoBroker && node_.config.is_broker && failed_.ok()) Join();
   };
   listener.on_followed = [this](Offset end) { OnFollowed(end); };
   shards_.front()->set_controller(std::make_unique<ControllerDriver>(
@@ -461,7 +462,7 @@ void BrokerCore::Serve() {
 }
 
 void BrokerCore::OpenAcceptors() {
-  if (!acceptors_.empty()) return;  // fenced for a while
+  if (std::exchange(was_unfenced_, true) || !failed_.ok()) return;
   for (size_t i = 0; i < listeners_.size(); ++i) {
     acceptors_.push_back(std::make_unique<Acceptor>(node_, *shards_.front(), listeners_[i], i));
   }
@@ -554,7 +555,13 @@ absl::Status BrokerCore::Close() {
   for (const std::unique_ptr<Shard>& shard : shards_) status.Update(shard->Close());
   // A log that no shard has opened yet has not been recovered: the next start must do that, from
   // the checkpoints that there are.
-  if (!all_open_) return status;
+  if (!all_open_) {
+    // Who has opened nothing has changed nothing.
+    if (status.ok() && !serves_ && node_.directory->was_clean()) {
+      status.Update(node_.directory->MarkClean(environments_.front().files));
+    }
+    return status;
+  }
   node_.directory->BeginCheckpoint();
   PartitionCheckpoints all;
   for (const std::unique_ptr<Shard>& shard : shards_) {

@@ -107,7 +107,8 @@ class BrokerCore {
   std::vector<Worker*> workers_;
   absl::AnyInvocable<void()> on_ready_;
   absl::AnyInvocable<void()> on_left_;
-  bool serves_ = false;  // the shards follow
+  bool serves_ = false;        // the shards follow
+  bool was_unfenced_ = false;  // so the listeners were opened
   std::function<void(const absl::Status& why)> on_failed_;
   absl::Status failed_;
   bool all_open_ = false;  // every shard has opened what was there at the start

@@ -86,8 +86,9 @@ void BrokerMembership::CarryOut(metadata::LifecycleEffect effect) {
   } else if (std::holds_alternative<metadata::BrokerUnfenced>(effect)) {
     listener_.on_unfenced();
   } else if (std::holds_alternative<metadata::BrokerFenced>(effect)) {
-    node_.logger->Warning("the controller has fenced this broker: it had not heard from it for ",
-                          node_.config.broker_session_timeout_ms, " ms");
+    node_.logger->Warning(
+        "the controller has fenced this broker: its heartbeats stayed out, or it "
+        "was registered anew");
   } else if (const auto* granted = std::get_if<metadata::ShutdownGranted>(&effect)) {
     listener_.on_shutdown_granted(granted->how);
   } else if (const auto* gave_up = std::get_if<metadata::GiveUp>(&effect)) {

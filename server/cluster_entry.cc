@@ -87,13 +87,16 @@ void ClusterEntry::OnAnswer(size_t member, absl::StatusOr<NodeHello> answer) {
 }
 
 void ClusterEntry::OnRoundEnd() {
-  if (!entered_) {
+  if (!entered_ && !decided_) {
     const absl::StatusOr<metadata::FoundingDecision> decision = founding_.Decide();
     if (!decision.ok()) {
       Complain(decision.status());
     } else if (decision->join.has_value()) {
+      decided_ = true;
+      node_.logger->Info("joins cluster ", decision->join->cluster_id);
       listener_.on_join(decision->join->cluster_id);
     } else if (decision->found.has_value()) {
+      decided_ = true;
       listener_.on_found(*decision->found);
     }
   }

@@ -66,6 +66,7 @@ class ClusterEntry {
   mutable std::mutex mutex_;
   NodeHello hello_;  // guarded by mutex_
   metadata::Founding founding_;
+  bool decided_ = false;  // and the listener was told
   bool entered_ = false;
   std::set<size_t> unknown_;  // members whose id is not known yet
   size_t unanswered_ = 0;     // of this round

@@ -45,7 +45,7 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
     {"controller.quorum.election.timeout.ms", ConfigType::kInt, "1000", ConfigEffect::kEffective,
      "A controller that heard nothing from the active one for this long, or up to twice as long by "
      "chance, tries to become it.",
-     1},
+     50},
     {"controller.quorum.voters", ConfigType::kList, "", ConfigEffect::kEffective,
      "The controllers that found a cluster together, as id@host:port; later they are where others "
      "are looked for."},
@@ -65,7 +65,7 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
     {"group.min.session.timeout.ms", ConfigType::kInt, "6000", ConfigEffect::kEffective,
      "The shortest session timeout that a member may ask for."},
     {"initial.broker.registration.timeout.ms", ConfigType::kInt, "60000", ConfigEffect::kEffective,
-     "A broker that no controller has taken in by then ends.", 1},
+     "A broker that knows a controller, but that none has taken in by then, ends.", 1},
     {"leader.imbalance.check.interval.seconds", ConfigType::kLong, "300", ConfigEffect::kEffective,
      "How often leaders are moved back to first replicas.", 1},
     {"listener.security.protocol.map", ConfigType::kString,

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/status_macros.h"
 #include "coordination/metadata/controller.h"
 #include "coordination/metadata/node_directory.h"
 #include "coordination/metadata/topic_name.h"
@@ -71,7 +72,9 @@ constexpr int64_t kOwnTimeoutMs = 4'000;
 constexpr int64_t kCallTimeoutMs = 10'000;
 constexpr int64_t kForwardPauseMs = 50;
 constexpr int64_t kReplacementMs = 1'000;
-constexpr size_t kServedKept = 1000;
+constexpr int64_t kAppendPauseMs = 1'000;  // after an append that found no room
+constexpr size_t kServedKept = 10'000;
+constexpr size_t kServedBytesKept = size_t{16} << 20;
 
 // Of a node without others.
 class NoTransport final : public raft::Transport {
@@ -99,6 +102,8 @@ absl::Status ControllerDriver::Open(const raft::ReplicaKey& self, bool is_alone)
   options.raft.cluster_id = node_.cluster_id;
   options.raft.self = self;
   options.raft.election_timeout_ms = node_.config.quorum_election_timeout_ms;
+  options.raft.heartbeat_interval_ms = std::min<int64_t>(
+      options.raft.heartbeat_interval_ms, node_.config.quorum_election_timeout_ms / 10);
   options.directory = absl::StrCat(node_.directory->path(), "/", metadata::kMetadataLogFolder);
   options.is_alone = is_alone;
   options.snapshot_bytes = node_.config.metadata_snapshot_bytes;
@@ -107,8 +112,9 @@ absl::Status ControllerDriver::Open(const raft::ReplicaKey& self, bool is_alone)
   log_ = std::make_unique<MetadataLog>(std::move(options), files_, loop_, random_, transport,
                                        static_cast<MetadataLog::Observer&>(*this));
   quorum_ = std::make_unique<QuorumRequests>(node_, loop_, *log_, peers_);
+  WEIR_RETURN_IF_ERROR(log_->Open());
   if (peers_ != nullptr && node_.config.is_controller) ScheduleReplacement();
-  return log_->Open();
+  return absl::OkStatus();
 }
 
 void ControllerDriver::ScheduleReplacement() {
@@ -131,7 +137,13 @@ void ControllerDriver::StartPublishing(Publish publish) {
 
 // --- the log ------------------------------------------------------------------------------------
 
-void ControllerDriver::OnLeader(LeaderEpoch, BrokerId leader) { listener_.on_leader(leader); }
+void ControllerDriver::OnLeader(LeaderEpoch term, BrokerId leader) {
+  if (leader != kNoBroker && peers_ != nullptr) {
+    node_.logger->Info("the active controller of epoch ", term.value(), " is node ",
+                       leader.value());
+  }
+  listener_.on_leader(leader);
+}
 
 void ControllerDriver::OnGained(LeaderEpoch epoch, Offset next_offset) {
   Step(metadata::LeadershipGained{epoch, next_offset, log_->image()});
@@ -154,9 +166,17 @@ void ControllerDriver::OnFollowed(Offset end) {
 
 void ControllerDriver::OnAppendFailed(metadata::AppendToken token, const absl::Status& status) {
   const bool is_large = absl::IsInvalidArgument(status);
-  node_.logger->Error("the metadata log: ", status.message());
+  const MonotonicNs now = loop_.clock().Monotonic();
+  if (now - append_failed_ >= kAppendPauseMs * kNsPerMs) {
+    node_.logger->Error("the metadata log: ", status.message());
+  }
+  append_failed_ = now;
   Step(metadata::AppendFailed{token, is_large ? protocol::ErrorCode::kPolicyViolation
                                               : protocol::ErrorCode::kKafkaStorageError});
+}
+
+void ControllerDriver::OnSnapshotRefused(const absl::Status& status) {
+  node_.logger->Error("no snapshot of the metadata: ", status.message());
 }
 
 void ControllerDriver::OnFailed(const absl::Status& status) {
@@ -270,10 +290,10 @@ void ControllerDriver::StepFor(metadata::ControllerEvent event, Answer answer) {
 void ControllerDriver::Forward(Forwarded forwarded) {
   const MonotonicNs now = loop_.clock().Monotonic();
   const BrokerId leader = log_->raft().leader().id;
-  const bool elsewhere = forwarded.may_have_done != kNoBroker && forwarded.may_have_done != leader;
-  if (elsewhere && leader != kNoBroker) {
+  const std::pair<BrokerId, LeaderEpoch> to(leader, log_->raft().term());
+  if (leader != kNoBroker && forwarded.may_have_done.value_or(to) != to) {
     return forwarded.done(absl::AbortedError(
-        absl::StrCat("controller ", forwarded.may_have_done.value(),
+        absl::StrCat("controller ", forwarded.may_have_done->first.value(),
                      " may have carried it out, but leads no more and did not answer")));
   }
   if (now >= forwarded.deadline) {
@@ -286,11 +306,11 @@ void ControllerDriver::Forward(Forwarded forwarded) {
   const int64_t left_ms = (forwarded.deadline - now) / kNsPerMs + 1;
   ControllerCall call = forwarded.call;
   peers_->Call(leader, std::move(call), std::min(left_ms, kCallTimeoutMs),
-               [this, leader,
+               [this, to,
                 forwarded = std::move(forwarded)](absl::StatusOr<ControllerAnswer> answer) mutable {
-                 loop_.Post([this, leader, forwarded = std::move(forwarded),
+                 loop_.Post([this, to, forwarded = std::move(forwarded),
                              answer = std::move(answer)]() mutable {
-                   OnForwarded(std::move(forwarded), leader, std::move(answer));
+                   OnForwarded(std::move(forwarded), to, std::move(answer));
                  });
                });
 }
@@ -301,14 +321,14 @@ void ControllerDriver::ForwardLater(Forwarded forwarded) {
       when, [this, forwarded = std::move(forwarded)]() mutable { Forward(std::move(forwarded)); });
 }
 
-void ControllerDriver::OnForwarded(Forwarded forwarded, BrokerId to,
+void ControllerDriver::OnForwarded(Forwarded forwarded, std::pair<BrokerId, LeaderEpoch> to,
                                    absl::StatusOr<ControllerAnswer> answer) {
   if (answer.ok() && answer->error == protocol::ErrorCode::kNone) {
     return forwarded.done(std::move(answer->response));
   }
   if (answer.ok() && answer->error != protocol::ErrorCode::kNotController) {
     return forwarded.done(absl::InvalidArgumentError(absl::StrCat(
-        "controller ", to.value(), " refuses it: ", protocol::ErrorName(answer->error))));
+        "controller ", to.first.value(), " refuses it: ", protocol::ErrorName(answer->error))));
   }
   if (!answer.ok() && !absl::IsUnavailable(answer.status())) {
     if (!absl::IsAborted(answer.status()) && !absl::IsDeadlineExceeded(answer.status())) {
@@ -351,14 +371,25 @@ void ControllerDriver::Serve(ControllerCall call,
                         " asks the controller: ", event.status().message());
     return answer({protocol::ErrorCode::kInvalidRequest, ""});
   }
+  const auto encode = [key = call.api_key,
+                       version = call.api_version](const metadata::ControllerResponse& response) {
+    return ControllerAnswer{protocol::ErrorCode::kNone, EncodeResponse(key, version, response)};
+  };
+  // These may come twice.
+  if (std::holds_alternative<metadata::BrokerHeartbeat>(*event) ||
+      std::holds_alternative<metadata::RegisterBroker>(*event)) {
+    return StepFor(*std::move(event), [encode, answer = std::move(answer)](
+                                          const metadata::ControllerResponse& response) mutable {
+      answer(encode(response));
+    });
+  }
   const CallId id{call.incarnation, call.number};
   const auto [at, is_new] = served_.try_emplace(id);
   if (at->second.answer.has_value()) return answer(*at->second.answer);
   at->second.waiting.push_back(std::move(answer));
   if (!is_new) return;
-  StepFor(*std::move(event), [this, id, key = call.api_key, version = call.api_version](
-                                 const metadata::ControllerResponse& response) {
-    OnServed(id, {protocol::ErrorCode::kNone, EncodeResponse(key, version, response)});
+  StepFor(*std::move(event), [this, id, encode](const metadata::ControllerResponse& response) {
+    OnServed(id, encode(response));
   });
 }
 
@@ -383,11 +414,15 @@ void ControllerDriver::ServeQuorum(const ControllerCall& call,
 void ControllerDriver::OnServed(const CallId& id, ControllerAnswer answer) {
   Served& served = served_[id];
   for (auto& waiting : std::exchange(served.waiting, {})) waiting(answer);
+  served_bytes_ += answer.response.size();
   served.answer = std::move(answer);
   served_order_.push_back(id);
-  if (served_order_.size() <= kServedKept) return;
-  served_.erase(served_order_.front());
-  served_order_.pop_front();
+  while (served_order_.size() > kServedKept || served_bytes_ > kServedBytesKept) {
+    const auto oldest = served_.find(served_order_.front());
+    served_bytes_ -= oldest->second.answer->response.size();
+    served_.erase(oldest);
+    served_order_.pop_front();
+  }
 }
 
 // --- the active controller ----------------------------------------------------------------------
@@ -417,7 +452,8 @@ void ControllerDriver::ArmTimer() {
   loop_.timers().Cancel(std::exchange(timer_, TimerId()));
   const std::optional<MonotonicNs> due = controller_->NextDeadline();
   if (!due.has_value()) return;
-  timer_ = loop_.timers().Schedule(*due, [this] {
+  const MonotonicNs not_before = append_failed_ + kAppendPauseMs * kNsPerMs;
+  timer_ = loop_.timers().Schedule(std::max(*due, not_before), [this] {
     timer_ = TimerId();
     Step(metadata::Tick{});
   });

@@ -116,6 +116,7 @@ class ControllerDriver final : private MetadataLog::Observer {
   void OnLost() override;
   void OnCommitted(Offset end) override;
   void OnAppendFailed(metadata::AppendToken token, const absl::Status& status) override;
+  void OnSnapshotRefused(const absl::Status& status) override;
   void OnFailed(const absl::Status& status) override;
 
   // A request on its way to another node.
@@ -125,7 +126,8 @@ class ControllerDriver final : private MetadataLog::Observer {
     // The response, or why nobody gave one.
     absl::AnyInvocable<void(absl::StatusOr<std::string>)> done;
     MonotonicNs deadline;
-    BrokerId may_have_done = kNoBroker;  // it was sent there, and no answer came
+    // Whom it was sent to, in which term, where no answer came.
+    std::optional<std::pair<BrokerId, LeaderEpoch>> may_have_done;
   };
   // A request of another node, by who asks and its number.
   using CallId = std::pair<Uuid, uint64_t>;
@@ -139,7 +141,8 @@ class ControllerDriver final : private MetadataLog::Observer {
   void StepFor(metadata::ControllerEvent event, Answer answer);
   void Forward(Forwarded forwarded);
   void ForwardLater(Forwarded forwarded);
-  void OnForwarded(Forwarded forwarded, BrokerId to, absl::StatusOr<ControllerAnswer> answer);
+  void OnForwarded(Forwarded forwarded, std::pair<BrokerId, LeaderEpoch> to,
+                   absl::StatusOr<ControllerAnswer> answer);
   metadata::ControllerResponse RefusalOf(metadata::ControllerEvent event);
   template <class Request, class Response>
   void ServeQuorum(const ControllerCall& call, absl::AnyInvocable<void(ControllerAnswer)> answer);
@@ -168,6 +171,8 @@ class ControllerDriver final : private MetadataLog::Observer {
   uint64_t next_call_ = 1;
   std::map<CallId, Served> served_;
   std::deque<CallId> served_order_;
+  size_t served_bytes_ = 0;
+  MonotonicNs append_failed_;  // the last time; then the controller's timer waits
 };
 
 }  // namespace weir::server

@@ -11,6 +11,7 @@
 #ifndef WEIR_SERVER_DATA_DIRECTORY_H_
 #define WEIR_SERVER_DATA_DIRECTORY_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +23,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/random.h"
@@ -37,6 +39,7 @@ namespace weir::server {
 inline constexpr int64_t kMetaPropertiesBytesMax = 64 << 10;
 inline constexpr char kCleanShutdownName[] = ".kafka_cleanshutdown";
 inline constexpr char kDirectoryIdName[] = "directory.id";  // until there is a meta.properties
+inline constexpr char kFoundersCheckpointName[] = "00000000000000000000-0000000000.checkpoint";
 inline constexpr char kRecoveryPointsName[] = "recovery-point-offset-checkpoint";
 inline constexpr char kLogStartsName[] = "log-start-offset-checkpoint";
 inline constexpr char kHighWatermarksName[] = "replication-offset-checkpoint";
@@ -119,11 +122,8 @@ class DataDirectory {
   std::vector<PartitionName> forgotten_;  // since BeginCheckpoint; guarded by mutex_
 };
 
-inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(log::FileSystem& fs,
-                                                                          const std::string& path,
-                                                                          BrokerId node_id,
-                                                                          bool is_alone,
-                                                                          Random& random) {
+inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
+    log::FileSystem& fs, const std::string& path, BrokerId node_id, bool is_alone, Random& random) {
   if (!fs.Exists(absl::StrCat(path, "/", metadata::kMetaPropertiesFile))) {
     WEIR_RETURN_IF_ERROR(log::CreateDirectoriesDurably(fs, path));
   }
@@ -135,8 +135,8 @@ inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(log::F
   return directory;
 }
 
-inline absl::Status DataDirectory::ReadOrFound(log::FileSystem& fs, BrokerId node_id,
-                                               bool is_alone, Random& random) {
+inline absl::Status DataDirectory::ReadOrFound(log::FileSystem& fs, BrokerId node_id, bool is_alone,
+                                               Random& random) {
   const std::string file = absl::StrCat(path_, "/", metadata::kMetaPropertiesFile);
   metadata::DataFolder folder{path_, std::nullopt};
   const absl::StatusOr<std::string> text = log::ReadWholeFile(fs, file, kMetaPropertiesBytesMax);
@@ -170,8 +170,8 @@ inline absl::Status DataDirectory::ReadFounding(log::FileSystem& fs, BrokerId no
   if (text.ok()) {
     const std::optional<Uuid> id = Uuid::Parse(*text);
     if (!id.has_value()) {
-      return absl::DataLossError(absl::StrCat(file, ": expected a UUID in base64, came '", *text,
-                                              "'"));
+      return absl::DataLossError(
+          absl::StrCat(file, ": expected a UUID in base64, came '", *text, "'"));
     }
     properties_.directory_id = *id;
     return absl::OkStatus();
@@ -181,8 +181,7 @@ inline absl::Status DataDirectory::ReadFounding(log::FileSystem& fs, BrokerId no
   return log::WriteFileAtomically(fs, path_, kDirectoryIdName, properties_.directory_id.ToString());
 }
 
-inline absl::Status DataDirectory::JoinCluster(log::FileSystem& fs,
-                                               const std::string& cluster_id) {
+inline absl::Status DataDirectory::JoinCluster(log::FileSystem& fs, const std::string& cluster_id) {
   properties_.cluster_id = cluster_id;
   WEIR_RETURN_IF_ERROR(log::WriteFileAtomically(fs, path_, metadata::kMetaPropertiesFile,
                                                 metadata::FormatMetaProperties(properties_)));
@@ -194,6 +193,18 @@ inline absl::Status DataDirectory::JoinCluster(log::FileSystem& fs,
 inline absl::Status DataDirectory::CheckHasNoLogs(log::FileSystem& fs) const {
   WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(path_));
   for (const std::string& name : names) {
+    if (name == metadata::kMetadataLogFolder) {
+      WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> files,
+                            fs.List(absl::StrCat(path_, "/", name)));
+      // Who was killed while it founded a cluster has said who votes, and nothing else.
+      const bool is_founders = std::all_of(files.begin(), files.end(), [](const std::string& file) {
+        return absl::StartsWith(file, kFoundersCheckpointName);
+      });
+      if (is_founders) continue;
+      return absl::FailedPreconditionError(absl::StrCat(path_, ": expected ",
+                                                        metadata::kMetaPropertiesFile, " beside '",
+                                                        name, "', it is missing"));
+    }
     if (fs.Exists(absl::StrCat(path_, "/", name, "/partition.metadata")) ||
         fs.Exists(absl::StrCat(path_, "/", name, "/00000000000000000000.log"))) {
       return absl::FailedPreconditionError(

@@ -86,12 +86,14 @@ absl::Status MetadataLog::Append(metadata::AppendRecords append) {
 
 void MetadataLog::AddVoter(const raft::ReplicaKey& voter, Done done) {
   changes_.emplace(next_token_, std::move(done));
-  Post(raft::AddVoter{next_token_++, voter});
+  voter_changes_.push_back(raft::AddVoter{next_token_++, voter});
+  dirty_ = true;
 }
 
 void MetadataLog::RemoveVoter(const raft::ReplicaKey& voter, Done done) {
   changes_.emplace(next_token_, std::move(done));
-  Post(raft::RemoveVoter{next_token_++, voter});
+  voter_changes_.push_back(raft::RemoveVoter{next_token_++, voter});
+  dirty_ = true;
 }
 
 bool MetadataLog::Deliver(raft::Message message) {
@@ -124,6 +126,7 @@ void MetadataLog::Run() {
   raft::Effects effects;
   while (std::exchange(dirty_, false)) {
     effects.clear();
+    for (raft::Event& change : std::exchange(voter_changes_, {})) node_->Post(std::move(change));
     node_->Run(loop_.clock().Monotonic(), &effects);
     for (const raft::Effect& effect : effects) On(effect);
   }
@@ -144,6 +147,10 @@ void MetadataLog::ArmTimer() {
 }
 
 void MetadataLog::On(const raft::Effect& effect) {
+  if (failed_) {
+    if (std::holds_alternative<raft::LeadershipLost>(effect)) observer_.OnLost();
+    return;
+  }
   if (const auto* committed = std::get_if<raft::Committed>(&effect)) {
     OnCommitted(committed->end);
   } else if (const auto* done = std::get_if<raft::Done>(&effect)) {
@@ -202,7 +209,10 @@ absl::Status MetadataLog::TakeSnapshot() {
   bytes_since_snapshot_ = 0;
   snapshot_taken_ = loop_.clock().Monotonic();
   const absl::Status saved = storage_.SaveSnapshot(*meta, now, batches);
-  if (absl::IsResourceExhausted(saved)) return absl::OkStatus();  // the log still has everything
+  if (absl::IsResourceExhausted(saved)) {  // the log still has everything
+    observer_.OnSnapshotRefused(saved);
+    return absl::OkStatus();
+  }
   WEIR_RETURN_IF_ERROR(saved);
   Post(raft::SnapshotTaken{*meta, before});
   return absl::OkStatus();

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
@@ -56,6 +57,8 @@ class MetadataLog {
     virtual void OnCommitted(Offset end) = 0;
     // The append, and all of this leader's that came after it, did not happen.
     virtual void OnAppendFailed(metadata::AppendToken token, const absl::Status& status) = 0;
+    // The disk has no room for a snapshot.
+    virtual void OnSnapshotRefused(const absl::Status& status) = 0;
     virtual void OnFailed(const absl::Status& status) = 0;
   };
   using Done = absl::AnyInvocable<void(absl::Status)>;
@@ -138,6 +141,8 @@ class MetadataLog {
   MonotonicNs snapshot_taken_;
   std::deque<Proposed> proposed_;  // ascending
   absl::flat_hash_map<uint64_t, Done> changes_;
+  // Of this tick: they go behind its appends, whose places are planned without them.
+  std::vector<raft::Event> voter_changes_;
   uint64_t next_token_ = 1;
   bool dirty_ = false;
   bool failed_ = false;

@@ -19,13 +19,15 @@ namespace {
 using protocol::DescribeQuorumResponse;
 using protocol::ErrorCode;
 
+constexpr int64_t kSilentTimeouts = 3;  // election timeouts without a word: a disk is lost
+
 ErrorCode ErrorOf(const absl::Status& status) {
   if (status.ok()) return ErrorCode::kNone;
   if (absl::IsAlreadyExists(status)) return ErrorCode::kDuplicateVoter;
   if (absl::IsNotFound(status)) return ErrorCode::kVoterNotFound;
   if (absl::IsInvalidArgument(status)) return ErrorCode::kInvalidRequest;
-  if (absl::IsAborted(status)) return ErrorCode::kNotLeaderOrFollower;
-  return ErrorCode::kRequestTimedOut;  // it may succeed later
+  if (absl::IsPermissionDenied(status)) return ErrorCode::kInconsistentClusterId;
+  return ErrorCode::kRequestTimedOut;  // it may succeed later, or have succeeded
 }
 
 template <class Response>
@@ -40,7 +42,7 @@ Response ResponseOf(const absl::Status& status) {
 template <class Request>
 absl::Status CheckChange(const Request& request, const std::string& cluster_id) {
   if (request.cluster_id.has_value() && *request.cluster_id != cluster_id) {
-    return absl::InvalidArgumentError(
+    return absl::PermissionDeniedError(
         absl::StrCat("expected cluster ", cluster_id, ", came ", *request.cluster_id));
   }
   if (request.voter_id < 0 || request.voter_directory_id.is_zero()) {
@@ -118,13 +120,21 @@ void QuorumRequests::Handle(const protocol::AddRaftVoterRequest& request,
   const absl::Status valid = CheckChange(request, node_.cluster_id);
   if (!valid.ok()) return answer(ResponseOf<Response>(valid));
   const BrokerId id(request.voter_id);
-  if (peers_ != nullptr && !request.listeners.empty() && id != node_.config.node_id) {
-    peers_->SetPeer(id, {request.listeners[0].host, request.listeners[0].port});
+  std::optional<HostPort> address;
+  for (const auto& listener : request.listeners) {
+    const bool is_internal = node_.config.internal_listener.has_value() &&
+                             listener.name == node_.config.internal_listener->name;
+    if (is_internal && !listener.host.empty() && listener.port > 0) {
+      address = HostPort{listener.host, listener.port};
+    }
   }
-  log_.AddVoter({id, request.voter_directory_id},
-                [answer = std::move(answer)](const absl::Status& status) mutable {
-                  answer(ResponseOf<Response>(status));
-                });
+  log_.AddVoter({id, request.voter_directory_id}, [this, id, address, answer = std::move(answer)](
+                                                      const absl::Status& status) mutable {
+    if (status.ok() && address.has_value() && peers_ != nullptr && id != node_.config.node_id) {
+      peers_->SetPeer(id, *address);
+    }
+    answer(ResponseOf<Response>(status));
+  });
 }
 
 void QuorumRequests::Handle(const protocol::RemoveRaftVoterRequest& request,
@@ -133,50 +143,66 @@ void QuorumRequests::Handle(const protocol::RemoveRaftVoterRequest& request,
   const absl::Status valid = CheckChange(request, node_.cluster_id);
   if (!valid.ok()) return answer(ResponseOf<Response>(valid));
   log_.RemoveVoter({BrokerId(request.voter_id), request.voter_directory_id},
-                   [answer = std::move(answer)](const absl::Status& status) mutable {
+                   [answer = std::move(answer)](absl::Status status) mutable {
+                     if (absl::IsFailedPrecondition(status)) {  // never: it is the last one
+                       status = absl::InvalidArgumentError(status.message());
+                     }
                      answer(ResponseOf<Response>(status));
                    });
 }
 
 void QuorumRequests::ReplaceLostVoters() {
-  if (!Leads()) return added_.clear();
+  if (!Leads()) return to_add_.clear();
   if (is_changing_) return;
   const raft::Raft& raft = log_.raft();
-  const MonotonicNs silent_since =
-      loop_.clock().Monotonic() - node_.config.quorum_election_timeout_ms * kNsPerMs;
   const std::vector<raft::Raft::Follower> followers = raft.Followers();
   for (const raft::Raft::Follower& follower : followers) {
     if (raft.voters().Contains(follower.key)) continue;
-    const auto done = [this](const char* what, const raft::ReplicaKey& key) {
-      return [this, what, key](const absl::Status& status) {
-        is_changing_ = false;
-        if (!status.ok()) return;
-        node_.logger->Info("controller ", key.id.value(), " on disk ", key.directory_id.ToString(),
-                           what);
-      };
-    };
-    if (const auto waits = added_.find(follower.key.id);
-        waits != added_.end() && waits->second == follower.key) {
-      if (follower.match < raft.commit()) continue;
-      is_changing_ = true;
-      added_.erase(waits);
-      return log_.AddVoter(follower.key,
-                           done(" votes in place of that on its lost disk", follower.key));
+    const auto waits = to_add_.find(follower.key.id);
+    if (waits != to_add_.end() && waits->second == follower.key) {
+      if (follower.match >= raft.commit()) return AddInPlace(follower.key);
+      continue;
     }
     for (const raft::Raft::Follower& lost : followers) {
       if (lost.key.id != follower.key.id || !raft.voters().Contains(lost.key)) continue;
-      if (lost.heard > silent_since) continue;  // two nodes with one id
-      is_changing_ = true;
-      added_[follower.key.id] = follower.key;
-      raft::ReplicaKey gone = lost.key;
-      return log_.RemoveVoter(gone, [this, id = gone.id,
-                                     finish = done(" votes no more: it came back on another",
-                                                   gone)](const absl::Status& status) {
-        if (!status.ok()) added_.erase(id);
-        finish(status);
-      });
+      const int64_t silent_ns = loop_.clock().Monotonic() - lost.heard;
+      // Two nodes of one id would take the vote from each other.
+      if (silent_ns < kSilentTimeouts * node_.config.quorum_election_timeout_ms * kNsPerMs)
+        continue;
+      return RemoveLost(lost.key, follower.key);
     }
   }
+}
+
+void QuorumRequests::RemoveLost(const raft::ReplicaKey& lost, const raft::ReplicaKey& next) {
+  is_changing_ = true;
+  log_.RemoveVoter(lost, [this, lost, next](const absl::Status& status) {
+    is_changing_ = false;
+    if (!status.ok()) {
+      node_.logger->Warning("controller ", lost.id.value(), " is back on disk ",
+                            next.directory_id.ToString(), ", but its vote on disk ",
+                            lost.directory_id.ToString(), " stays: ", status.message());
+      return;
+    }
+    to_add_[next.id] = next;
+    node_.logger->Info("controller ", lost.id.value(), " votes no more on disk ",
+                       lost.directory_id.ToString(), ": it is back on another");
+  });
+}
+
+void QuorumRequests::AddInPlace(const raft::ReplicaKey& next) {
+  is_changing_ = true;
+  log_.AddVoter(next, [this, next](const absl::Status& status) {
+    is_changing_ = false;
+    if (!status.ok()) {
+      node_.logger->Warning("controller ", next.id.value(), " on disk ",
+                            next.directory_id.ToString(), " has no vote yet: ", status.message());
+      return;
+    }
+    to_add_.erase(next.id);
+    node_.logger->Info("controller ", next.id.value(), " votes on disk ",
+                       next.directory_id.ToString());
+  });
 }
 
 }  // namespace weir::server

@@ -45,14 +45,16 @@ class QuorumRequests {
 
  private:
   bool Leads() const { return log_.raft().role() == raft::Role::kLeader; }
+  void RemoveLost(const raft::ReplicaKey& lost, const raft::ReplicaKey& next);
+  void AddInPlace(const raft::ReplicaKey& next);
   protocol::DescribeQuorumResponse::ReplicaState StateOf(const raft::Raft::Follower& follower);
 
   const Node& node_;
   EventLoop& loop_;
   MetadataLog& log_;
   PeerNetwork* const peers_;
-  bool is_changing_ = false;                    // a step of ReplaceLostVoters is under way
-  std::map<BrokerId, raft::ReplicaKey> added_;  // removed by it from the old disk, not added yet
+  bool is_changing_ = false;                     // a step of ReplaceLostVoters is under way
+  std::map<BrokerId, raft::ReplicaKey> to_add_;  // it has removed their old disks
 };
 
 }  // namespace weir::server

@@ -23,7 +23,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "base/uuid.h"
 
@@ -70,6 +73,10 @@ class Founding {
       return Fault("a controller",
                    absl::StrCat("node ", answer.node_id.value(), ", which is none"));
     }
+    if (!IsClusterId(answer.cluster_id)) {
+      return Fault("the id of a cluster",
+                   absl::StrCat("'", absl::CHexEscape(answer.cluster_id.substr(0, 64)), "'"));
+    }
     if (answer.node_id == self_.node_id && answer.directory_id != self_.directory_id) {
       return Fault("nodes of different ids",
                    absl::StrCat("another node ", answer.node_id.value(), ", on another disk"));
@@ -97,6 +104,15 @@ class Founding {
   static absl::Status Fault(absl::string_view expected, absl::string_view came) {
     return absl::FailedPreconditionError(
         absl::StrCat("the configured controllers: expected ", expected, ", came ", came));
+  }
+
+  // What may stand in meta.properties; empty: none.
+  static bool IsClusterId(absl::string_view text) {
+    constexpr size_t kBytesMax = 255;
+    return text.size() <= kBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
+             return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' ||
+                    c == '.';
+           });
   }
 
   std::optional<FoundCluster> MayFound() const {
