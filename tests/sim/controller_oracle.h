@@ -203,8 +203,10 @@ class ControllerOracle {
                   const std::string& where, const metadata::PartitionImage& before,
                   const metadata::PartitionImage& after) {
     ++elections;
-    // The end of a reassignment may give the partition to the replica that ended it.
-    const bool moved = !(before.adding_replicas.empty() && before.removing_replicas.empty()) &&
+    // The end of a reassignment may give the partition to the replica that ended it. One that is
+    // taken back when none of its replicas are left may elect uncleanly, and says so.
+    const bool moved = after.leader_recovery_state == 0 &&
+                       !(before.adding_replicas.empty() && before.removing_replicas.empty()) &&
                        after.adding_replicas.empty() && after.removing_replicas.empty() &&
                        std::all_of(before.isr.begin(), before.isr.end(), [&](BrokerId id) {
                          return Has(before.removing_replicas, id) || Has(after.isr, id);

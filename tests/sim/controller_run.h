@@ -215,7 +215,7 @@ class ControllerRun {
     metadata::BrokerHeartbeat event;
     event.broker = id;
     event.broker_epoch = broker->epoch;
-    event.metadata_offset = broker->image->highest_offset;
+    event.metadata_offset = broker->followed;
     event.want_shut_down = broker->leaving;
     if (!broker->leaving && random_.OneIn(2)) return host_.Send(event);
     const auto reply = host_.Ask<metadata::BrokerHeartbeatReply>(event);
@@ -242,6 +242,7 @@ class ControllerRun {
   // Catches up with the metadata log, and takes the roles that it says.
   void Follow(BrokerId id, SimBroker* broker) {
     const metadata::MetadataImagePtr before = std::exchange(broker->image, host_.committed());
+    broker->followed = host_.committed_offset();
     for (auto it = broker->replicas.begin(); it != broker->replicas.end();) {
       const Partition* p = broker->image->FindPartition(it->first);
       const bool stays =
@@ -257,6 +258,7 @@ class ControllerRun {
       if (replica.leads != p.leader_epoch) {
         StopLeading(&replica);
         replica.leads = p.leader_epoch;
+        replica.epoch_start = replica.records.size();
       }
       const Partition* old = before->FindPartition(tp);
       if (old == nullptr || old->partition_epoch != p.partition_epoch) replica.asked.clear();
@@ -327,11 +329,13 @@ class ControllerRun {
     change.partition = tp;
     change.leader_epoch = p.leader_epoch;
     change.partition_epoch = p.partition_epoch;
-    const Values& acked = oracle_.acknowledged[tp];
+    // Who joins has what was there when the epoch began, too: a leader before this one may still
+    // acknowledge that.
+    const size_t needed =
+        std::max({oracle_.acknowledged[tp].size(), leader->high_watermark, leader->epoch_start});
     for (const BrokerId member : p.replicas) {
       const auto known = leader->followers.find(member);
-      const bool caught_up = known != leader->followers.end() &&
-                             known->second.end >= std::max(acked.size(), leader->high_watermark);
+      const bool caught_up = known != leader->followers.end() && known->second.end >= needed;
       const bool is_in = std::count(p.isr.begin(), p.isr.end(), member) != 0;
       if (member == id) {
         change.isr.push_back({member, broker.epoch});

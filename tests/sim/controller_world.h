@@ -51,9 +51,11 @@ struct SimReplica {
 
   Values records;
   bool wiped = false;  // and not in the ISR since
-  // While it leads: the epoch, what its followers had at their last fetch in it, how far it let
-  // clients see, and who is in an ISR that it asked for without an answer.
+  // While it leads: the epoch, where its log ended when that began, what its followers had at their
+  // last fetch in it, how far it let clients see, and who is in an ISR that it asked for without an
+  // answer.
   LeaderEpoch leads = kNoLeaderEpoch;
+  size_t epoch_start = 0;
   std::map<BrokerId, Follower> followers;
   size_t high_watermark = 0;
   std::set<BrokerId> asked;
@@ -68,6 +70,7 @@ struct SimBroker {
   int64_t epoch = -1;           // of this process; -1 before it is registered
   int64_t complete_epoch = -1;  // of the process before it, if nothing was lost
   metadata::MetadataImagePtr image = metadata::EmptyImage();
+  Offset followed = kNoOffset;  // up to which it knows the log, control records included
   std::map<TopicPartition, SimReplica> replicas;
 };
 
@@ -173,6 +176,8 @@ class ControllerHost {
 
   size_t uncommitted() const { return uncommitted_.size(); }
   const metadata::MetadataImagePtr& committed() const { return committed_; }
+  // The last offset that is committed, be it of a control record.
+  Offset committed_offset() const { return std::max(committed_->highest_offset, epoch_start_ - 1); }
   const metadata::MetadataImage& pending() const { return *controller_->pending_image(); }
 
  private:
@@ -180,6 +185,7 @@ class ControllerHost {
     controller_ = std::make_unique<metadata::Controller>(config_, random_);
     uncommitted_.clear();
     answers_.clear();
+    epoch_start_ = end_;
     Step(metadata::LeadershipGained{LeaderEpoch(++epoch_), end_, committed_});
   }
 
@@ -190,6 +196,7 @@ class ControllerHost {
   std::unique_ptr<metadata::Controller> controller_;
   int32_t epoch_ = 0;
   Offset end_{1};
+  Offset epoch_start_{1};
   metadata::MetadataImagePtr committed_ = metadata::EmptyImage();
   std::deque<metadata::AppendRecords> uncommitted_;
   metadata::RequestToken tokens_ = 0;
