@@ -247,6 +247,23 @@ class RaftRun {
 
   // --- the liveness phase -------------------------------------------------------------------
 
+  bool IsUpToDate() {
+    const RaftMachine* leader = world_.Leader();
+    return leader != nullptr &&
+           std::all_of(machines().begin(), machines().end(), [&](const RaftMachine& m) {
+             return m.applied == leader->node->raft().log_end() && m.state == leader->state;
+           });
+  }
+
+  void RestartFollower() {
+    const RaftMachine* leader = world_.Leader();
+    for (RaftMachine& machine : machines()) {
+      if (&machine == leader) continue;
+      world_.Stop(machine, /*power_loss=*/false);
+      return world_.Start(machine);
+    }
+  }
+
   void Heal() {
     trace_.Note("healing");
     world_.weather() = RaftWeather();
@@ -269,13 +286,13 @@ class RaftRun {
                [this] { return ReplaceLost(); })) {
       return;
     }
-    if (!Until(20'000, "everybody up to date and every request answered", [this] {
-          RaftMachine* leader = world_.Leader();
-          if (leader == nullptr || world_.requests_waiting() > 0) return false;
-          return std::all_of(machines().begin(), machines().end(), [&](const RaftMachine& m) {
-            return m.applied == leader->node->raft().log_end() && m.state == leader->state;
-          });
-        })) {
+    if (!Until(20'000, "everybody up to date and every request answered",
+               [this] { return world_.requests_waiting() == 0 && IsUpToDate(); })) {
+      return;
+    }
+    RestartFollower();
+    if (!Until(20'000, "who started anew up to date, though nothing is appended",
+               [this] { return IsUpToDate(); })) {
       return;
     }
     const int64_t reads = world_.reads_done();

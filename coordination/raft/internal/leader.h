@@ -79,9 +79,9 @@ inline bool Raft::SendAppend(Progress& progress) {
   }
   absl::StatusOr<std::vector<Entry>> entries =
       log_.Read(progress.next, log_.end(), config_.append_bytes_max, config_.append_entries_max);
-  const bool is_boundary = entries.ok() ? entries->empty() ||
-                                              entries->front().base_offset == progress.next
-                                        : !absl::IsNotFound(entries.status());
+  const bool is_boundary = entries.ok()
+                               ? entries->empty() || entries->front().base_offset == progress.next
+                               : !absl::IsNotFound(entries.status());
   if (!is_boundary) {  // the follower said where its log parts, and that cannot be
     ++dropped_.contradicting;
     progress.ToProbe(progress.match);
@@ -220,8 +220,8 @@ inline void Raft::On(const Message& message, const AppendResponse& response) {
   if (stale) return;
   // What both have of an epoch, its leader wrote; else the follower's end is no entry's end here.
   const SnapshotId own = log_.EndOf(response.epoch);
-  const Offset common = own.epoch == response.epoch ? std::min(own.end_offset, response.end_offset)
-                                                    : own.end_offset;
+  const Offset common =
+      own.epoch == response.epoch ? std::min(own.end_offset, response.end_offset) : own.end_offset;
   progress.ToProbe(std::max(progress.match, common));
 }
 
@@ -245,6 +245,11 @@ inline void Raft::On(const Message& message, const HeartbeatResponse& response) 
   if (progress.state == ProgressState::kReplicate && !progress.in_flight.empty() &&
       response.round > progress.in_flight.front().round &&
       response.matched < progress.in_flight.front().end) {
+    progress.ToProbe(progress.match);
+  }
+  // Who started anew does not know how far its log is the leader's, and so not what is committed.
+  if (progress.state == ProgressState::kReplicate && progress.in_flight.empty() &&
+      response.matched < progress.match) {
     progress.ToProbe(progress.match);
   }
 }
