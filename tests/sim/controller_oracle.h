@@ -150,6 +150,18 @@ class ControllerOracle {
     }
     for (const BrokerId id : after.isr) {
       if (SimReplica* replica = find_(id, tp)) replica->wiped = false;
+      if (Has(before->isr, id)) continue;
+      const metadata::BrokerImage* broker = image.FindBroker(id);
+      if (broker != nullptr && broker->fenced) {
+        trace_.Fail("11: fenced broker ", id.value(), " enters the ISR of ", where);
+      }
+    }
+    if (after.adding_replicas.empty()) {
+      for (const BrokerId id : before->adding_replicas) {
+        if (Has(after.replicas, id) && !Has(after.isr, id)) {
+          trace_.Fail("12: the move of ", where, " ends without ", id.value());
+        }
+      }
     }
     moves += !(before->adding_replicas.empty() && before->removing_replicas.empty()) &&
              after.adding_replicas.empty() && after.removing_replicas.empty();
