@@ -7,7 +7,7 @@
 // whoever is told that a topic exists finds it on every shard of the node that decided.
 // While another node leads, what is asked goes there. A request that may have been carried out is
 // sent again only to the same controller, which knows it by its number.
-// Threading: Open on the starting thread; afterwards on the controller's shard.
+// Threading: the controller's shard; Open also on the starting thread, before the loop runs.
 // Errors: a full disk, or more records than a batch has room for, fail the request. When the log
 //   fails, the node does.
 #ifndef WEIR_SERVER_CONTROLLER_DRIVER_H_

@@ -5,8 +5,9 @@
 // the question who is there, which comes before a cluster is founded or joined.
 // Threading: every function on the thread of the controller's shard, but the transport on any. The
 // owner's functions and `done` are called on any thread, and not any more once Stop has returned.
-// Errors: of a call: kUnavailable when it certainly did not reach the other node, kDeadlineExceeded
-// and kAborted when it may have.
+// Errors: of a call: kUnavailable when it certainly did not reach the other node, kInvalidArgument
+// and kFailedPrecondition when that or this node refuses it with nothing done, kDeadlineExceeded
+// and kAborted when it may have been carried out.
 // Limits: the implementation's, of messages and of what waits.
 #ifndef WEIR_SERVER_PEER_NETWORK_H_
 #define WEIR_SERVER_PEER_NETWORK_H_

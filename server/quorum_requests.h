@@ -4,6 +4,8 @@
 // What the leader of the metadata quorum answers about it (KIP-595, KIP-836, KIP-853): who votes,
 // who follows and how far, and changes of the voters; and what it does by itself: a controller that
 // came back on an empty disk takes the place of the voter that it was.
+// A voter is added when it has caught up already, else the answer is REQUEST_TIMED_OUT at once:
+// timeout_ms of the request is not waited for, and every answer waits for the commit.
 // Threading: the controller's shard. Errors: in the responses.
 #ifndef WEIR_SERVER_QUORUM_REQUESTS_H_
 #define WEIR_SERVER_QUORUM_REQUESTS_H_

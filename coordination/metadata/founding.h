@@ -6,7 +6,8 @@
 // every one of them has answered that it belongs to none, the one with the lowest id founds a
 // cluster with all of them as voters; the others then hear of it. So who lost its folder never
 // founds a second cluster while anybody knows the first, and of nodes that start together one
-// founds. Each node keeps its directory id from before it is first told to anybody: the voters of a
+// founds. (A controller whose configuration knows no other has nobody to ask: it founds at once.)
+// Each node keeps its directory id from before it is first told to anybody: the voters of a
 // founding are those that answered, also when one of them is started anew in between.
 // A pure state machine, by rounds: Begin, then Heard for each member, then Decide.
 // Threading: single-threaded.

@@ -34,7 +34,6 @@
 namespace weir::metadata {
 
 inline constexpr absl::string_view kMetaPropertiesFile = "meta.properties";
-inline constexpr absl::string_view kBootstrapCheckpointFile = "bootstrap.checkpoint";
 inline constexpr absl::string_view kQuorumStateFile = "quorum-state";
 inline constexpr absl::string_view kMetadataLogFolder = "__cluster_metadata-0";
 
