@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "gtest/gtest.h"
 #include "log/file.h"
+#include "log/forwarding_files.h"
 #include "log/log.h"
 #include "log/memory_file.h"
 #include "log/test_batches.h"
@@ -33,38 +34,17 @@ struct Reads {
 };
 
 // Counts what is read of each file.
-class CountingFiles final : public FileSystem {
+class CountingFiles final : public ForwardingFiles {
  public:
+  explicit CountingFiles(
+      std::unique_ptr<MemoryFileSystem> files = std::make_unique<MemoryFileSystem>())
+      : ForwardingFiles(*files), files_(std::move(files)) {}
+
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
-    absl::StatusOr<std::unique_ptr<File>> file = files_.Open(path, mode);
+    absl::StatusOr<std::unique_ptr<File>> file = files_->Open(path, mode);
     if (!file.ok()) return file.status();
     return std::make_unique<CountingFile>(*std::move(file), &reads[path], &syncs);
   }
-  absl::Status Remove(const std::string& path) override { return files_.Remove(path); }
-  absl::Status Rename(const std::string& from, const std::string& to) override {
-    return files_.Rename(from, to);
-  }
-  absl::Status CreateDirectories(const std::string& path) override {
-    return files_.CreateDirectories(path);
-  }
-  absl::Status RemoveRecursively(const std::string& path) override {
-    return files_.RemoveRecursively(path);
-  }
-  bool Exists(const std::string& path) override { return files_.Exists(path); }
-  absl::StatusOr<std::vector<std::string>> List(const std::string& directory) override {
-    return files_.List(directory);
-  }
-  absl::Status SyncDirectory(const std::string& directory) override {
-    return files_.SyncDirectory(directory);
-  }
-  absl::StatusOr<int64_t> FreeBytes(const std::string& directory) override {
-    return files_.FreeBytes(directory);
-  }
-  absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
-    return files_.Lock(path);
-  }
-  void DrainSyncs(std::vector<SyncDone>* done) override { files_.DrainSyncs(done); }
-
   // Of the segment that starts at `base`.
   Reads OfSegment(Offset base) {
     return reads[std::string(kDirectory) + "/" + SegmentFileName(base, Segment::kLogSuffix)];
@@ -102,7 +82,7 @@ class CountingFiles final : public FileSystem {
     int* const syncs_;
   };
 
-  MemoryFileSystem files_;
+  const std::unique_ptr<MemoryFileSystem> files_;
 };
 
 class RecoveryReads : public testing::Test {
