@@ -22,6 +22,7 @@
 #include "coordination/grpc/raft_transport.h"
 #include "coordination/raft/messages.h"
 #include "protocol/error_code.h"
+#include "replication/stream_network.h"
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/peer_network.h"
@@ -45,6 +46,22 @@ std::string DialableAddress(absl::string_view text) {
   if (!address.ok() || address->host.empty() || address->port == 0) return "";
   return AddressText(*address);
 }
+
+// Until streams go over gRPC: leads nowhere.
+class NoStreams final : public replication::StreamNetwork {
+ public:
+  void SetAccept(Accept) override {}
+  std::shared_ptr<replication::FollowerEnd> Open(
+      replication::StreamHello, replication::FollowerEnd::Listener listener) override {
+    class End final : public replication::FollowerEnd {
+     public:
+      void Send(replication::FollowerMessage) override {}
+      void Close(const absl::Status&) override {}
+    };
+    listener.on_closed(absl::UnavailableError("there are no replication streams yet"));
+    return std::make_shared<End>();
+  }
+};
 
 }  // namespace
 
@@ -154,6 +171,7 @@ GrpcPeerNetwork::GrpcPeerNetwork(GrpcPeerNetworkOptions options)
           std::make_unique<Lines>(options_.logger, 10, "connections closed for what they spoke")),
       stream_lines_(std::make_unique<Lines>(options_.logger, 3, "streams to other nodes ended")),
       transport_(TransportOptions()),
+      streams_(std::make_unique<NoStreams>()),
       client_({.credentials = options_.credentials}),
       raft_service_("",
                     [this](raft::Message message, absl::string_view from_address) {

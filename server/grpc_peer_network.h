@@ -59,6 +59,7 @@ class GrpcPeerNetwork final : public PeerNetwork {
   void Stop() override;
   void SetCluster(const std::string& cluster_id) override;
   raft::Transport& transport() override { return transport_; }
+  replication::StreamNetwork& streams() override { return *streams_; }
   void SetPeer(BrokerId id, const HostPort& address) override;
   void AskHello(const HostPort& address, int64_t timeout_ms,
                 absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) override;
@@ -103,6 +104,7 @@ class GrpcPeerNetwork final : public PeerNetwork {
   std::mutex mutex_;
   std::string cluster_id_;  // empty: no message of Raft is for us yet
   raft::RaftTransport transport_;
+  const std::unique_ptr<replication::StreamNetwork> streams_;
   controller::ControllerClient client_;
   raft::RaftService raft_service_;
   controller::ControllerService controller_service_;

@@ -1,8 +1,9 @@
 // -----------------------------------------------------------------------------
 // File: server/peer_network.h
 // -----------------------------------------------------------------------------
-// The port to the other nodes of a cluster: Raft's messages, requests to the active controller, and
-// the question who is there, which comes before a cluster is founded or joined.
+// The port to the other nodes of a cluster: Raft's messages, requests to the active controller, the
+// streams that replicas follow on, and the question who is there, which comes before a cluster is
+// founded or joined.
 // Threading: every function on the thread of the controller's shard, but the transport on any. The
 // owner's functions and `done` are called on any thread, and not any more once Stop has returned.
 // Errors: of a call: kUnavailable when it certainly did not reach the other node, kInvalidArgument
@@ -26,6 +27,10 @@
 #include "coordination/raft/node.h"
 #include "protocol/error_code.h"
 #include "server/listener.h"
+
+namespace weir::replication {
+class StreamNetwork;
+}
 
 namespace weir::server {
 
@@ -79,6 +84,8 @@ class PeerNetwork {
   // Messages of other clusters are refused from here on.
   virtual void SetCluster(const std::string& cluster_id) = 0;
   virtual raft::Transport& transport() = 0;
+  // Has threading rules of its own (replication/stream_network.h). Of brokers known by SetPeer.
+  virtual replication::StreamNetwork& streams() = 0;
   // Where a node listens, for messages and calls.
   virtual void SetPeer(BrokerId id, const HostPort& address) = 0;
 
