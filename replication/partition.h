@@ -180,6 +180,13 @@ class Partition {
     return deleted;
   }
 
+  // --- replication (docs/adr/0015-replication-streams.md) -------------------------------------
+
+  FollowAnswer Follow(const Now&, const FollowRequest&, Effects*) { return {}; }
+  ReplicaRead ReadForReplica(LeaderEpoch, Offset, int64_t, bool) { return {}; }
+  std::optional<StartFollowing> following() const { return std::nullopt; }
+  Offset low_watermark() const { return log_->log_start_offset(); }
+
   bool is_leader() const { return leader_; }
   LeaderEpoch leader_epoch() const { return leader_epoch_; }
   int32_t partition_epoch() const { return partition_epoch_; }
@@ -273,6 +280,13 @@ class Partition {
     known.flushed = std::max(known.flushed, e.flushed_offset);
     Progressed(effects);
   }
+
+  void On(const Now&, BecomeFollower&, Effects*) {}
+  void On(const Now&, ReplicaGone&, Effects*) {}
+  void On(const Now&, Replicate&, Effects*) {}
+  void On(const Now&, FollowRefused&, Effects*) {}
+  void On(const Now&, TruncationPrepared&, Effects*) {}
+  void On(const Now&, IsrAnswered&, Effects*) {}
 
   void On(const Now&, RegisterFetchWaiter& e, Effects* effects) {
     int64_t available = 0;

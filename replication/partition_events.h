@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/ids.h"
@@ -20,11 +21,15 @@
 #include "log/log_types.h"
 #include "log/transaction_index.h"
 #include "protocol/error_code.h"
+#include "replication/stream_messages.h"
 
 namespace weir::replication {
 
 // Finds the request that waits; the caller's to choose, unique among those of its kind.
 using WaitToken = uint64_t;
+
+// Numbers what a leader's followers have begun, from 1.
+using FollowId = uint64_t;
 
 inline constexpr int16_t kAcksAll = -1;
 
@@ -40,6 +45,10 @@ struct PartitionConfig {
   // With kOs: flush after so many records or nanoseconds.
   int64_t flush_messages = std::numeric_limits<int64_t>::max();
   int64_t flush_interval_ns = std::numeric_limits<int64_t>::max();
+  // Kafka's replica.lag.time.max.ms.
+  int64_t replica_lag_time_max_ns = int64_t{30'000} * kNsPerMs;
+  // What was persisted of it; taken up when the partition is made. kNoOffset where nothing was.
+  Offset initial_high_watermark = kNoOffset;
 };
 
 struct Now {
@@ -56,8 +65,17 @@ struct BecomeLeader {
   int32_t partition_epoch = 0;
   std::vector<BrokerId> replicas;
   std::vector<BrokerId> isr;
+  int8_t recovery_state = 0;  // 1: elected uncleanly, and to tell the controller that it leads
 };
-// This broker no longer leads, or the partition is going away.
+// From the metadata: another broker leads, or none does. Ignored as BecomeLeader is.
+struct BecomeFollower {
+  BrokerId leader = kNoBroker;  // kNoBroker: none, for now
+  LeaderEpoch leader_epoch;
+  int32_t partition_epoch = 0;
+  std::vector<BrokerId> replicas{};
+  std::vector<BrokerId> isr{};
+};
+// The partition is going away from this broker: it neither leads nor follows.
 struct StopLeading {};
 
 struct Append {
@@ -72,11 +90,49 @@ struct EndOfTick {};
 struct SyncDone {
   log::SyncDone done;  // with a token of this partition's log
 };
-// What a follower has told: its log's end and how much of it is durable.
+// What a follower has told: its log's end, how much of it is durable, where it starts.
 struct ReplicaProgress {
   BrokerId broker;
+  int64_t broker_epoch = -1;
   Offset end_offset;
   Offset flushed_offset;
+  Offset log_start_offset{0};
+  // That Partition::Follow gave: of an earlier one, this is ignored. 0: of whichever there is.
+  FollowId follow = 0;
+};
+// Nothing more will be told of it: its stream has ended, or it was dropped.
+struct ReplicaGone {
+  BrokerId broker;
+  FollowId follow = 0;
+};
+// From the leader; whole batches, possibly none. Appended at the end of the tick.
+struct Replicate {
+  LeaderEpoch leader_epoch;
+  Offset first_offset = kNoOffset;
+  absl::string_view records;  // must live until EndOfTick
+  Offset high_watermark;
+  Offset log_start;
+};
+// The leader sends nothing more in what was begun by StartFollowing. Where the logs part, or the
+// leader has nothing that continues this log, is acted upon; anything else is the stream's to try
+// again.
+struct FollowRefused {
+  LeaderEpoch leader_epoch;
+  FollowEnded told;
+};
+// The owner has done what PrepareTruncation asks for.
+struct TruncationPrepared {
+  Offset to = kNoOffset;  // as it asked; kNoOffset: for the last one
+};
+// What the controller said to ProposeIsr.
+struct IsrAnswered {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;
+  // Without an error: as it is now.
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;
+  int32_t partition_epoch = -1;
+  std::vector<BrokerId> isr{};
+  // With one: whether the proposal may be carried out all the same (no answer came).
+  bool may_have_been_done = false;
 };
 // Answered once: with FetchReady when `bytes_min` bytes from `offset` on are readable, or when
 // waiting makes no sense any more.
@@ -93,7 +149,8 @@ struct CancelFetchWaiter {
 struct Tick {};
 
 using Event = std::variant<BecomeLeader, StopLeading, Append, EndOfTick, SyncDone, ReplicaProgress,
-                           RegisterFetchWaiter, CancelFetchWaiter, Tick>;
+                           RegisterFetchWaiter, CancelFetchWaiter, Tick, BecomeFollower,
+                           ReplicaGone, Replicate, FollowRefused, TruncationPrepared, IsrAnswered>;
 
 // --- effects ----------------------------------------------------------------------------------
 
@@ -114,7 +171,51 @@ struct HighWatermarkAdvanced {
 // Told once: the log refuses everything from now on (its failed() says why).
 struct LogFailed {};
 
-using Effect = std::variant<AppendDone, FetchReady, HighWatermarkAdvanced, LogFailed>;
+// To the controller, AlterPartition: one is under way at a time, until IsrAnswered or the metadata
+// tell what became of it.
+struct ProposeIsr {
+  struct Member {
+    BrokerId broker;
+    int64_t broker_epoch = -1;  // -1: not known; of this broker, the owner's to fill in
+    friend bool operator==(const Member&, const Member&) = default;
+  };
+  LeaderEpoch leader_epoch;
+  int32_t partition_epoch = -1;  // that the change is made to
+  std::vector<Member> isr{};     // ascending
+  int8_t recovery_state = 0;
+};
+// To be followed, with what this broker has. Whatever was begun before has ended.
+struct StartFollowing {
+  BrokerId leader;
+  LeaderEpoch leader_epoch;
+  Offset log_end{0};
+  Offset flushed{0};
+  LeaderEpoch last_epoch = kNoLeaderEpoch;  // of the last record
+  Offset log_start{0};
+};
+// Not to be followed, until StartFollowing.
+struct StopFollowing {};
+// Of a leader: its streams have something to send, or to end. Of a follower: there is progress to
+// report.
+struct ReplicaNews {};
+// The log is to be cut off: the owner lowers its checkpoints of it durably, as log/log.h asks for,
+// and gives TruncationPrepared.
+struct PrepareTruncation {
+  Offset to;
+  bool fully = false;  // the log will start there, empty
+  // What it had been told to be committed goes: an unclean election.
+  bool loses_committed = false;
+};
+// Records of the leader were not taken: damaged on their way or there, or the disk is full. It is
+// tried again later.
+struct ReplicationHeld {
+  Offset at;  // where the log ends
+  std::string message{};
+};
+
+using Effect =
+    std::variant<AppendDone, FetchReady, HighWatermarkAdvanced, LogFailed, ProposeIsr,
+                 StartFollowing, StopFollowing, ReplicaNews, PrepareTruncation, ReplicationHeld>;
 using Effects = std::vector<Effect>;
 
 // --- queries ----------------------------------------------------------------------------------
@@ -126,6 +227,7 @@ struct ReadRequest {
   LeaderEpoch current_leader_epoch = kNoLeaderEpoch;  // what the client believes
   LeaderEpoch last_fetched_epoch = kNoLeaderEpoch;    // version 12 and later
   bool read_committed = false;  // to the last stable offset, with the aborted transactions
+  bool allow_follower = false;  // a replica that follows answers too (KIP-392)
 };
 struct ReadAnswer {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
@@ -157,7 +259,34 @@ struct OffsetAnswer {
 
 struct DeleteAnswer {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
-  Offset low_watermark = kNoOffset;  // where every replica's log starts
+  // Of those that a stream follows with, where the last log starts; it reaches the log's own start
+  // later, see Partition::low_watermark.
+  Offset low_watermark = kNoOffset;
+};
+
+// A follower says what it has, and asks for what comes behind.
+struct FollowRequest {
+  BrokerId broker;
+  int64_t broker_epoch = -1;
+  LeaderEpoch leader_epoch = kNoLeaderEpoch;
+  Offset log_end{0};
+  Offset flushed{0};
+  LeaderEpoch last_epoch = kNoLeaderEpoch;
+  Offset log_start{0};
+};
+struct FollowAnswer {
+  bool ok = false;
+  FollowEnded ended{};  // unless ok; its handle is the stream's to set
+  FollowId follow = 0;  // if ok: for ReplicaProgress and ReplicaGone
+};
+// What a leader has for a follower from an offset on, up to the log's end.
+struct ReplicaRead {
+  protocol::ErrorCode error = protocol::ErrorCode::kNone;  // nothing may be sent any more
+  log::LogSlice slice{};  // empty at the log's end, and where nothing fits
+  Offset log_end{0};
+  Offset high_watermark{0};
+  Offset log_start{0};
+  std::string message{};
 };
 
 struct EpochEndAnswer {

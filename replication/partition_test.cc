@@ -204,10 +204,10 @@ TEST_F(PartitionTest, TheHighWatermarkIsTheLeastOfTheReplicasInSync) {
   EXPECT_TRUE(Acknowledged(2));
   EXPECT_FALSE(Done(1).has_value());
   EXPECT_EQ(partition_->high_watermark(), Offset(0));
-  Do(ReplicaProgress{kOther, Offset(2), Offset(1)});
+  Do(ReplicaProgress{kOther, -1, Offset(2), Offset(1)});
   EXPECT_TRUE(Acknowledged(1));
   EXPECT_EQ(partition_->high_watermark(), Offset(1));
-  Do(ReplicaProgress{kOther, Offset(1), Offset(0)});  // late: nothing goes back
+  Do(ReplicaProgress{kOther, -1, Offset(1), Offset(0)});  // late: nothing goes back
   EXPECT_EQ(partition_->high_watermark(), Offset(1));
   Lead(6, {kSelf}, 1);  // the follower drops out of the ISR
   EXPECT_EQ(partition_->high_watermark(), Offset(2));
@@ -227,7 +227,7 @@ TEST_F(PartitionTest, TooFewInSync) {
   Do(EndOfTick{});
   CompleteSyncs();
   Lead(6, {kSelf}, 1);  // written, but not on enough replicas any more
-  Do(ReplicaProgress{kOther, Offset(2), Offset(2)});
+  Do(ReplicaProgress{kOther, -1, Offset(2), Offset(2)});
   EXPECT_EQ(Done(3)->error, ErrorCode::kNotEnoughReplicasAfterAppend);
 }
 
