@@ -31,6 +31,7 @@
 #include "server/group_table.h"
 #include "server/log_cleaner.h"
 #include "server/logger.h"
+#include "server/metadata_log.h"
 #include "server/partition_table.h"
 #include "server/producer_ids.h"
 #include "server/recovery.h"

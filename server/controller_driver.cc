@@ -18,9 +18,16 @@
 #include "coordination/metadata/controller.h"
 #include "coordination/metadata/node_directory.h"
 #include "coordination/metadata/topic_name.h"
+#include "coordination/raft/transport.h"
+#include "protocol/api/add_raft_voter.h"
+#include "protocol/api/describe_quorum.h"
+#include "protocol/api/remove_raft_voter.h"
+#include "protocol/message.h"
 #include "server/controller_calls.h"
 #include "server/data_directory.h"
 #include "server/logger.h"
+#include "server/metadata_log.h"
+#include "server/quorum_requests.h"
 #include "server/scram_keys.h"
 #include "server/topic_config.h"
 #include "server/topic_config_table.h"
@@ -128,6 +135,8 @@ absl::Status ControllerDriver::Close() {
   return log_ == nullptr ? absl::OkStatus() : log_->Close();
 }
 
+const metadata::MetadataImagePtr& ControllerDriver::image() const { return log_->image(); }
+
 bool ControllerDriver::is_active() const { return controller_->is_active(); }
 
 void ControllerDriver::StartPublishing(Publish publish) {
@@ -136,6 +145,14 @@ void ControllerDriver::StartPublishing(Publish publish) {
 }
 
 // --- the log ------------------------------------------------------------------------------------
+
+bool ControllerDriver::OnSyncDone(const log::SyncDone& sync) {
+  return log_ != nullptr && log_->OnSyncDone(sync);
+}
+
+void ControllerDriver::OnTickEnd() {
+  if (log_ != nullptr) log_->OnTickEnd();
+}
 
 void ControllerDriver::OnLeader(LeaderEpoch term, BrokerId leader) {
   if (leader != kNoBroker && peers_ != nullptr) {
@@ -192,6 +209,47 @@ bool ControllerDriver::IsOnDiskOfPredecessor(const metadata::RegisterBroker& eve
   return before != nullptr && !event.registration.log_dirs.empty() &&
          before->directories == event.registration.log_dirs;
 }
+
+template <class Response, class Event>
+void ControllerDriver::Ask(Event event, Reply<Response> reply, ClientIdentity client) {
+  AskController(std::move(event), std::move(client),
+                [reply = std::move(reply)](metadata::ControllerResponse response) mutable {
+                  reply(std::get<Response>(std::move(response)));
+                });
+}
+
+// Here alone, where they cost what they cost once: what handlers include knows the events and the
+// responses, but need not make them one of all that there are.
+template void ControllerDriver::Ask(metadata::CreateTopics, Reply<protocol::CreateTopicsResponse>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::DeleteTopics, Reply<protocol::DeleteTopicsResponse>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::CreatePartitions,
+                                    Reply<protocol::CreatePartitionsResponse>, ClientIdentity);
+template void ControllerDriver::Ask(metadata::AlterConfigs, Reply<metadata::ConfigsAltered>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::UpdateFeatures, Reply<metadata::FeaturesUpdated>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::RegisterBroker, Reply<metadata::BrokerRegistered>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::BrokerHeartbeat,
+                                    Reply<metadata::BrokerHeartbeatReply>, ClientIdentity);
+template void ControllerDriver::Ask(metadata::UnregisterBroker, Reply<metadata::BrokerUnregistered>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::ElectLeaders, Reply<protocol::ElectLeadersResponse>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::AlterPartitionReassignments,
+                                    Reply<protocol::AlterPartitionReassignmentsResponse>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::AlterClientQuotas,
+                                    Reply<protocol::AlterClientQuotasResponse>, ClientIdentity);
+template void ControllerDriver::Ask(metadata::AlterUserScramCredentials,
+                                    Reply<protocol::AlterUserScramCredentialsResponse>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::CreateAcls, Reply<protocol::CreateAclsResponse>,
+                                    ClientIdentity);
+template void ControllerDriver::Ask(metadata::DeleteAcls, Reply<protocol::DeleteAclsResponse>,
+                                    ClientIdentity);
 
 void ControllerDriver::AskController(metadata::ControllerEvent event, ClientIdentity client,
                                      Answer answer) {

@@ -19,8 +19,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -35,11 +35,10 @@
 #include "coordination/raft/types.h"
 #include "log/file.h"
 #include "server/event_loop.h"
-#include "server/metadata_log.h"
+#include "server/metadata_log_observer.h"
 #include "server/node.h"
 #include "server/peer_network.h"
 #include "server/producer_ids.h"
-#include "server/quorum_requests.h"
 #include "server/reply.h"
 #include "server/timers.h"
 
@@ -49,7 +48,11 @@ class Controller;
 
 namespace weir::server {
 
-class ControllerDriver final : private MetadataLog::Observer {
+// Whoever works with these includes their headers: most who ask the controller do not.
+class MetadataLog;
+class QuorumRequests;
+
+class ControllerDriver final : private MetadataLogObserver {
  public:
   // Hands an image to every shard and calls `followed` when all have it.
   using Publish =
@@ -80,19 +83,14 @@ class ControllerDriver final : private MetadataLog::Observer {
   const MetadataLog& log() const { return *log_; }
   MetadataLog& log() { return *log_; }
   // What is committed.
-  const metadata::MetadataImagePtr& image() const { return log_->image(); }
+  const metadata::MetadataImagePtr& image() const;
   bool is_active() const;
-  BrokerId leader() const { return log_->raft().leader().id; }
 
   // Asks the active controller, on behalf of a client or the broker itself; the token of the event
   // is set here.
-  template <class Response>
-  void Ask(metadata::ControllerEvent event, Reply<Response> reply, ClientIdentity client = {}) {
-    AskController(std::move(event), std::move(client),
-                  [reply = std::move(reply)](metadata::ControllerResponse response) mutable {
-                    reply(std::get<Response>(std::move(response)));
-                  });
-  }
+  // controller_driver.cc lists the pairs of events and responses that there are.
+  template <class Response, class Event>
+  void Ask(Event event, Reply<Response> reply, ClientIdentity client = {});
   // Asks the leader of the quorum about it (server/quorum_requests.h). Nothing came: no leader did.
   template <class Response, class Request>
   void AskQuorum(Request request, ClientIdentity client, Reply<std::optional<Response>> reply);
@@ -103,10 +101,8 @@ class ControllerDriver final : private MetadataLog::Observer {
   void AllocateProducerIds(Reply<absl::StatusOr<ProducerIdBlock>> reply);
 
   // False when the token is not of this log.
-  bool OnSyncDone(const log::SyncDone& sync) { return log_ != nullptr && log_->OnSyncDone(sync); }
-  void OnTickEnd() {
-    if (log_ != nullptr) log_->OnTickEnd();
-  }
+  bool OnSyncDone(const log::SyncDone& sync);
+  void OnTickEnd();
 
  private:
   using Answer = absl::AnyInvocable<void(metadata::ControllerResponse)>;

@@ -32,7 +32,7 @@
 #include "coordination/grpc/raft_service.h"
 #include "coordination/grpc/raft_transport.h"
 #include "coordination/raft/messages.h"
-#include "coordination/raft/node.h"
+#include "coordination/raft/transport.h"
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/peer_network.h"

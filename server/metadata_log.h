@@ -5,7 +5,7 @@
 // shard's files, and the image of what is committed. It runs when the shard's loop gives it a
 // reason to: something was posted, a sync is done, or its time has come.
 // Format: docs/formats/quorum.md. Threading: the controller's shard, but Deliver on any thread.
-// Errors: what a log on a disk may have ends the replica: Observer::OnFailed.
+// Errors: what a log on a disk may have ends the replica: MetadataLogObserver::OnFailed.
 // Limits: kMessagesWaitingMax.
 #ifndef WEIR_SERVER_METADATA_LOG_H_
 #define WEIR_SERVER_METADATA_LOG_H_
@@ -33,6 +33,7 @@
 #include "coordination/raft/types.h"
 #include "log/file.h"
 #include "server/event_loop.h"
+#include "server/metadata_log_observer.h"
 #include "server/sync_inbox.h"
 #include "server/timers.h"
 
@@ -44,23 +45,7 @@ class MetadataLog {
   static constexpr log::SyncToken kFirstSyncToken = log::SyncToken{1} << 63;
   static constexpr int kMessagesWaitingMax = 10'000;
 
-  // Called in the tick in which it happens, in order.
-  class Observer {
-   public:
-    virtual ~Observer() = default;
-    // Of this term, or kNoBroker while nobody is known.
-    virtual void OnLeader(LeaderEpoch term, BrokerId leader) = 0;
-    // This node leads; image() has everything before next_offset.
-    virtual void OnGained(LeaderEpoch epoch, Offset next_offset) = 0;
-    virtual void OnLost() = 0;
-    // image() has everything before `end`.
-    virtual void OnCommitted(Offset end) = 0;
-    // The append, and all of this leader's that came after it, did not happen.
-    virtual void OnAppendFailed(metadata::AppendToken token, const absl::Status& status) = 0;
-    // The disk has no room for a snapshot.
-    virtual void OnSnapshotRefused(const absl::Status& status) = 0;
-    virtual void OnFailed(const absl::Status& status) = 0;
-  };
+  using Observer = MetadataLogObserver;
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
   struct Options {

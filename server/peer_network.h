@@ -24,7 +24,7 @@
 #include "base/uuid.h"
 #include "coordination/metadata/founding.h"
 #include "coordination/raft/messages.h"
-#include "coordination/raft/node.h"
+#include "coordination/raft/transport.h"
 #include "protocol/error_code.h"
 #include "server/listener.h"
 

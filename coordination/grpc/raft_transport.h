@@ -29,7 +29,7 @@
 #include "coordination/grpc/internal/raft_peer.h"
 #include "coordination/grpc/raft_codec.h"
 #include "coordination/raft/messages.h"
-#include "coordination/raft/node.h"
+#include "coordination/raft/transport.h"
 
 namespace weir::raft {
 

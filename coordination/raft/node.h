@@ -21,19 +21,11 @@
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "coordination/raft/events.h"
-#include "coordination/raft/messages.h"
 #include "coordination/raft/raft.h"
 #include "coordination/raft/storage.h"
+#include "coordination/raft/transport.h"
 
 namespace weir::raft {
-
-// The transport port. A message may get lost, come late, twice or out of order, but not changed.
-class Transport {
- public:
-  virtual ~Transport() = default;
-  // message.to says to whom: the node of that id, or any that may know a leader.
-  virtual void Send(Message message) = 0;
-};
 
 class Node {
  public:
