@@ -239,6 +239,7 @@ class Raft {
   bool started_ = false;         // the first Step has begun
   bool reset_at_start_ = false;  // the log did not go with the snapshot
   bool may_ask_hint_ = false;    // one hint at the leader is followed for each time-out
+  bool is_looked_to_ = false;  // for a vote, which it refuses to a log that is shorter than its own
 
   uint64_t last_token_ = 0;  // of writes
   uint64_t durable_token_ = 0;

@@ -44,7 +44,10 @@ inline void Raft::BecomeFollower(LeaderEpoch term, const ReplicaKey& leader) {
     matched_ = Offset(0);
     Emit(LeaderKnown{term, leader});
   }
-  if (!leader.is_none()) leader_heard_ = now_;
+  if (!leader.is_none()) {
+    leader_heard_ = now_;
+    is_looked_to_ = false;
+  }
   if (!leader.is_none() || was_active) ResetElectionTimer();
 }
 
@@ -62,9 +65,10 @@ inline bool Raft::LeaderIsWell() const {
 }
 
 // A replica whose removal is in its log, but perhaps nowhere else, may be the only one that all
-// others would elect: it campaigns for the rest (Raft thesis 4.2.2).
+// others would elect: it campaigns for the rest (Raft thesis 4.2.2). So may one that is asked for
+// its vote, though no log of its own says that it has one, by those whom it has to refuse.
 inline bool Raft::MayCampaign() const {
-  return log_.VotesFrom(commit_, config_.self);
+  return log_.VotesFrom(commit_, config_.self) || is_looked_to_;
 }
 
 inline void Raft::OnElectionTimeout() {
@@ -80,7 +84,8 @@ inline void Raft::OnElectionTimeout() {
     return AskAll();
   }
   if (again) AskAround();  // the voters may have changed without this replica
-  StartPreVote();  // not at once
+  is_looked_to_ = false;   // until it is asked again
+  StartPreVote();          // not at once
 }
 
 inline void Raft::AskAround() {
@@ -197,6 +202,7 @@ inline void Raft::On(const Message& message, const VoteRequest& request) {
   if (request.pre_vote) {
     response.asked_term = LeaderEpoch(message.term.value() + 1);
     response.granted = message.term >= hard_.term && has_all && !LeaderIsWell();
+    is_looked_to_ |= !has_all && !LeaderIsWell();
     // Whoever does not know that it has no vote any more is told so by the log.
     if (role_ == Role::kLeader) Observe(message.from);
     return SendTo(message.from, response);
