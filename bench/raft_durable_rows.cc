@@ -6,12 +6,11 @@
 //     listener, with a small message back for each
 // Timed is how long it takes until so many, proposed at once, are committed: until a quorum of the
 // replicas has them durably. What the others still do then is waited for, untimed: it would slow
-// down whoever comes next. items_per_second are commits, `latency` is the time of one round.
+// down whoever comes next. items_per_second are commits, p50 and p99 the seconds of a round.
 #include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -25,11 +24,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/ids.h"
-#include "base/random.h"
 #include "base/uuid.h"
 #include "bench/floor.h"
+#include "bench/latencies.h"
+#include "bench/raft_turns.h"
 #include "bench/temp_folder.h"
 #include "benchmark/benchmark.h"
 #include "coordination/grpc/grpc_listener.h"
@@ -39,8 +38,8 @@
 #include "coordination/raft/events.h"
 #include "coordination/raft/log_storage.h"
 #include "coordination/raft/messages.h"
-#include "coordination/raft/node.h"
 #include "coordination/raft/raft.h"
+#include "coordination/raft/storage.h"
 #include "coordination/raft/test_entries.h"
 #include "coordination/raft/types.h"
 #include "log/file.h"
@@ -50,26 +49,15 @@
 namespace weir::bench {
 namespace {
 
-constexpr size_t kEntryBytes = 1024;
-using Payload = std::shared_ptr<const std::string>;
-
-std::vector<Payload> Payloads() {
+std::vector<RaftPayload> Payloads() {
   const size_t frame = raft::TestBatch("").size();
-  std::vector<Payload> payloads;
+  std::vector<RaftPayload> payloads;
   for (std::string& piece : MakeRotation([&](size_t i) {
-         return raft::TestBatch(std::string(kEntryBytes - frame, static_cast<char>(i)));
+         return raft::TestBatch(std::string(kRaftEntryBytes - frame, static_cast<char>(i)));
        })) {
     payloads.push_back(std::make_shared<const std::string>(std::move(piece)));
   }
   return payloads;
-}
-
-std::vector<raft::ReplicaKey> Keys(size_t voters) {
-  std::vector<raft::ReplicaKey> keys;
-  for (size_t i = 0; i < voters; ++i) {
-    keys.push_back({BrokerId(static_cast<int32_t>(i)), Uuid{0, i + 1}});
-  }
-  return keys;
 }
 
 std::string FolderOf(const TempFolder& folder, size_t replica) {
@@ -101,51 +89,20 @@ class Counter {
   size_t count_ = 0;
 };
 
-// Replicas take turns in this thread until all is committed; time stands still.
-class DurableRig : public raft::Transport {
+class DurableRig {
  public:
-  explicit DurableRig(size_t voters) : machines_(voters) {
-    const std::vector<raft::ReplicaKey> keys = Keys(voters);
-    for (size_t i = 0; i < voters; ++i) {
-      Machine& machine = machines_[i];
-      machine.syncer = std::make_unique<log::ThreadSyncer>(1, [this] { completions_.Add(); });
-      machine.files = std::make_unique<log::PosixFileSystem>(machine.syncer.get());
-      const std::string folder = FolderOf(folder_, i);
-      WEIR_CHECK(raft::LogStorage::Found(*machine.files, folder, raft::VoterSet(keys)).ok());
-      machine.storage = std::make_unique<raft::LogStorage>(*machine.files, folder);
-      raft::RaftConfig config;
-      config.cluster_id = "bench";
-      config.self = keys[i];
-      auto node = raft::Node::Open(config, *machine.storage, *this, random_, MonotonicNs(0));
-      WEIR_CHECK(node.ok());
-      machine.node = *std::move(node);
-    }
-    // Nobody else's time has come.
-    leader_ = &*std::min_element(machines_.begin(), machines_.end(), [](auto& a, auto& b) {
-      return a.node->NextDeadline() < b.node->NextDeadline();
-    });
-    now_ = leader_->node->NextDeadline();
-    Until([this] { return leader_->node->raft().role() == raft::Role::kLeader; });
+  explicit DurableRig(size_t voters) : machines_(voters), turns_(Found()) {
+    Until([this] { return turns_.led(); });
     Settle();
   }
 
-  void Send(raft::Message message) override { mail_.push_back(std::move(message)); }
-
-  void Commit(const std::vector<Payload>& payloads, size_t from, size_t count) {
-    const size_t until = committed_ + count;
-    for (size_t i = from; i < from + count; ++i) {
-      leader_->node->Post(raft::Propose{++token_, payloads[i % payloads.size()]});
-    }
-    Until([&] { return committed_ >= until; });
+  void Commit(const std::vector<RaftPayload>& payloads, size_t from, size_t count) {
+    turns_.Propose(payloads, from, count);
+    Until([this] { return turns_.settled(); });
   }
   // Until everybody has everything.
   void Settle() {
-    const Offset end = leader_->node->raft().log_end();
-    Until([&] {
-      return std::all_of(machines_.begin(), machines_.end(), [end](const Machine& machine) {
-        return machine.node->raft().durable_end() == end;
-      });
-    });
+    Until([this] { return turns_.durable_everywhere(); });
   }
 
  private:
@@ -153,57 +110,43 @@ class DurableRig : public raft::Transport {
     std::unique_ptr<log::ThreadSyncer> syncer;
     std::unique_ptr<log::PosixFileSystem> files;
     std::unique_ptr<raft::LogStorage> storage;
-    std::unique_ptr<raft::Node> node;
   };
+
+  std::vector<raft::Storage*> Found() {
+    const raft::VoterSet voters(RaftKeys(machines_.size()));
+    std::vector<raft::Storage*> storages;
+    for (size_t i = 0; i < machines_.size(); ++i) {
+      Machine& machine = machines_[i];
+      machine.syncer = std::make_unique<log::ThreadSyncer>(1, [this] { completions_.Add(); });
+      machine.files = std::make_unique<log::PosixFileSystem>(machine.syncer.get());
+      const std::string folder = FolderOf(folder_, i);
+      WEIR_CHECK(raft::LogStorage::Found(*machine.files, folder, voters).ok());
+      machine.storage = std::make_unique<raft::LogStorage>(*machine.files, folder);
+      storages.push_back(machine.storage.get());
+    }
+    return storages;
+  }
 
   // Goes on with each sync that completes.
   template <class Condition>
   void Until(Condition reached) {
     while (!reached()) {
       const size_t seen = completions_.count();
-      Turn();
+      turns_.Turn();
       if (!reached()) completions_.WaitFor(seen + 1);
     }
   }
 
-  void Turn() {
-    for (Machine& machine : machines_) Run(machine);
-    while (!mail_.empty()) {
-      raft::Message message = std::move(mail_.front());
-      mail_.pop_front();
-      Machine& to = machines_[static_cast<size_t>(message.to.id.value())];
-      to.node->Post(raft::Receive{std::move(message)});
-      Run(to);
-    }
-  }
-
-  void Run(Machine& machine) {
-    effects_.clear();
-    machine.node->Run(now_, &effects_);
-    for (const raft::Effect& effect : effects_) {
-      const auto* done = std::get_if<raft::Done>(&effect);
-      if (done == nullptr) continue;
-      WEIR_CHECK(done->status.ok());
-      ++committed_;
-    }
-  }
-
   TempFolder folder_;
-  SeededRandom random_{1};
   Counter completions_;
   std::vector<Machine> machines_;
-  Machine* leader_ = nullptr;
-  std::deque<raft::Message> mail_;
-  raft::Effects effects_;
-  MonotonicNs now_;
-  uint64_t token_ = 0;
-  size_t committed_ = 0;
+  RaftTurns turns_;
 };
 
 class GrpcRig {
  public:
   explicit GrpcRig(size_t voters) : committed_ends_(voters) {
-    const std::vector<raft::ReplicaKey> keys = Keys(voters);
+    const std::vector<raft::ReplicaKey> keys = RaftKeys(voters);
     log::PosixFileSystem files;
     for (size_t i = 0; i < voters; ++i) {
       raft::RaftTestHostOptions options;
@@ -226,7 +169,7 @@ class GrpcRig {
     Settle();
   }
 
-  void Commit(const std::vector<Payload>& payloads, size_t from, size_t count) {
+  void Commit(const std::vector<RaftPayload>& payloads, size_t from, size_t count) {
     proposed_ += count;
     std::vector<raft::Event> events;
     for (size_t i = from; i < from + count; ++i) {
@@ -401,24 +344,23 @@ template <class Rig, class Floor>
 void Commit(benchmark::State& state) {
   const auto voters = static_cast<size_t>(state.range(0));
   const auto in_flight = static_cast<size_t>(state.range(1));
-  const std::vector<Payload> payloads = Payloads();
+  const std::vector<RaftPayload> payloads = Payloads();
   Rig ours(voters);
   Floor floor(voters);
   std::vector<absl::string_view> pieces(in_flight);
+  Latencies latencies;
   RunAgainstFloor(
       state, payloads.size() / in_flight, 1,
-      [&](size_t i) { ours.Commit(payloads, i * in_flight, in_flight); },
+      [&](size_t i) { latencies.Time([&] { ours.Commit(payloads, i * in_flight, in_flight); }); },
       [&](size_t i) {
         for (size_t n = 0; n < in_flight; ++n) pieces[n] = *payloads[i * in_flight + n];
         floor.Commit(pieces);
       },
-      [&](size_t) { return in_flight * kEntryBytes; }, [&] { ours.Settle(); },
+      [&](size_t) { return in_flight * kRaftEntryBytes; }, [&] { ours.Settle(); },
       [&] { floor.Settle(); });
   state.counters["fsync"] = 1;
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(in_flight));
-  state.counters["latency"] =
-      benchmark::Counter(static_cast<double>(state.iterations()),
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  latencies.Report(state);
 }
 
 // As many rounds as take a few seconds: each row begins with an election.
@@ -426,7 +368,7 @@ void Few(benchmark::internal::Benchmark* row) {
   row->ArgsProduct({{3, 5}, {1, 64}})->Iterations(300)->UseManualTime();
 }
 void Fewer(benchmark::internal::Benchmark* row) {
-  row->ArgsProduct({{3, 5}, {1000}})->Iterations(60)->UseManualTime();
+  row->ArgsProduct({{3, 5}, {1000}})->Iterations(200)->UseManualTime();
 }
 
 void CommitDurable(benchmark::State& state) { Commit<DurableRig, DurableFloor>(state); }
