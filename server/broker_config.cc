@@ -27,6 +27,7 @@
 #include "server/config_table_no_effect.h"
 #include "server/config_table_not_yet.h"
 #include "server/listener.h"
+#include "server/node_tls.h"
 #include "server/properties.h"
 #include "server/topic_config.h"
 #include "server/topic_config_table.h"
@@ -74,7 +75,8 @@ class Problems {
 
 std::string UnknownKeyMessage(absl::string_view key) {
   if (absl::StartsWith(key, "listener.name.")) {
-    return absl::StrCat("key '", key, "': settings of one listener are not available in Weir yet");
+    return absl::StrCat("key '", key,
+                        "': such settings of one listener are not available in Weir yet");
   }
   const ConfigDef* nearest = NearestConfig(BrokerConfigTable(), key);
   if (nearest == nullptr) {
@@ -89,7 +91,9 @@ void CheckSettings(const Properties& properties, Properties* accepted, Problems*
   for (const Property& property : properties.entries()) {
     Property setting = property;
     setting.value = std::string(absl::StripAsciiWhitespace(property.value));
-    const ConfigDef* def = FindConfig(BrokerConfigTable(), property.key);
+    const absl::string_view of_listener = KeyOfListener(property.key);
+    const ConfigDef* def =
+        FindConfig(BrokerConfigTable(), of_listener.empty() ? property.key : of_listener);
     if (def == nullptr) {
       problems->Add(absl::StrCat(property.origin, ": ", UnknownKeyMessage(property.key)));
       continue;
@@ -282,15 +286,46 @@ std::string ProtocolOf(const BrokerConfig& config, absl::string_view name, bool 
   return of_controller && config.settings.Find(kKey) == nullptr ? "PLAINTEXT" : "";
 }
 
-void CheckProtocol(const BrokerConfig& config, absl::string_view name, bool of_controller,
+// Whether the listener speaks TLS, which only that between nodes may do so far.
+bool CheckProtocol(const BrokerConfig& config, absl::string_view name, bool is_internal,
                    Problems* problems) {
-  const std::string protocol = ProtocolOf(config, name, of_controller);
-  if (protocol == "PLAINTEXT") return;
+  const std::string protocol = ProtocolOf(config, name, is_internal);
+  if (protocol == "PLAINTEXT") return false;
+  if (protocol == "SSL" && is_internal) return true;
   const bool known = protocol == "SSL" || protocol == "SASL_PLAINTEXT" || protocol == "SASL_SSL";
   problems->Add(
       config.settings, "listener.security.protocol.map",
       absl::StrCat("gives listener ", name, " the protocol '", protocol, "': expected PLAINTEXT",
-                   known ? "; encryption and authentication are not available in Weir yet" : ""));
+                   is_internal ? " or SSL" : "",
+                   !known        ? ""
+                   : is_internal ? "; SASL is not available in Weir yet"
+                                 : "; encryption and authentication of clients are not available "
+                                   "in Weir yet"));
+  return false;
+}
+
+// Nodes connect to each other both ways, and show the same certificates in both.
+void CheckControllersProtocol(const BrokerConfig& config, bool speaks_tls, Problems* problems) {
+  if (config.is_controller || !config.internal_listener.has_value()) return;
+  for (const std::string& name : SplitConfigList(Text(config, "controller.listener.names"))) {
+    const std::string protocol = ProtocolOf(config, name, /*of_controller=*/true);
+    if (protocol.empty() || protocol == (speaks_tls ? "SSL" : "PLAINTEXT")) continue;
+    problems->Add(config.settings, "listener.security.protocol.map",
+                  absl::StrCat("gives the controllers' listener ", name, " the protocol ", protocol,
+                               ": expected that of this node's listener for other nodes, ",
+                               config.internal_listener->name));
+  }
+}
+
+void ReadTls(BrokerConfig* config, bool speaks_tls, Problems* problems) {
+  std::vector<ConfigProblem> found;
+  NodeTls tls =
+      ReadNodeTls(config->settings,
+                  config->internal_listener.has_value() ? config->internal_listener->name : "",
+                  speaks_tls, &found);
+  for (const auto& [key, what] : found) problems->Add(config->settings, key, what);
+  if (speaks_tls) config->internal_tls = std::move(tls);
+  CheckControllersProtocol(*config, speaks_tls, problems);
 }
 
 // Which listener is for the other nodes: a controller's is that of controller.listener.names.
@@ -315,6 +350,7 @@ void ReadOpenListeners(BrokerConfig* config, Problems* problems) {
     problems->Add(config->settings, key,
                   absl::StrCat("names '", internal, "', which is not among the listeners"));
   }
+  bool speaks_tls = false;
   for (size_t i = 0; i < all.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       if (all[i].address.port != 0 && all[i].address.port == all[j].address.port) {
@@ -324,7 +360,7 @@ void ReadOpenListeners(BrokerConfig* config, Problems* problems) {
       }
     }
     const bool is_internal = internal == all[i].name;
-    CheckProtocol(*config, all[i].name, is_internal, problems);
+    speaks_tls = CheckProtocol(*config, all[i].name, is_internal, problems) || speaks_tls;
     if (is_internal) {
       config->internal_listener = std::move(all[i]);
     } else {
@@ -337,6 +373,7 @@ void ReadOpenListeners(BrokerConfig* config, Problems* problems) {
                       ? "expected a listener that is not the controller's"
                       : "expected none but the controller's on a node that is no broker");
   }
+  ReadTls(config, speaks_tls, problems);
 }
 
 void ReadAdvertisedListeners(BrokerConfig* config, Problems* problems) {

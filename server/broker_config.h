@@ -16,6 +16,7 @@
 #include "base/ids.h"
 #include "server/config_def.h"
 #include "server/listener.h"
+#include "server/node_tls.h"
 #include "server/properties.h"
 
 namespace weir::server {
@@ -40,6 +41,7 @@ struct BrokerConfig {
   std::vector<Listener> listeners;            // for clients: one at least of a broker, names differ
   std::optional<Listener> internal_listener;  // for the other nodes
   std::optional<HostPort> internal_address;   // as advertised to them
+  std::optional<NodeTls> internal_tls;        // of mutual TLS with them
   std::vector<QuorumMember> quorum;           // empty: this node is the only controller
   int32_t quorum_election_timeout_ms = 1000;
   int32_t broker_heartbeat_interval_ms = 2000;

@@ -159,6 +159,101 @@ TEST(BrokerConfig, SecuritySettingsAreNeverIgnored) {
   EXPECT_EQ(ErrorOf("ssl.key.password=geheim").find("geheim"), std::string::npos);
 }
 
+constexpr char kTlsBase[] =
+    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n"
+    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:SSL\n";
+constexpr char kTlsFiles[] =
+    "ssl.keystore.type=PEM\nssl.keystore.location=/k.pem\n"
+    "ssl.truststore.type=PEM\nssl.truststore.location=/t.pem\n";
+
+TEST(BrokerConfig, NodesMaySpeakTlsWithEachOther) {
+  const absl::StatusOr<BrokerConfig> config = Read(absl::StrCat(kTlsBase, kTlsFiles));
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_TRUE(config->internal_tls.has_value());
+  EXPECT_EQ(config->internal_tls->certificates.value, "/k.pem");
+  EXPECT_EQ(config->internal_tls->private_key.value, "/k.pem");
+  EXPECT_TRUE(config->internal_tls->private_key.is_file);
+  EXPECT_EQ(config->internal_tls->trusted.key, "f:7: ssl.truststore.location");
+  EXPECT_FALSE(Read("")->internal_tls.has_value());
+
+  // One listener's go before those of all; texts may stand in place of files.
+  const absl::StatusOr<BrokerConfig> own =
+      Read(absl::StrCat(kTlsBase, kTlsFiles,
+                        "ssl.client.auth=none\n"
+                        "listener.name.controller.ssl.client.auth=required\n"
+                        "listener.name.controller.ssl.keystore.location=\n"
+                        "listener.name.controller.ssl.keystore.certificate.chain=cc\n"
+                        "listener.name.controller.ssl.keystore.key=kk\n"
+                        "listener.name.controller.ssl.truststore.location=/own.pem\n"));
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(own->internal_tls->certificates.value, "cc");
+  EXPECT_EQ(own->internal_tls->private_key.value, "kk");
+  EXPECT_FALSE(own->internal_tls->private_key.is_file);
+  EXPECT_EQ(own->internal_tls->trusted.value, "/own.pem");
+}
+
+TEST(BrokerConfig, TlsThatIsHalfSetIsRefused) {
+  const auto with = [](absl::string_view lines) {
+    return ErrorOf(absl::StrCat(kTlsBase, kTlsFiles, lines));
+  };
+  EXPECT_EQ(with(""), "");
+  EXPECT_EQ(with("ssl.client.auth=required"), "");
+  const struct {
+    const char* lines;
+    const char* error;
+  } kCases[] = {
+      {"ssl.client.auth=none", "ssl.client.auth: is none: expected required"},
+      {"listener.name.controller.ssl.client.auth=requested", "is requested: expected required"},
+      {"ssl.keystore.type=JKS", "ssl.keystore.type: is JKS: expected PEM; Weir reads neither JKS"},
+      {"ssl.truststore.type=PKCS12", "ssl.truststore.type: is PKCS12: expected PEM"},
+      {"ssl.keystore.type=", "ssl.keystore.type: is JKS, the default: expected PEM"},
+      {"ssl.keystore.location=", "expected a file with this node's certificates and its key"},
+      {"ssl.truststore.location=", "ssl.truststore.location: expected a file with the certif"},
+      {"ssl.keystore.certificate.chain=x", "either this or ssl.keystore.location, not both"},
+      {"ssl.keystore.key=x", "ssl.keystore.key: expected none beside ssl.keystore.location"},
+      {"ssl.keystore.location=\nssl.keystore.certificate.chain=x", "ssl.keystore.key: expected it"},
+      {"ssl.truststore.certificates=x", "either this or ssl.truststore.location, not both"},
+      {"ssl.key.password=geheim", "ssl.key.password"},
+      {"ssl.keystore.password=geheim", "ssl.keystore.password"},
+      {"listener.name.plaintext.ssl.client.auth=required", "expected listener.name.controller.."},
+      {"listener.name.other.ssl.keystore.type=PEM", "so far only the listener between nodes"},
+      {"listener.name.controller.ssl.protocol=TLSv1.3", "such settings of one listener"},
+      {"listener.name.controller.ssl.client.auth=maybe", "ssl.client.auth"},
+      {"listeners=SSL://:9092,CONTROLLER://:9093\nlistener.security.protocol.map="
+       "SSL:SSL,CONTROLLER:SSL",
+       "gives listener SSL the protocol 'SSL': expected PLAINTEXT; encryption and authentication"},
+      {"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:SASL_SSL",
+       "expected PLAINTEXT or SSL; SASL is not"},
+      {"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+       "ssl.truststore.location: expected none: listener.security.protocol.map gives no"},
+  };
+  for (const auto& each : kCases) {
+    EXPECT_TRUE(absl::StrContains(with(each.lines), each.error)) << each.lines << "\n"
+                                                                 << with(each.lines);
+    EXPECT_FALSE(absl::StrContains(with(each.lines), "geheim"));
+  }
+}
+
+TEST(BrokerConfig, ABrokersListenerForNodesSpeaksWhatTheControllersDo) {
+  constexpr char kBase[] =
+      "process.roles=broker\nlisteners=PLAINTEXT://:9092,INTERNAL://:9093\n"
+      "controller.quorum.voters=2@b:9093\ncontroller.listener.names=CONTROLLER\n"
+      "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:";
+  EXPECT_EQ(ErrorOf(absl::StrCat(kBase, "SSL,INTERNAL:SSL\n", kTlsFiles)), "");
+  EXPECT_EQ(ErrorOf(absl::StrCat(kBase,
+                                 "SSL,INTERNAL:SSL\nssl.keystore.type=PEM\n"
+                                 "listener.name.internal.ssl.keystore.location=/k\n"
+                                 "ssl.truststore.type=PEM\nssl.truststore.location=/t")),
+            "");
+  EXPECT_EQ(ErrorOf(absl::StrCat(kBase, "PLAINTEXT,INTERNAL:PLAINTEXT")), "");
+  EXPECT_TRUE(absl::StrContains(
+      ErrorOf(absl::StrCat(kBase, "PLAINTEXT,INTERNAL:SSL\n", kTlsFiles)),
+      "gives the controllers' listener CONTROLLER the protocol PLAINTEXT: expected that of this "
+      "node's listener for other nodes, INTERNAL"));
+  EXPECT_TRUE(absl::StrContains(ErrorOf(absl::StrCat(kBase, "SSL,INTERNAL:PLAINTEXT")),
+                                "the protocol SSL: expected that of this node's listener"));
+}
+
 TEST(BrokerConfig, WhatIsNotThereYetIsRefusedByName) {
   EXPECT_EQ(ErrorOf("log.cleanup.policy=compact"), "");
   EXPECT_EQ(ErrorOf("log.cleanup.policy=delete, compact"), "");

@@ -79,6 +79,9 @@ inline std::string ConfigurationMarkdown() {
       "(Java properties). An\noverride goes before the file; the last of several settings of one "
       "key wins. Every key of Kafka 4.2 is known; an\nunknown key stops the start, and the message "
       "names the known key that is most like it.\n\n"
+      "Between nodes there may be mutual TLS: `listener.security.protocol.map` gives SSL to their "
+      "listener, and the `ssl.*`\nkeys say where certificates are, for it alone as "
+      "`listener.name.NAME.ssl.*`, its name in lower case. Files are PEM.\n\n"
       "## Keys that do something\n\n",
       BrokerSection(ConfigEffect::kEffective),
       "\n## Keys that must keep their default for now\n\n"

@@ -71,8 +71,8 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
     {"listener.security.protocol.map", ConfigType::kString,
      "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
      ConfigEffect::kEffective,
-     "The security protocol of each listener name. So far a listener that is open speaks "
-     "PLAINTEXT."},
+     "The security protocol of each listener name. So far clients' listeners speak PLAINTEXT, that "
+     "between nodes PLAINTEXT or SSL, which is mutual TLS with the ssl.* keys."},
     {"listeners", ConfigType::kList, "PLAINTEXT://:9092", ConfigEffect::kEffective,
      "Where to listen, as NAME://host:port; an empty host means every address, port 0 any free "
      "port."},
@@ -213,6 +213,23 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      "The send buffer of a connection; -1 leaves it to the system, which adapts it (Kafka's "
      "default is 102400).",
      -1},
+    {"ssl.client.auth", ConfigType::kString, "none", ConfigEffect::kEffective,
+     "Nodes show each other certificates wherever their listener speaks SSL: unset, or required.",
+     kNoMin, kNoMax, "required|requested|none"},
+    {"ssl.keystore.certificate.chain", ConfigType::kPassword, nullptr, ConfigEffect::kEffective,
+     "This node's certificate and those between it and an authority, as PEM, in place of a file."},
+    {"ssl.keystore.key", ConfigType::kPassword, nullptr, ConfigEffect::kEffective,
+     "The private key of the certificate, as PEM without a password, in place of a file."},
+    {"ssl.keystore.location", ConfigType::kString, nullptr, ConfigEffect::kEffective,
+     "A PEM file with this node's certificates and its private key."},
+    {"ssl.keystore.type", ConfigType::kString, "JKS", ConfigEffect::kEffective,
+     "Weir reads PEM only, so that it has to be said."},
+    {"ssl.truststore.certificates", ConfigType::kPassword, nullptr, ConfigEffect::kEffective,
+     "The certificates of the authorities that are believed, as PEM, in place of a file."},
+    {"ssl.truststore.location", ConfigType::kString, nullptr, ConfigEffect::kEffective,
+     "A PEM file with the certificates of the authorities that are believed."},
+    {"ssl.truststore.type", ConfigType::kString, "JKS", ConfigEffect::kEffective,
+     "Weir reads PEM only, so that it has to be said."},
     {"unclean.leader.election.enable", ConfigType::kBool, "false", ConfigEffect::kEffective,
      "Whether a replica that is not in sync may lead when no other is left; what it lacks is "
      "lost."},

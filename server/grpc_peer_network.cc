@@ -10,6 +10,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
@@ -36,6 +37,21 @@ constexpr int kBacklog = 128;
 std::string AddressText(const HostPort& address) {
   const bool v6 = absl::string_view(address.host).find(':') != absl::string_view::npos;
   return absl::StrCat(v6 ? "[" : "", address.host, v6 ? "]" : "", ":", address.port);
+}
+
+// Why a connection did not come about. gRPC does not say more where the other side hangs up.
+absl::Status ConnectError(const absl::Status& status, bool tls) {
+  if (!absl::StrContains(status.message(), "Socket closed") &&
+      !absl::StrContains(status.message(), "reset by peer") &&
+      !absl::StrContains(status.message(), "andshake")) {
+    return status;
+  }
+  return absl::Status(
+      status.code(),
+      absl::StrCat(status.message(), tls ? "; this node speaks TLS; do both, and does each believe "
+                                           "the other's certificate?"
+                                         : "; this node speaks without TLS; does the other expect "
+                                           "it?"));
 }
 
 // What another node says of where it listens is dialled only if it is a host and a port.
@@ -256,8 +272,9 @@ void GrpcPeerNetwork::SetPeer(BrokerId id, const HostPort& address) {
 void GrpcPeerNetwork::AskHello(const HostPort& address, int64_t timeout_ms,
                                absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) {
   client_.AskHello(AddressText(address), timeout_ms,
-                   [done = std::move(done)](absl::StatusOr<controller::Hello> hello) mutable {
-                     if (!hello.ok()) return done(hello.status());
+                   [done = std::move(done), tls = !options_.credentials.empty()](
+                       absl::StatusOr<controller::Hello> hello) mutable {
+                     if (!hello.ok()) return done(ConnectError(hello.status(), tls));
                      done(NodeHello{hello->node_id, hello->directory_id,
                                     std::move(hello->cluster_id), hello->is_controller});
                    });

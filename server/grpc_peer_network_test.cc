@@ -294,6 +294,18 @@ TEST(GrpcPeerNetwork, SpeaksTls) {
   EXPECT_TRUE(asked.logger.lines.Wait([](auto& lines) {
     return !lines.empty() && absl::StrContains(lines.front(), "what came is without it");
   }));
+
+  // Who asks the others who they are is told why they do not answer.
+  EXPECT_TRUE(asking.AskHello(asked.address()).ok());
+  const auto why = [&](TestNode& node, const TestNode& of) {
+    return std::string(node.AskHello(of.address()).status().message());
+  };
+  EXPECT_TRUE(absl::StrContains(why(plain, asked), "speaks without TLS; does the other expect it"));
+  EXPECT_TRUE(absl::StrContains(why(strange, asked), "does each believe the other's certificate"));
+  EXPECT_TRUE(absl::StrContains(why(asking, plain), "this node speaks TLS; do both"));
+  TestNode gone(5);
+  gone.network->Stop();
+  EXPECT_FALSE(absl::StrContains(why(plain, gone), "TLS")) << why(plain, gone);
 }
 
 TEST(GrpcPeerNetwork, AnswersCallsThatWaitWhenItStops) {

@@ -10,6 +10,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -32,6 +33,7 @@
 #include "server/node.h"
 #include "server/peer_network.h"
 #include "server/properties.h"
+#include "server/tls_material.h"
 
 namespace weir::server {
 namespace {
@@ -156,7 +158,7 @@ void PrintWhatNext(const Broker& broker) {
 }
 
 // The gRPC listener of a node that is not alone, or may get company.
-std::unique_ptr<PeerNetwork> MakePeers(const BrokerConfig& config, Logger& logger) {
+absl::StatusOr<std::unique_ptr<PeerNetwork>> MakePeers(const BrokerConfig& config, Logger& logger) {
   if (!config.internal_listener.has_value()) return nullptr;
   GrpcPeerNetworkOptions options;
   options.listener = config.internal_listener->address;
@@ -174,6 +176,13 @@ std::unique_ptr<PeerNetwork> MakePeers(const BrokerConfig& config, Logger& logge
     clients.push_back(listener.ToString());
   }
   options.client_listeners = absl::StrJoin(clients, ", ");
+  if (config.internal_tls.has_value()) {
+    log::PosixFileSystem files;
+    WEIR_ASSIGN_OR_RETURN(TlsMaterial tls, LoadTlsMaterial(*config.internal_tls, files));
+    options.credentials.certificate_chain_pem = std::move(tls.certificates_pem);
+    options.credentials.private_key_pem = std::move(tls.private_key_pem);
+    options.credentials.root_certificates_pem = std::move(tls.trusted_pem);
+  }
   return std::make_unique<GrpcPeerNetwork>(std::move(options));
 }
 
@@ -191,17 +200,20 @@ int RunServer(const std::vector<std::string>& words) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   RaiseDescriptorLimit();
+  // gRPC writes a line of its own for each handshake that fails, as often as others like.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
 
   SystemClock clock;
   StreamLogger logger(stderr, clock);
   for (const std::string& notice : notices) logger.Info("configuration: ", notice);
-  const std::unique_ptr<PeerNetwork> peers = MakePeers(*config, logger);
+  const absl::StatusOr<std::unique_ptr<PeerNetwork>> peers = MakePeers(*config, logger);
+  if (!peers.ok()) return Fail(peers.status());
   std::atomic<Broker*> running{nullptr};
   std::promise<void> known;
   Broker::Options options;
   options.config = *std::move(config);
   options.logger = &logger;
-  options.peers = peers.get();
+  options.peers = peers->get();
   options.on_ready = [&] {
     known.get_future().wait();
     PrintWhatNext(*running);

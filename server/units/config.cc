@@ -3,3 +3,4 @@
 
 #include "server/broker_config.cc"
 #include "server/config_text.cc"
+#include "server/node_tls.cc"
