@@ -117,6 +117,10 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Begin(Options options) {
   core_options.peers = options.peers;
   core_options.on_failed = std::move(options.on_failed);
   core_options.workers = std::move(workers);
+  if (options.peers != nullptr) {
+    broker->replica_reader_ = std::make_unique<ThreadWorker>();
+    core_options.replica_reader = broker->replica_reader_.get();
+  }
   WEIR_ASSIGN_OR_RETURN(broker->core_, BrokerCore::Open(std::move(core_options), environments,
                                                         [on_ready = std::move(options.on_ready)] {
                                                           if (on_ready) on_ready();
@@ -138,6 +142,7 @@ absl::Status Broker::Stop() {
     if (reactor->thread.joinable()) reactor->thread.join();
   }
   for (const std::unique_ptr<ThreadWorker>& worker : workers_) worker->Stop();
+  if (replica_reader_ != nullptr) replica_reader_->Stop();
   if (core_ == nullptr) return absl::OkStatus();
   const absl::Status closed = core_->Close();
   core_.reset();

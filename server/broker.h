@@ -59,6 +59,7 @@ class Broker {
   // Destroyed after the core.
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::vector<std::unique_ptr<ThreadWorker>> workers_;
+  std::unique_ptr<ThreadWorker> replica_reader_;
   std::unique_ptr<BrokerCore> core_;
 };
 

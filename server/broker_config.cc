@@ -191,6 +191,8 @@ void ReadScalars(BrokerConfig* config) {
       Number(*config, "leader.imbalance.check.interval.seconds");
   config->unclean_leader_election = Bool(*config, "unclean.leader.election.enable");
   config->min_insync_replicas = Int(*config, "min.insync.replicas");
+  config->replica_lag_time_max_ms = Number(*config, "replica.lag.time.max.ms");
+  config->prefers_replicas_by_rack = config->Value("replica.selector.class").has_value();
   config->auto_create_topics = Bool(*config, "auto.create.topics.enable");
   config->delete_topics_enabled = Bool(*config, "delete.topic.enable");
   config->request_bytes_max = Int(*config, "socket.request.max.bytes");
@@ -521,6 +523,14 @@ bool BrokerConfig::is_alone() const {
   const bool is_here = server.host == "localhost" || server.host == "127.0.0.1" ||
                        server.host == "::1" || (!own.host.empty() && server.host == own.host);
   return is_here && server.port == own.port;
+}
+
+HostPort BrokerConfig::OwnInternalAddress() const {
+  if (internal_address.has_value()) return *internal_address;
+  for (const QuorumMember& member : quorum) {
+    if (member.id == node_id) return member.address;
+  }
+  return internal_listener->address;
 }
 
 absl::StatusOr<BrokerConfig> ReadBrokerConfig(const Properties& properties,

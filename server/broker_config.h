@@ -54,6 +54,9 @@ struct BrokerConfig {
   int64_t leader_imbalance_check_interval_seconds = 300;
   bool unclean_leader_election = false;
   int32_t min_insync_replicas = 1;
+  int64_t replica_lag_time_max_ms = 30'000;
+  // Consumers are sent to replicas in their own rack (KIP-392).
+  bool prefers_replicas_by_rack = false;
   // As clients are told. An empty host or port 0 stands where advertised.listeners is unset and the
   // listener has them: whoever opens the listener fills them in.
   std::vector<Listener> advertised_listeners;
@@ -108,6 +111,9 @@ struct BrokerConfig {
 
   // Whether no other node can be a controller beside this one.
   bool is_alone() const;
+  // Where the other nodes reach internal_listener: as it is advertised, or as the quorum has it, or
+  // as it is opened, with no host or port 0 then.
+  HostPort OwnInternalAddress() const;
 
   // What was set for `key`, or its default, or nothing.
   std::optional<std::string> Value(absl::string_view key) const {

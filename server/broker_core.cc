@@ -29,12 +29,14 @@
 #include "server/fetch_session.h"
 #include "server/gather.h"
 #include "server/group_table.h"
+#include "server/isr_proposals.h"
 #include "server/log_cleaner.h"
 #include "server/logger.h"
 #include "server/metadata_log.h"
 #include "server/partition_table.h"
 #include "server/producer_ids.h"
 #include "server/recovery.h"
+#include "server/replicas.h"
 #include "server/shard.h"
 
 namespace weir::server {
@@ -72,6 +74,7 @@ Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
             },
             std::move(got));
       })),
+      replicas_(std::make_unique<Replicas>(*this)),
       connections_(std::make_unique<ConnectionTable>(*this, node, environment.loop)) {
   loop().SetSyncHandler([this](const log::SyncDone& sync) { OnSyncDone(sync); });
   loop().SetTickEndHook([this] { OnTickEnd(); });
@@ -85,9 +88,11 @@ Shard::~Shard() {
 }
 
 ControllerDriver& Shard::controller() { return *controller_; }
+IsrProposals& Shard::isr_proposals() { return *isr_proposals_; }
 
 void Shard::set_controller(std::unique_ptr<ControllerDriver> controller) {
   controller_ = std::move(controller);
+  isr_proposals_ = std::make_unique<IsrProposals>(*this);
 }
 
 void Shard::Follow(metadata::MetadataImagePtr image) {
@@ -134,6 +139,7 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
   for (const metadata::ConfigResource& resource : delta.changed_configs) {
     if (resource.type == metadata::ConfigResourceType::kTopic) Reconfigure(resource.name);
   }
+  replicas_->OnMetadata();
 }
 
 // Whether this shard of this node has the partition's log; with no image, there is no such one.
@@ -195,17 +201,27 @@ void Shard::OnSyncDone(const log::SyncDone& sync) {
 }
 
 void Shard::OnTickEnd() {
-  partitions_->OnTickEnd();
+  // What followers have told may let producers go on, who append again.
+  do {
+    partitions_->OnTickEnd();
+    replicas_->OnTickEnd();
+  } while (partitions_->has_tick_work());
   if (controller_ != nullptr) controller_->OnTickEnd();
-  if (!timer_armed_ && partitions_->needs_timer()) ArmTimer();
+  ArmTimer();
 }
 
+// So that what is due is done at most kTimerNs late, and that often at most.
 void Shard::ArmTimer() {
-  timer_armed_ = true;
-  loop().timers().Schedule(loop().now() + kTimerNs, [this] {
+  const std::optional<MonotonicNs> due = partitions_->next_due();
+  if (!due.has_value()) return;
+  const MonotonicNs at = std::max(*due, loop().now() + kTimerNs);
+  if (timer_ != TimerId() && timer_at_ <= at) return;
+  loop().timers().Cancel(timer_);
+  timer_at_ = at;
+  timer_ = loop().timers().Schedule(at, [this] {
+    timer_ = TimerId();
     partitions_->OnTimer();
-    timer_armed_ = false;
-    if (partitions_->needs_timer()) ArmTimer();
+    ArmTimer();
   });
 }
 
@@ -230,6 +246,7 @@ void Shard::ScheduleDirectoryCheck() {
 
 absl::Status Shard::Close() {
   connections_->CloseAll();
+  replicas_->Close();
   absl::Status status = partitions_->Close();
   if (controller_ != nullptr) status.Update(controller_->Close());
   return status;
@@ -281,6 +298,7 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
   }
   core->node_.incarnation = Uuid::Random(first.random);
   core->workers_ = std::move(options.workers);
+  core->replica_reader_ = options.replica_reader;
   core->on_ready_ = std::move(on_ready);
   core->peers_ = options.peers;
   core->StartController();
@@ -319,6 +337,10 @@ absl::Status BrokerCore::OpenListeners(const std::string& host_name) {
       endpoint.address.port = static_cast<uint16_t>(poller.LocalPort(*socket));
     }
     node_.endpoints.push_back(std::move(endpoint));
+  }
+  if (config.internal_listener.has_value() && config.OwnInternalAddress().port != 0) {
+    node_.internal_endpoint = config.OwnInternalAddress();
+    if (IsEveryAddress(node_.internal_endpoint->host)) node_.internal_endpoint->host = host_name;
   }
   return absl::OkStatus();
 }
@@ -456,6 +478,14 @@ void BrokerCore::Serve() {
   if (!recovered.ok()) return node_.fail(recovered);
   cleaner_schedule_ = std::make_unique<CleanerSchedule>(*shards_.front(), std::move(workers_));
   serves_ = true;
+  if (peers_ != nullptr) {
+    for (const std::unique_ptr<Shard>& shard : shards_) {
+      shard->loop().Post([this, shard = shard.get()] {
+        shard->replicas().Start(peers_->streams(), replica_reader_);
+      });
+    }
+    peers_->streams().SetAccept(Replicas::Acceptor(node_));
+  }
   controller().StartPublishing(
       [this](metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed) {
         FollowOnAllShards(std::move(image), std::move(followed));
@@ -471,9 +501,24 @@ void BrokerCore::OpenAcceptors() {
   on_ready_();
 }
 
+// Where the brokers of `image` are, as far as that is news.
+void BrokerCore::SetPeers(const metadata::MetadataImage& image) {
+  if (peers_ == nullptr) return;
+  image.brokers.ForEach([&](BrokerId id, const metadata::BrokerImage& broker) {
+    const metadata::EndpointImage* endpoint = broker.Endpoint(kInternalEndpointName);
+    if (endpoint == nullptr || id == node_.config.node_id) return;
+    HostPort address{endpoint->host, endpoint->port};
+    HostPort& known = peer_addresses_[id];
+    if (known == address) return;
+    known = address;
+    peers_->SetPeer(id, address);
+  });
+}
+
 // By way of the mailboxes even on the first shard, so that all images arrive in their order.
 void BrokerCore::FollowOnAllShards(metadata::MetadataImagePtr image,
                                    absl::AnyInvocable<void()> followed) {
+  SetPeers(*image);
   auto gather = Gather<Done>::Create(
       shards_.size(), [followed = std::move(followed)](std::vector<Done>) mutable { followed(); });
   EventLoop& home = environments_.front().loop;
@@ -544,6 +589,7 @@ void BrokerCore::OnFailed(const absl::Status& why) {
   for (size_t i = 0; i < shards_.size(); ++i) {
     environments_[i].loop.Post([gather, i, shard = shards_[i].get(), &home] {
       shard->connections().CloseAll();
+      shard->replicas().Close();
       home.Post([gather, i] { gather->Set(i, Done{}); });
     });
   }

@@ -12,6 +12,7 @@
 #define WEIR_SERVER_BROKER_CORE_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,9 @@ class BrokerCore {
     // That compact: config.cleaner_threads of them. They outlive the core and do nothing any more
     // when it is closed.
     std::vector<Worker*> workers;
+    // That reads from the disk what replicas far behind lack; outlives the core as those do. None:
+    // the shards wait for the disk.
+    Worker* replica_reader = nullptr;
   };
 
   // A shard for each environment; the first is the controller's. `on_ready` is called on the first
@@ -89,6 +93,7 @@ class BrokerCore {
   void Join();
   void Serve();
   void OpenAcceptors();
+  void SetPeers(const metadata::MetadataImage& image);
   void FollowOnAllShards(metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed);
   absl::Status RemoveDeleted();
   void ScheduleCheckpoint();
@@ -102,9 +107,11 @@ class BrokerCore {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unique_ptr<CleanerSchedule> cleaner_schedule_;
   PeerNetwork* peers_ = nullptr;
+  std::map<BrokerId, HostPort> peer_addresses_;  // of the brokers, as the metadata have them
   std::unique_ptr<ClusterEntry> entry_;
   std::unique_ptr<BrokerMembership> membership_;
   std::vector<Worker*> workers_;
+  Worker* replica_reader_ = nullptr;
   absl::AnyInvocable<void()> on_ready_;
   absl::AnyInvocable<void()> on_left_;
   bool serves_ = false;        // the shards follow

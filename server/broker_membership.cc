@@ -28,6 +28,13 @@ metadata::RegisterBrokerRecord RegistrationOf(const Node& node) {
     endpoint.port = listener.address.port;
     endpoint.security_protocol = 0;
   }
+  if (node.internal_endpoint.has_value()) {
+    auto& endpoint = registration.end_points.emplace_back();
+    endpoint.name = kInternalEndpointName;
+    endpoint.host = node.internal_endpoint->host;
+    endpoint.port = node.internal_endpoint->port;
+    endpoint.security_protocol = 0;
+  }
   for (const metadata::SupportedFeature& feature : metadata::kSupportedFeatures) {
     auto& supported = registration.features.emplace_back();
     supported.name = std::string(feature.name);

@@ -197,6 +197,12 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      ConfigEffect::kEffective, "How often forgotten producers are looked for.", 1},
     {"producer.id.expiration.ms", ConfigType::kInt, "86400000", ConfigEffect::kEffective,
      "How long a partition remembers a producer that sends nothing.", 1},
+    {"replica.lag.time.max.ms", ConfigType::kLong, "30000", ConfigEffect::kEffective,
+     "How long a follower may have less than its leader before it counts as out of sync.", 1},
+    {"replica.selector.class", ConfigType::kString, nullptr, ConfigEffect::kEffective,
+     "Whether consumers are sent to a replica in their own rack, by broker.rack and client.rack; "
+     "unset, they read from the leader.",
+     kNoMin, kNoMax, "org.apache.kafka.common.replica.RackAwareReplicaSelector"},
     {"socket.listen.backlog.size", ConfigType::kInt, "1024", ConfigEffect::kEffective,
      "How many connections may wait to be accepted, as far as the system lets them (Kafka's "
      "default "

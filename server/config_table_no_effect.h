@@ -20,7 +20,9 @@ inline constexpr char kNoPools[] =
     "Reactors take the place of thread pools and request queues (weir.reactors).";
 inline constexpr char kNoPurgatory[] = "Waiting requests are removed as soon as they are answered.";
 inline constexpr char kNoQuotas[] = "Quotas are not available in Weir yet.";
-inline constexpr char kNoReplication[] = "Brokers do not copy partitions from each other yet.";
+inline constexpr char kPushed[] =
+    "Leaders push to their followers, which do not fetch (docs/adr/0015-replication-streams.md).";
+inline constexpr char kNoThrottle[] = "Replication is not throttled yet.";
 inline constexpr char kNoShareGroups[] = "Share groups are not available in Weir yet.";
 inline constexpr char kNoSnapshots[] =
     "The metadata log keeps what came since the last snapshot but one.";
@@ -42,9 +44,9 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
     {"add.partitions.to.txn.retry.backoff.ms", ConfigType::kInt, "20", ConfigEffect::kNoEffect,
      config_reasons::kNoTransactions, 1},
     {"alter.log.dirs.replication.quota.window.num", ConfigType::kInt, "11", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication, 1},
+     config_reasons::kNoThrottle, 1},
     {"alter.log.dirs.replication.quota.window.size.seconds", ConfigType::kInt, "1",
-     ConfigEffect::kNoEffect, config_reasons::kNoReplication, 1},
+     ConfigEffect::kNoEffect, config_reasons::kNoThrottle, 1},
     {"background.threads", ConfigType::kInt, "10", ConfigEffect::kNoEffect,
      config_reasons::kNoPools, 1},
     {"controller.performance.always.log.threshold.ms", ConfigType::kLong, "2000",
@@ -205,7 +207,7 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
     {"num.replica.alter.log.dirs.threads", ConfigType::kInt, nullptr, ConfigEffect::kNoEffect,
      config_reasons::kNoPools},
     {"num.replica.fetchers", ConfigType::kInt, "1", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication, 1},
+     config_reasons::kPushed, 1},
     {"offsets.load.buffer.size", ConfigType::kInt, "5242880", ConfigEffect::kNoEffect,
      config_reasons::kOwnCoordinator, 1},
     {"offsets.topic.compression.codec", ConfigType::kInt, "0", ConfigEffect::kNoEffect,
@@ -276,29 +278,27 @@ inline constexpr ConfigDef kNoEffectBrokerConfigs[] = {
     {"remote.log.storage.manager.impl.prefix", ConfigType::kString, "rsm.config.",
      ConfigEffect::kNoEffect, config_reasons::kNoTiers},
     {"replica.fetch.backoff.ms", ConfigType::kInt, "1000", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication, 0},
+     config_reasons::kPushed, 0},
     {"replica.fetch.max.bytes", ConfigType::kInt, "1048576", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication, 0},
+     config_reasons::kPushed, 0},
     {"replica.fetch.min.bytes", ConfigType::kInt, "1", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication},
+     config_reasons::kPushed},
     {"replica.fetch.response.max.bytes", ConfigType::kInt, "10485760", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication, 0},
+     config_reasons::kPushed, 0},
     {"replica.fetch.wait.max.ms", ConfigType::kInt, "500", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication},
+     config_reasons::kPushed},
     {"replica.high.watermark.checkpoint.interval.ms", ConfigType::kLong, "5000",
-     ConfigEffect::kNoEffect, config_reasons::kNoReplication},
-    {"replica.lag.time.max.ms", ConfigType::kLong, "30000", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication},
-    {"replica.selector.class", ConfigType::kString, nullptr, ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication},
+     ConfigEffect::kNoEffect,
+     "High watermarks are written with the recovery points: "
+     "log.flush.offset.checkpoint.interval.ms."},
     {"replica.socket.receive.buffer.bytes", ConfigType::kInt, "65536", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication},
+     config_reasons::kPushed},
     {"replica.socket.timeout.ms", ConfigType::kInt, "30000", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication},
+     config_reasons::kPushed},
     {"replication.quota.window.num", ConfigType::kInt, "11", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication, 1},
+     config_reasons::kNoThrottle, 1},
     {"replication.quota.window.size.seconds", ConfigType::kInt, "1", ConfigEffect::kNoEffect,
-     config_reasons::kNoReplication, 1},
+     config_reasons::kNoThrottle, 1},
     {"request.timeout.ms", ConfigType::kInt, "30000", ConfigEffect::kNoEffect,
      config_reasons::kOwnQuorum},
     {"security.inter.broker.protocol", ConfigType::kString, "PLAINTEXT", ConfigEffect::kNoEffect,

@@ -260,7 +260,8 @@ void ControllerDriver::AskController(metadata::ControllerEvent event, ClientIden
   WEIR_CHECK(encoded.has_value());
   // What a broker says of itself, it says again by itself.
   const bool is_own = std::holds_alternative<metadata::RegisterBroker>(event) ||
-                      std::holds_alternative<metadata::BrokerHeartbeat>(event);
+                      std::holds_alternative<metadata::BrokerHeartbeat>(event) ||
+                      std::holds_alternative<metadata::AlterPartition>(event);
   struct Asked {
     metadata::ControllerEvent event;
     Answer answer;
@@ -521,15 +522,15 @@ void ControllerDriver::ArmTimer() {
 
 void ControllerDriver::CreateOffsetsTopic(Reply<protocol::CreateTopicsResponse> reply) {
   const BrokerConfig& config = node_.config;
-  size_t live_brokers = 0;
-  image()->brokers.ForEach(
-      [&](BrokerId, const metadata::BrokerImage& broker) { live_brokers += broker.is_active(); });
+  // A cluster that never had as many brokers does with fewer; who is away for a moment counts.
+  size_t brokers = 0;
+  image()->brokers.ForEach([&](BrokerId, const metadata::BrokerImage&) { ++brokers; });
   protocol::CreateTopicsRequest request;
   auto& topic = request.topics.emplace_back();
   topic.name = std::string(metadata::kConsumerOffsetsTopic);
   topic.num_partitions = config.offsets_topic_partitions;
   topic.replication_factor =
-      static_cast<int16_t>(std::min<size_t>(config.offsets_topic_replication_factor, live_brokers));
+      static_cast<int16_t>(std::min<size_t>(config.offsets_topic_replication_factor, brokers));
   topic.configs.push_back({"cleanup.policy", "compact"});
   topic.configs.push_back({"compression.type", "producer"});
   topic.configs.push_back({"segment.bytes", absl::StrCat(config.offsets_topic_segment_bytes)});

@@ -80,6 +80,8 @@ class DataDirectory {
 
   // How to open the log of a partition that was here when the node started.
   log::RecoveryHint HintFor(const PartitionName& partition) const;
+  // What the partition's high watermark was then; kNoOffset where that is not known.
+  Offset HighWatermarkOf(const PartitionName& partition) const;
   // Whether a checkpoint names the partition.
   bool Remembers(const PartitionName& partition) const;
 
@@ -90,7 +92,11 @@ class DataDirectory {
   // Durably notes that the log of a partition starts at `offset`, or later.
   absl::Status AdvanceLogStart(log::FileSystem& fs, const PartitionName& partition, Offset offset);
 
-  // Replaces the checkpoints durably, but for what was forgotten since BeginCheckpoint.
+  // Durably notes that logs are about to be cut off, each at its offset: nothing of them counts as
+  // durable or cleaned from there on. With one write for all of them.
+  absl::Status PrepareTruncation(log::FileSystem& fs, const log::PartitionOffsets& truncations);
+
+  // Replaces the checkpoints durably, but for what was forgotten or cut off since BeginCheckpoint.
   void BeginCheckpoint();
   absl::Status WriteCheckpoints(log::FileSystem& fs, PartitionCheckpoints checkpoints);
 
@@ -110,6 +116,7 @@ class DataDirectory {
   absl::Status CheckHasNoLogs(log::FileSystem& fs) const;
   absl::Status ReadCheckpoints(log::FileSystem& fs);
   absl::Status ConsumeCleanMark(log::FileSystem& fs);
+  static void CutOff(const log::PartitionOffsets& truncations, PartitionCheckpoints* checkpoints);
   absl::Status ForgetIn(log::FileSystem& fs, const std::vector<PartitionName>& partitions,
                         const char* name, log::PartitionOffsets* offsets);
 
@@ -118,8 +125,10 @@ class DataDirectory {
   metadata::MetaProperties properties_;
   bool was_clean_ = false;
   mutable std::mutex mutex_;
-  PartitionCheckpoints checkpoints_;      // as on disk; guarded by mutex_
-  std::vector<PartitionName> forgotten_;  // since BeginCheckpoint; guarded by mutex_
+  PartitionCheckpoints checkpoints_;  // as on disk; guarded by mutex_
+  // Since BeginCheckpoint; guarded by mutex_.
+  std::vector<PartitionName> forgotten_;
+  log::PartitionOffsets truncated_;
 };
 
 inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
@@ -241,6 +250,12 @@ inline log::RecoveryHint DataDirectory::HintFor(const PartitionName& partition) 
           find(checkpoints_.cleaned)};
 }
 
+inline Offset DataDirectory::HighWatermarkOf(const PartitionName& partition) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = checkpoints_.high_watermarks.find(partition);
+  return found == checkpoints_.high_watermarks.end() ? kNoOffset : found->second;
+}
+
 inline bool DataDirectory::Remembers(const PartitionName& partition) const {
   std::lock_guard<std::mutex> lock(mutex_);
   return checkpoints_.recovery_points.count(partition) != 0;
@@ -281,9 +296,47 @@ inline absl::Status DataDirectory::AdvanceLogStart(log::FileSystem& fs,
   return status;
 }
 
+// The recovery point goes to 0: what a crash leaves of a log that is being cut off is read whole.
+inline void DataDirectory::CutOff(const log::PartitionOffsets& truncations,
+                                  PartitionCheckpoints* checkpoints) {
+  for (const auto& [partition, offset] : truncations) {
+    const auto recovery_point = checkpoints->recovery_points.find(partition);
+    if (recovery_point != checkpoints->recovery_points.end()) recovery_point->second = Offset(0);
+    for (log::PartitionOffsets* offsets :
+         {&checkpoints->log_starts, &checkpoints->high_watermarks, &checkpoints->cleaned}) {
+      const auto found = offsets->find(partition);
+      if (found != offsets->end()) found->second = std::min(found->second, offset);
+    }
+  }
+}
+
+inline absl::Status DataDirectory::PrepareTruncation(log::FileSystem& fs,
+                                                     const log::PartitionOffsets& truncations) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& [partition, offset] : truncations) {
+    const auto [noted, is_new] = truncated_.emplace(partition, offset);
+    if (!is_new) noted->second = std::min(noted->second, offset);
+  }
+  PartitionCheckpoints lower = checkpoints_;
+  CutOff(truncations, &lower);
+  const auto write = [&](const char* name, log::PartitionOffsets& to, log::PartitionOffsets& at) {
+    if (to == at) return absl::OkStatus();
+    WEIR_RETURN_IF_ERROR(Checkpoint(fs, name).Write(to));
+    at = std::move(to);
+    return absl::OkStatus();
+  };
+  WEIR_RETURN_IF_ERROR(
+      write(kRecoveryPointsName, lower.recovery_points, checkpoints_.recovery_points));
+  WEIR_RETURN_IF_ERROR(write(kLogStartsName, lower.log_starts, checkpoints_.log_starts));
+  WEIR_RETURN_IF_ERROR(
+      write(kHighWatermarksName, lower.high_watermarks, checkpoints_.high_watermarks));
+  return write(kCleanedName, lower.cleaned, checkpoints_.cleaned);
+}
+
 inline void DataDirectory::BeginCheckpoint() {
   std::lock_guard<std::mutex> lock(mutex_);
   forgotten_.clear();
+  truncated_.clear();
 }
 
 inline absl::Status DataDirectory::WriteCheckpoints(log::FileSystem& fs,
@@ -295,6 +348,7 @@ inline absl::Status DataDirectory::WriteCheckpoints(log::FileSystem& fs,
     Offset& gathered = checkpoints.log_starts[partition];
     gathered = std::max(gathered, start);
   }
+  CutOff(truncated_, &checkpoints);
   const bool cleaned_changed = checkpoints.cleaned != checkpoints_.cleaned;
   checkpoints_ = std::move(checkpoints);
   for (const PartitionName& partition : forgotten_) {

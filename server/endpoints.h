@@ -52,6 +52,18 @@ inline std::vector<NodeEndpoint> LiveBrokers(const metadata::MetadataImage& imag
   return BrokerEndpoints(image, node, listener, /*with_fenced=*/false);
 }
 
+// Adds where the leader of a partition is to the endpoints of a response, once (KIP-951).
+template <class Endpoint>
+void AddLeaderEndpoint(const metadata::MetadataImage& image, const Node& node, size_t listener,
+                       BrokerId leader, std::vector<Endpoint>* endpoints) {
+  const metadata::BrokerImage* broker = image.FindBroker(leader);
+  if (broker == nullptr || broker->fenced) return;
+  const metadata::EndpointImage* at = broker->Endpoint(node.endpoints[listener].name);
+  const auto is_it = [&](const Endpoint& known) { return known.node_id == leader.value(); };
+  if (at == nullptr || std::any_of(endpoints->begin(), endpoints->end(), is_it)) return;
+  endpoints->push_back({leader.value(), at->host, at->port, broker->rack});
+}
+
 }  // namespace weir::server
 
 #endif  // WEIR_SERVER_ENDPOINTS_H_

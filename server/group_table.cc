@@ -71,6 +71,10 @@ void GroupTable::Open(const TopicPartition& partition) {
   // A new partition has nothing to load, and clients wait for it.
   int64_t bytes_max = 0;
   if (LoadPiece(partition.partition, &hosted, &bytes_max)) return;
+  LoadSoon(partition);
+}
+
+void GroupTable::LoadSoon(const TopicPartition& partition) {
   loading_.push_back(partition);
   if (!std::exchange(load_is_scheduled_, true)) loop_.Defer([this] { LoadSome(); });
 }
@@ -108,8 +112,11 @@ void GroupTable::LoadSome() {
   while (!loading_.empty() && bytes_max > 0) {
     const TopicPartition partition = loading_.front();
     const auto found = hosted_.find(partition.partition);
-    const bool is_here = found != hosted_.end() && found->second.partition == partition;
-    if (!is_here || LoadPiece(partition.partition, &found->second, &bytes_max)) {
+    // Who lost it and has it again may have been told to go on twice.
+    const bool is_loading =
+        found != hosted_.end() && found->second.partition == partition &&
+        found->second.coordinator->phase() == group::GroupCoordinator::Phase::kLoading;
+    if (!is_loading || LoadPiece(partition.partition, &found->second, &bytes_max)) {
       loading_.pop_front();
     }
   }
@@ -128,7 +135,15 @@ bool GroupTable::LoadPiece(PartitionIndex partition, Hosted* hosted, int64_t* by
   }
   *bytes_max -= loaded->bytes;
   if (loaded->all) FinishLoading(partition, hosted);
-  return loaded->all;
+  if (loaded->waits) LoadLater(*hosted);
+  return loaded->all || loaded->waits;
+}
+
+// When more of the log is committed, or this broker leads no more.
+void GroupTable::LoadLater(const Hosted& hosted) {
+  const TopicPartition partition = hosted.partition;
+  partitions_.Await(next_wait_++, {{partition, hosted.next_load}},
+                    Reply<Advanced>(nullptr, [this, partition](Advanced) { LoadSoon(partition); }));
 }
 
 void GroupTable::FinishLoading(PartitionIndex partition, Hosted* hosted) {
@@ -148,7 +163,12 @@ absl::StatusOr<GroupTable::Loaded> GroupTable::Load(Hosted* hosted, int64_t byte
   if (answer.error != protocol::ErrorCode::kNone) {
     return absl::UnavailableError(protocol::ErrorName(answer.error));
   }
-  if (answer.slice.empty()) return Loaded{0, true};
+  if (answer.slice.empty()) {
+    const bool knows_end =
+        partitions_.FindOffset({hosted->partition, replication::kLatestTimestamp}).error !=
+        protocol::ErrorCode::kOffsetNotAvailable;
+    return Loaded{0, knows_end, !knows_end};
+  }
   if (bytes_max == 0) return Loaded{0, false};
   std::string bytes(static_cast<size_t>(answer.slice.size_bytes), '\0');
   WEIR_ASSIGN_OR_RETURN(

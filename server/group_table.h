@@ -88,15 +88,18 @@ class GroupTable {
   struct Loaded {
     int64_t bytes = 0;
     bool all = false;
+    bool waits = false;  // for what followers have yet to get, of before this broker led
   };
 
   group::Now now() const;
+  void LoadSoon(const TopicPartition& partition);
   void LoadSome();
-  // Loads about `bytes_max`. True when the partition is done with, for good or ill.
+  // Loads about `bytes_max`. True when the partition is done with, for good or ill, or waits.
   bool LoadPiece(PartitionIndex partition, Hosted* hosted, int64_t* bytes_max);
   absl::StatusOr<Loaded> Load(Hosted* hosted, int64_t bytes_max);
   absl::Status LoadBatch(Hosted* hosted, const protocol::RecordBatchView& batch);
   void LoadEvent(Hosted* hosted, group::Event event);
+  void LoadLater(const Hosted& hosted);
   void FinishLoading(PartitionIndex partition, Hosted* hosted);
   void Step(PartitionIndex partition, group::Event event);
   void Carry(PartitionIndex partition, group::Effects effects);
@@ -115,6 +118,8 @@ class GroupTable {
   std::map<PartitionIndex, Hosted> hosted_;
   std::deque<TopicPartition> loading_;
   bool load_is_scheduled_ = false;
+  // A replication::WaitToken that no fetch has.
+  uint64_t next_wait_ = uint64_t{0xffff} << 48;
   absl::flat_hash_map<uint64_t, Answer> answers_;
   uint64_t next_token_ = 1;
   const std::unique_ptr<protocol::Decompressor> decompressor_;

@@ -163,11 +163,7 @@ absl::StatusOr<std::unique_ptr<PeerNetwork>> MakePeers(const BrokerConfig& confi
   GrpcPeerNetworkOptions options;
   options.listener = config.internal_listener->address;
   options.logger = &logger;
-  HostPort own = config.internal_listener->address;
-  for (const QuorumMember& member : config.quorum) {
-    if (member.id == config.node_id) own = member.address;
-  }
-  own = config.internal_address.value_or(own);
+  const HostPort own = config.OwnInternalAddress();
   if (own.port != 0 && !own.host.empty()) {
     options.own_address = absl::StrCat(own.host, ":", own.port);
   }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ namespace weir::server {
 class DataDirectory;
 class Shard;
 
+// The name of internal_endpoint in a broker's registration, which no client's listener has: those
+// are in upper case.
+inline constexpr char kInternalEndpointName[] = "weir-internal";
+
 // Names one core of a node; shard 0 also holds the controller and accepts connections.
 using ShardId = StrongInt<struct ShardIdTag, uint32_t>;
 inline constexpr ShardId kControllerShard{0};
@@ -39,7 +44,10 @@ struct Node {
   std::string cluster_id;
   Uuid incarnation;                 // of this process
   std::vector<Listener> endpoints;  // as clients are told, one for each of config.listeners
-  std::vector<Shard*> shards;       // by ShardId
+  // Where other brokers reach this one, to follow what it leads; none without a listener for them,
+  // or where its port is not known before it is open.
+  std::optional<HostPort> internal_endpoint;
+  std::vector<Shard*> shards;  // by ShardId
 
   // Says why the node cannot go on, mostly because its data folder cannot be relied on any more: it
   // stops serving. Any thread; the first call counts.

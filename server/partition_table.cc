@@ -70,6 +70,9 @@ replication::PartitionConfig PartitionTable::PartitionConfigOf(
   config.durability = node_.config.flush_policy == FlushPolicy::kAck ? replication::Durability::kAck
                                                                      : replication::Durability::kOs;
   config.min_insync_replicas = settings.min_insync_replicas;
+  config.replica_lag_time_max_ns = node_.config.replica_lag_time_max_ms > kNever / kNsPerMs
+                                       ? kNever
+                                       : node_.config.replica_lag_time_max_ms * kNsPerMs;
   config.flush_messages = settings.flush_messages;
   config.flush_interval_ns =
       settings.flush_ms > kNever / kNsPerMs ? kNever : settings.flush_ms * kNsPerMs;
@@ -173,8 +176,11 @@ void PartitionTable::Open(const TopicPartition& id, const std::string& topic,
 
 void PartitionTable::Start(Hosted* hosted, std::unique_ptr<log::Log> log) {
   hosted->offline = absl::OkStatus();
+  replication::PartitionConfig config = PartitionConfigOf(hosted->settings);
+  config.initial_high_watermark =
+      node_.directory->HighWatermarkOf(PartitionName(hosted->topic, hosted->id.partition.value()));
   hosted->partition = std::make_unique<replication::Partition>(node_.config.node_id, std::move(log),
-                                                               PartitionConfigOf(hosted->settings));
+                                                               std::move(config));
   ReportRecovery(*hosted);
 }
 
@@ -207,9 +213,15 @@ bool PartitionTable::Reopen(const TopicPartition& id, const metadata::PartitionI
 void PartitionTable::Update(const TopicPartition& id, const metadata::PartitionImage& image) {
   Hosted* hosted = Find(id);
   if (hosted == nullptr || hosted->partition == nullptr) return;
-  if (image.leader != node_.config.node_id) return Step(hosted, replication::StopLeading{});
-  Step(hosted, replication::BecomeLeader{image.leader_epoch, image.partition_epoch, image.replicas,
-                                         image.isr});
+  if (image.leader == node_.config.node_id) {
+    Step(hosted, replication::BecomeLeader{image.leader_epoch, image.partition_epoch,
+                                           image.replicas, image.isr, image.leader_recovery_state});
+  } else {
+    if (hosted->partition->is_leader()) Step(hosted, replication::StopLeading{});
+    Step(hosted, replication::BecomeFollower{image.leader, image.leader_epoch,
+                                             image.partition_epoch, image.replicas, image.isr});
+  }
+  NoteDeadline(*hosted);
 }
 
 void PartitionTable::Configure(const TopicPartition& id, const TopicSettings& settings) {
@@ -230,7 +242,10 @@ void PartitionTable::Delete(const std::vector<TopicPartition>& ids) {
   for (const TopicPartition& id : ids) {
     Hosted* hosted = Find(id);
     if (hosted == nullptr) continue;
-    if (hosted->partition != nullptr) Step(hosted, replication::StopLeading{});
+    if (hosted->partition != nullptr) {
+      Step(hosted, replication::StopLeading{});
+      replica_effects_.emplace_back(id, replication::StopFollowing{});
+    }
     const std::string path =
         AsidePath(hosted->directory, absl::StrCat(".", id.topic_id.ToString(), "-delete"));
     // What cannot be renamed now is set aside when a topic of its name is made again. A partition
@@ -291,6 +306,17 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
         also->partition->Step(now(), replication::CancelFetchWaiter{ready->token}, &none);
       }
       wait.mapped().reply(Advanced{});
+    } else if (std::holds_alternative<replication::ProposeIsr>(effect) ||
+               std::holds_alternative<replication::StartFollowing>(effect) ||
+               std::holds_alternative<replication::StopFollowing>(effect) ||
+               std::holds_alternative<replication::ReplicaNews>(effect)) {
+      replica_effects_.emplace_back(hosted->id, std::move(effect));
+    } else if (const auto* truncation = std::get_if<replication::PrepareTruncation>(&effect)) {
+      truncations_.emplace_back(hosted->id, *truncation);
+    } else if (auto* held = std::get_if<replication::ReplicationHeld>(&effect)) {
+      WarnOfStorage(
+          *hosted, absl::StrCat("does not take what its leader sent for offset ", held->at.value()),
+          held->message);
     } else if (std::holds_alternative<replication::LogFailed>(effect)) {
       const absl::Status& failed = hosted->partition->log().failed();
       node_.fail(absl::Status(
@@ -320,7 +346,7 @@ void PartitionTable::Append(const TopicPartition& id, AppendCall call,
   }
   const replication::WaitToken token = next_append_++;
   appends_.emplace(token, WaitingAppend{std::move(reply), std::move(call.keep_alive)});
-  if (appended_set_.insert(id).second) appended_.push_back(id);
+  WillEndTick(id);
   const MonotonicNs deadline =
       clock_.Monotonic() + std::max<int64_t>(call.timeout_ms, 0) * kNsPerMs;
   Step(hosted, replication::Append{call.batch, call.acks, deadline, token, call.terms});
@@ -418,6 +444,13 @@ replication::DeleteAnswer PartitionTable::DeleteRecords(const TopicPartition& id
   return {ErrorCode::kKafkaStorageError, kNoOffset};
 }
 
+Offset PartitionTable::LowWatermark(const TopicPartition& id) {
+  const Hosted* hosted = Find(id);
+  const bool leads =
+      hosted != nullptr && hosted->partition != nullptr && hosted->partition->is_leader();
+  return leads ? hosted->partition->low_watermark() : kNoOffset;
+}
+
 std::vector<PartitionSize> PartitionTable::Sizes() const {
   std::vector<PartitionSize> sizes;
   for (const auto& [id, hosted] : partitions_) {
@@ -455,6 +488,56 @@ void PartitionTable::CancelAwait(replication::WaitToken token) {
   }
 }
 
+// --- replication --------------------------------------------------------------------------------
+
+void PartitionTable::Give(const TopicPartition& id, replication::Event event) {
+  Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) return;
+  Step(hosted, std::move(event));
+  NoteDeadline(*hosted);
+}
+
+void PartitionTable::Replicate(const TopicPartition& id, const replication::Replicate& event,
+                               std::shared_ptr<const void> storage) {
+  Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) return;
+  if (!event.records.empty() && (tick_storage_.empty() || tick_storage_.back() != storage)) {
+    tick_storage_.push_back(std::move(storage));
+  }
+  WillEndTick(id);
+  Step(hosted, event);
+}
+
+replication::FollowAnswer PartitionTable::Follow(const TopicPartition& id,
+                                                 const replication::FollowRequest& request) {
+  replication::FollowAnswer answer;
+  Hosted* hosted = FindOnline(id, &answer.ended.error);
+  if (hosted == nullptr) return answer;
+  replication::Effects effects;
+  answer = hosted->partition->Follow(now(), request, &effects);
+  Carry(hosted, std::move(effects));
+  NoteDeadline(*hosted);
+  return answer;
+}
+
+replication::ReplicaRead PartitionTable::ReadForReplica(const TopicPartition& id,
+                                                        LeaderEpoch leader_epoch, Offset from,
+                                                        int64_t bytes_max,
+                                                        bool at_least_one_batch) {
+  replication::ReplicaRead read;
+  Hosted* hosted = FindOnline(id, &read.error);
+  if (hosted == nullptr) return read;
+  read = hosted->partition->ReadForReplica(leader_epoch, from, bytes_max, at_least_one_batch);
+  WarnOfStorage(*hosted, "cannot be read for a replica", read.message);
+  return read;
+}
+
+std::optional<replication::StartFollowing> PartitionTable::Following(const TopicPartition& id) {
+  const Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) return std::nullopt;
+  return hosted->partition->following();
+}
+
 size_t PartitionTable::readers() const {
   size_t count = waits_.size();
   for (const auto& [id, hosted] : partitions_) {
@@ -473,26 +556,76 @@ void PartitionTable::OnSyncDone(const log::SyncDone& sync) {
   Step(hosted, replication::SyncDone{sync});
 }
 
+void PartitionTable::WillEndTick(const TopicPartition& id) {
+  if (appended_set_.insert(id).second) appended_.push_back(id);
+}
+
+void PartitionTable::NoteDeadline(const Hosted& hosted) {
+  const std::optional<MonotonicNs> due = hosted.partition->NextDeadline();
+  if (due.has_value() && *due < next_due_.value_or(*due + 1)) next_due_ = due;
+}
+
 void PartitionTable::OnTickEnd() {
   // Who hears of an append may append again.
-  while (!appended_.empty()) {
+  while (!appended_.empty() || !truncations_.empty()) {
     const std::vector<TopicPartition> appended = std::exchange(appended_, {});
     appended_set_.clear();
     for (const TopicPartition& id : appended) {
       Hosted* hosted = Find(id);
-      if (hosted == nullptr) continue;
+      if (hosted == nullptr || hosted->partition == nullptr) continue;
       Step(hosted, replication::EndOfTick{});
-      has_delayed_flushes_ |= hosted->partition->NextDeadline().has_value();
+      NoteDeadline(*hosted);
     }
+    tick_storage_.clear();
+    CutOffLogs();
+  }
+}
+
+// What the checkpoints promise is taken back first, for all of them with one write.
+void PartitionTable::CutOffLogs() {
+  if (truncations_.empty()) return;
+  const auto truncations = std::exchange(truncations_, {});
+  log::PartitionOffsets offsets;
+  for (const auto& [id, truncation] : truncations) {
+    const Hosted* hosted = Find(id);
+    if (hosted == nullptr) continue;
+    const PartitionName name(hosted->topic, id.partition.value());
+    const auto [noted, is_new] = offsets.emplace(name, truncation.to);
+    if (!is_new) noted->second = std::min(noted->second, truncation.to);
+  }
+  const absl::Status prepared = node_.directory->PrepareTruncation(files_, offsets);
+  if (!prepared.ok()) return node_.fail(prepared);
+  for (const auto& [id, truncation] : truncations) {
+    Hosted* hosted = Find(id);
+    if (hosted == nullptr || hosted->partition == nullptr) continue;
+    const Offset end = hosted->partition->log().log_end_offset();
+    Step(hosted, replication::TruncationPrepared{truncation.to});
+    node_.logger->Info(hosted->topic, "-", id.partition.value(), ": cut off at offset ",
+                       hosted->partition->log().log_end_offset().value(), " of ", end.value(),
+                       ", where its leader's log goes on otherwise",
+                       truncation.loses_committed ? "; records that were acknowledged are lost, an "
+                                                    "unclean election has chosen this leader"
+                                                  : "");
   }
 }
 
 void PartitionTable::OnTimer() {
-  has_delayed_flushes_ = false;
-  for (Hosted* hosted : Sorted()) {
-    if (hosted->partition == nullptr || !hosted->partition->NextDeadline().has_value()) continue;
+  next_due_.reset();
+  std::vector<Hosted*> due;
+  for (const auto& [id, hosted] : partitions_) {
+    if (hosted->partition == nullptr) continue;
+    const std::optional<MonotonicNs> deadline = hosted->partition->NextDeadline();
+    if (!deadline.has_value()) continue;
+    if (*deadline <= clock_.Monotonic()) {
+      due.push_back(hosted.get());
+    } else {
+      NoteDeadline(*hosted);
+    }
+  }
+  std::sort(due.begin(), due.end(), [](const Hosted* a, const Hosted* b) { return a->id < b->id; });
+  for (Hosted* hosted : due) {
     Step(hosted, replication::Tick{});
-    has_delayed_flushes_ |= hosted->partition->NextDeadline().has_value();
+    NoteDeadline(*hosted);
   }
 }
 

@@ -3,7 +3,8 @@
 // -----------------------------------------------------------------------------
 // The partitions that live on one shard: opens, closes and deletes their logs as the metadata says,
 // and carries questions to their state machines (replication/partition.h) and effects back to those
-// who wait. Appends of a tick are written and flushed together when it ends.
+// who wait. What a tick appends, from clients or leaders elsewhere, is written and flushed together
+// when it ends.
 // Threading: one per shard, on its thread.
 // Errors: a partition whose log cannot be opened or has failed stays in the table and answers
 //   KAFKA_STORAGE_ERROR; one that is not here answers NOT_LEADER_OR_FOLLOWER.
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -151,6 +153,9 @@ class PartitionTable {
   ProducersAnswer Producers(const TopicPartition& id);
   // Deletes what is before `offset`, durably: see Partition::DeleteRecords.
   replication::DeleteAnswer DeleteRecords(const TopicPartition& id, Offset offset);
+  // Where the last of the replicas' logs starts, as far as this broker knows; kNoOffset where it
+  // does not lead the partition.
+  Offset LowWatermark(const TopicPartition& id);
   std::vector<PartitionSize> Sizes() const;
   // Of the disk that the partitions are on.
   absl::StatusOr<int64_t> FreeBytes();
@@ -160,6 +165,25 @@ class PartitionTable {
   void Await(replication::WaitToken token, const std::vector<AwaitedPlace>& places,
              Reply<Advanced> reply);
   void CancelAwait(replication::WaitToken token);
+
+  // --- replication (server/replicas.h) ------------------------------------------------------
+
+  // Of a partition that is here and online, with its name.
+  using ReplicaEffect = std::pair<TopicPartition, replication::Effect>;
+  // What partitions asked of the controller and of streams since the last call: ProposeIsr,
+  // StartFollowing, StopFollowing, ReplicaNews.
+  std::vector<ReplicaEffect> TakeReplicaEffects() { return std::exchange(replica_effects_, {}); }
+  // Nothing happens where the partition is not here.
+  void Give(const TopicPartition& id, replication::Event event);
+  // `storage` owns the records.
+  void Replicate(const TopicPartition& id, const replication::Replicate& event,
+                 std::shared_ptr<const void> storage);
+  // As the functions of replication::Partition.
+  replication::FollowAnswer Follow(const TopicPartition& id,
+                                   const replication::FollowRequest& request);
+  replication::ReplicaRead ReadForReplica(const TopicPartition& id, LeaderEpoch leader_epoch,
+                                          Offset from, int64_t bytes_max, bool at_least_one_batch);
+  std::optional<replication::StartFollowing> Following(const TopicPartition& id);
 
   // --- compaction (server/log_cleaner.h) ----------------------------------------------------
 
@@ -174,10 +198,16 @@ class PartitionTable {
   // --- time ---------------------------------------------------------------------------------
 
   void OnSyncDone(const log::SyncDone& sync);
-  // Writes what the tick appended, and starts the flushes. True when an append waits, so that
-  // OnTimer should be called within kTimerMs.
+  // Writes what the tick appended, and starts the flushes; cuts logs off that are to be.
   void OnTickEnd();
-  bool needs_timer() const { return !appends_.empty() || has_delayed_flushes_; }
+  // Whether there is more to do for the end of this tick: here, or for TakeReplicaEffects' caller.
+  bool has_tick_work() const {
+    return !appended_.empty() || !truncations_.empty() || !replica_effects_.empty();
+  }
+  // Whether somebody waits for an append.
+  bool appends_wait() const { return !appends_.empty(); }
+  // When OnTimer is due next, if ever.
+  std::optional<MonotonicNs> next_due() const { return next_due_; }
   void OnTimer();
   // Retention, every few minutes.
   void Housekeep();
@@ -233,6 +263,9 @@ class PartitionTable {
   Hosted* FindOnline(const TopicPartition& id, protocol::ErrorCode* error);
   // In an order that does not differ from run to run.
   std::vector<Hosted*> Sorted() const;
+  void NoteDeadline(const Hosted& hosted);
+  void WillEndTick(const TopicPartition& id);
+  void CutOffLogs();
   replication::Now now() const { return {clock_.Monotonic(), clock_.WallMs()}; }
   void Step(Hosted* hosted, replication::Event event);
   void Carry(Hosted* hosted, replication::Effects effects);
@@ -250,12 +283,15 @@ class PartitionTable {
   log::SyncToken next_sync_ = 1;
   std::vector<TopicPartition> appended_;  // in this tick, each once
   absl::flat_hash_set<TopicPartition> appended_set_;
+  std::vector<std::shared_ptr<const void>> tick_storage_;  // of what leaders sent
+  std::vector<std::pair<TopicPartition, replication::PrepareTruncation>> truncations_;
+  std::vector<ReplicaEffect> replica_effects_;
   absl::flat_hash_map<replication::WaitToken, WaitingAppend> appends_;
   replication::WaitToken next_append_ = 1;
   absl::flat_hash_map<replication::WaitToken, Wait> waits_;
   std::vector<DelayedRemoval> removals_;
   MonotonicNs next_producer_check_;
-  bool has_delayed_flushes_ = false;
+  std::optional<MonotonicNs> next_due_;
 };
 
 }  // namespace weir::server

@@ -40,9 +40,11 @@ class ConnectionTable;
 class ControllerDriver;
 class FetchSessionCache;
 class GroupTable;
+class IsrProposals;
 class LogCleaner;
 class PartitionTable;
 class ProducerIds;
+class Replicas;
 
 // What a shard runs on; all outlive it.
 struct ShardEnvironment {
@@ -69,6 +71,7 @@ class Shard {
   PartitionTable& partitions() { return *partitions_; }
   LogCleaner& cleaner() { return *cleaner_; }
   GroupTable& groups() { return *groups_; }
+  Replicas& replicas() { return *replicas_; }
   ConnectionTable& connections() { return *connections_; }
   FetchSessionCache& fetch_sessions() { return *fetch_sessions_; }
   protocol::RecordBatchValidator& validator() { return *validator_; }
@@ -79,6 +82,7 @@ class Shard {
   int32_t group_partitions() const { return group_partitions_; }
   // On the controller's shard only.
   ControllerDriver& controller();
+  IsrProposals& isr_proposals();
   void set_controller(std::unique_ptr<ControllerDriver> controller);
 
   // The shard that a partition lives on: partitions of one topic go round all of them. A topic that
@@ -152,10 +156,13 @@ class Shard {
   const std::unique_ptr<protocol::RecordBatchValidator> validator_;
   const std::unique_ptr<protocol::RecordBatchRecompressor> recompressor_;
   const std::unique_ptr<ProducerIds> producer_ids_;
+  const std::unique_ptr<Replicas> replicas_;
   const std::unique_ptr<ConnectionTable> connections_;
   std::unique_ptr<ControllerDriver> controller_;
+  std::unique_ptr<IsrProposals> isr_proposals_;
   int32_t group_partitions_ = 0;
-  bool timer_armed_ = false;
+  TimerId timer_;  // of the partitions
+  MonotonicNs timer_at_;
   uint64_t last_wait_ = 0;
 };
 

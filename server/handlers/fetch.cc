@@ -15,9 +15,11 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "coordination/metadata/image.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/error_code.h"
 #include "server/call_each.h"
+#include "server/endpoints.h"
 #include "server/fetch_session.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
@@ -31,7 +33,8 @@ namespace weir::server {
 // Fetch: reads each partition on the shard that owns it and answers with slices of its files. While
 // there is less than min_bytes, waits until max_wait_ms is over for high watermarks to advance, or
 // for last stable offsets where only committed records are wanted.
-// Sessions (KIP-227) live on the shard of the connection.
+// Sessions (KIP-227) live on the shard of the connection. Replicas that follow answer as well, and
+// leaders send consumers to one in their own rack (KIP-392).
 
 namespace {
 
@@ -39,7 +42,9 @@ using protocol::ErrorCode;
 using protocol::FetchRequest;
 using protocol::FetchResponse;
 
+constexpr int16_t kFirstFetchFromFollowers = 11;
 constexpr int16_t kFirstFetchByTopicId = 13;
+constexpr int16_t kFirstFetchWithEndpoints = 16;
 
 FetchPartitionKey KeyOf(const FetchRequest::FetchTopic& topic, int32_t partition, bool by_id) {
   return by_id ? FetchPartitionKey{topic.topic_id, "", PartitionIndex(partition)}
@@ -81,6 +86,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
         bytes_max_(std::min(asked.max_bytes, shard_.node().config.fetch_bytes_max)),
         bytes_min_(std::min(asked.min_bytes, bytes_max_)),
         read_committed_(asked.isolation_level == protocol::kReadCommitted),
+        rack_(shard_.node().config.prefers_replicas_by_rack ? asked.rack_id : ""),
         wait_(shard_.NextWaitToken()),
         deadline_(shard_.loop().now() + int64_t{std::max(asked.max_wait_ms, 0)} * kNsPerMs),
         context_(shard_.fetch_sessions().Begin(shard_.loop().now(),
@@ -95,7 +101,8 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
  private:
   struct Part {
     TopicPartition partition;
-    ReadReply reply;  // why not, where it could not be resolved
+    ReadReply reply;                 // why not, where it could not be resolved
+    BrokerId preferred = kNoBroker;  // where the consumer had better read
   };
   // What is read on one shard: indices of parts_.
   struct Share {
@@ -157,6 +164,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       request.current_leader_epoch = wanted.current_leader_epoch;
       request.last_fetched_epoch = wanted.last_fetched_epoch;
       request.read_committed = read_committed_;
+      request.allow_follower = request_->version() >= kFirstFetchFromFollowers;
       questions.push_back({parts_[part].partition, request});
     }
     return questions;
@@ -221,8 +229,11 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       }
     }
     int64_t bytes = 0;
-    for (const Part& part : parts_) {
-      ends |= EndsWaiting(part.reply);
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      Part& part = parts_[i];
+      part.preferred = PreferredReplica(part, context_.partitions[i].fetch_offset);
+      if (part.preferred != kNoBroker) part.reply.answer.slice = log::LogSlice();
+      ends |= EndsWaiting(part.reply) || part.preferred != kNoBroker;
       bytes += part.reply.answer.slice.size_bytes;
     }
     const bool over = shard_.loop().now() >= deadline_;
@@ -239,6 +250,24 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
         self->OnDeadline();
       });
     }
+  }
+
+  // A replica in the consumer's rack that has the offset, as all in sync have what is committed;
+  // kNoBroker where the consumer stays.
+  BrokerId PreferredReplica(const Part& part, Offset offset) const {
+    if (rack_.empty() || part.reply.failed() || part.reply.diverges()) return kNoBroker;
+    const metadata::MetadataImage& image = *shard_.image();
+    const metadata::PartitionImage* partition = image.FindPartition(part.partition);
+    const BrokerId self = shard_.node().config.node_id;
+    if (partition == nullptr || partition->leader != self) return kNoBroker;
+    if (shard_.node().config.rack == rack_ || offset > part.reply.answer.high_watermark) {
+      return kNoBroker;
+    }
+    for (const BrokerId replica : partition->isr) {
+      const metadata::BrokerImage* broker = image.FindBroker(replica);
+      if (broker != nullptr && broker->is_active() && broker->rack == rack_) return replica;
+    }
+    return kNoBroker;
   }
 
   // The client is gone.
@@ -281,7 +310,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       const replication::ReadAnswer& answer = part.reply.answer;
       outcomes.push_back({.error = part.reply.failed(),
                           .has_records = !answer.slice.empty(),
-                          .must_tell = part.reply.diverges(),
+                          .must_tell = part.reply.diverges() || part.preferred != kNoBroker,
                           .high_watermark = answer.high_watermark,
                           .last_stable_offset = answer.last_stable_offset,
                           .log_start_offset = answer.log_start_offset});
@@ -296,6 +325,9 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       const FetchPartitionKey& key = context_.partitions[index].key;
       TopicFor(key, &response)
           .partitions.push_back(Describe(key.partition, parts_[index].reply, &slices));
+      FetchResponse::PartitionData& data = response.responses.back().partitions.back();
+      data.preferred_read_replica = parts_[index].preferred.value();
+      TellLeader(parts_[index], &data, &response);
     }
     Finish(response, std::move(slices));
   }
@@ -338,15 +370,25 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       data.diverging_epoch.epoch = answer.diverging.epoch.value();
       data.diverging_epoch.end_offset = answer.diverging.end_offset.value();
     }
-    if (answer.error == ErrorCode::kFencedLeaderEpoch) {
-      data.current_leader.leader_id = shard_.node().config.node_id.value();
-      data.current_leader.leader_epoch = reply.leader_epoch.value();
-    }
     if (!answer.slice.empty()) {
       data.records.external_bytes = answer.slice.size_bytes;
       slices->push_back({answer.slice.file, answer.slice.position, answer.slice.size_bytes});
     }
     return data;
+  }
+
+  // To whom the client is to go instead, and where that is (KIP-951).
+  void TellLeader(const Part& part, FetchResponse::PartitionData* data,
+                  FetchResponse* response) const {
+    const ErrorCode error = part.reply.answer.error;
+    if (error != ErrorCode::kNotLeaderOrFollower && error != ErrorCode::kFencedLeaderEpoch) return;
+    const metadata::PartitionImage* partition = shard_.image()->FindPartition(part.partition);
+    if (partition == nullptr) return;
+    data->current_leader.leader_id = partition->leader.value();
+    data->current_leader.leader_epoch = partition->leader_epoch.value();
+    if (request_->version() < kFirstFetchWithEndpoints) return;
+    AddLeaderEndpoint(*shard_.image(), shard_.node(), request_->listener(), partition->leader,
+                      &response->node_endpoints);
   }
 
   void RespondError(FetchSessionError error) {
@@ -375,6 +417,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
   const int32_t bytes_max_;
   const int32_t bytes_min_;
   const bool read_committed_;
+  const std::string rack_;  // of the consumer, where that is to be cared for
   const replication::WaitToken wait_;
   const MonotonicNs deadline_;
   const FetchContext context_;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/api/delete_records.h"
@@ -73,6 +75,26 @@ Producers Describe(PartitionIndex index, const ProducersAnswer& answer) {
     state.current_txn_start_offset = entry.transaction_first_offset.value();
   }
   return result;
+}
+
+// Answers when no replica in sync has what was deleted from the leader, or at the deadline.
+void AnswerDeleted(Shard& owner, const TopicPartition& id, Offset start, MonotonicNs deadline,
+                   Reply<DeletedPartition> reply) {
+  constexpr int64_t kLookAgainMs = 10;
+  const Offset low = owner.partitions().LowWatermark(id);
+  const MonotonicNs now = owner.loop().now();
+  if (low != kNoOffset && low < start && now < deadline) {
+    const MonotonicNs at = std::min(deadline, now + kLookAgainMs * kNsPerMs);
+    owner.loop().timers().Schedule(
+        at, [&owner, id, start, deadline, reply = std::move(reply)]() mutable {
+          AnswerDeleted(owner, id, start, deadline, std::move(reply));
+        });
+    return;
+  }
+  const ErrorCode error = low == kNoOffset ? ErrorCode::kNotLeaderOrFollower
+                          : low < start    ? ErrorCode::kRequestTimedOut
+                                           : ErrorCode::kNone;
+  reply({id.partition.value(), low.value(), WireCode(error)});
 }
 
 // Finds the partitions of one request that are to be asked.
@@ -168,9 +190,15 @@ void HandleDeleteRecords(const RequestRef& request) {
     }
   }
   calls.Run(
-      [](Shard& owner, const Question& question, Reply<DeletedPartition> reply) {
+      [wait_ns = int64_t{std::max(asked->timeout_ms, 0)} * kNsPerMs](
+          Shard& owner, const Question& question, Reply<DeletedPartition> reply) {
         const replication::DeleteAnswer answer =
             owner.partitions().DeleteRecords(question.partition, question.offset);
+        if (answer.error == ErrorCode::kNone) {
+          return AnswerDeleted(owner, question.partition,
+                               owner.partitions().LogStart(question.partition),
+                               owner.loop().now() + wait_ns, std::move(reply));
+        }
         reply({question.partition.partition.value(), answer.low_watermark.value(),
                WireCode(answer.error)});
       },

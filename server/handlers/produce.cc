@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "coordination/metadata/image.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/api/init_producer_id.h"
 #include "protocol/compression.h"
@@ -23,6 +24,7 @@
 #include "protocol/record_batch_recompressor.h"
 #include "protocol/record_batch_validator.h"
 #include "server/call_each.h"
+#include "server/endpoints.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
 #include "server/partition_table.h"
@@ -172,12 +174,34 @@ std::optional<PartitionResponse> Check(const Request& from, const ProduceRequest
   return Recompress(shard, topic->settings, data.index, batch);
 }
 
+// To whom the client is to go instead, and where that is (KIP-951).
+void TellLeader(const RequestRef& request, const ProduceResponse::TopicProduceResponse& topic,
+                PartitionResponse* answer, ProduceResponse* response) {
+  constexpr int16_t kFirstProduceWithLeaders = 10;
+  if (answer->error_code != WireCode(ErrorCode::kNotLeaderOrFollower) ||
+      request->version() < kFirstProduceWithLeaders) {
+    return;
+  }
+  const Shard& shard = request->shard();
+  const TopicInfo* info = request->version() >= kFirstProduceByTopicId
+                              ? shard.topics().Find(topic.topic_id)
+                              : shard.topics().Find(topic.name);
+  const metadata::PartitionImage* partition =
+      info == nullptr ? nullptr : info->Partition(PartitionIndex(answer->index));
+  if (partition == nullptr) return;
+  answer->current_leader.leader_id = partition->leader.value();
+  answer->current_leader.leader_epoch = partition->leader_epoch.value();
+  AddLeaderEndpoint(*shard.image(), shard.node(), request->listener(), partition->leader,
+                    &response->node_endpoints);
+}
+
 void Finish(const RequestRef& request, int16_t acks, ProduceResponse response,
             std::vector<PartitionResponse> parts) {
   size_t next = 0;
   for (ProduceResponse::TopicProduceResponse& topic : response.responses) {
     for (PartitionResponse& partition : topic.partition_responses) {
       partition = std::move(parts[next++]);
+      TellLeader(request, topic, &partition, &response);
     }
   }
   if (acks != 0) return request->Respond(response);

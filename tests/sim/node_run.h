@@ -461,7 +461,7 @@ class NodeRun {
     return Sum([](server::Shard& shard) { return shard.connections().size(); });
   }
   bool AppendsWait() const {
-    return Sum([](server::Shard& shard) { return shard.partitions().needs_timer(); }) > 0;
+    return Sum([](server::Shard& shard) { return shard.partitions().appends_wait(); }) > 0;
   }
 
   static constexpr int64_t kWholeDisk = int64_t{1} << 50;

@@ -1,0 +1,85 @@
+#include "server/data_directory.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "gtest/gtest.h"
+#include "log/memory_file.h"
+
+namespace weir::server {
+namespace {
+
+const PartitionName kA{"a", 0};
+const PartitionName kB{"b", 7};
+
+class DataDirectoryTest : public testing::Test {
+ protected:
+  std::unique_ptr<DataDirectory> Open() {
+    auto directory = DataDirectory::Open(files_, "/data", BrokerId(1), /*is_alone=*/true, random_);
+    EXPECT_TRUE(directory.ok()) << directory.status();
+    return *std::move(directory);
+  }
+
+  static PartitionCheckpoints At(int64_t offset) {
+    PartitionCheckpoints checkpoints;
+    for (const PartitionName& name : {kA, kB}) {
+      checkpoints.recovery_points[name] = Offset(offset);
+      checkpoints.high_watermarks[name] = Offset(offset - 1);
+      checkpoints.cleaned[name] = Offset(offset - 2);
+    }
+    return checkpoints;
+  }
+
+  SeededRandom random_{1};
+  log::MemoryFileSystem files_;
+};
+
+TEST_F(DataDirectoryTest, KnowsHighWatermarksOfTheLastRun) {
+  {
+    const auto directory = Open();
+    EXPECT_EQ(directory->HighWatermarkOf(kA), kNoOffset);
+    ASSERT_TRUE(directory->WriteCheckpoints(files_, At(100)).ok());
+  }
+  const auto directory = Open();
+  EXPECT_EQ(directory->HighWatermarkOf(kA), Offset(99));
+  EXPECT_EQ(directory->HighWatermarkOf({"c", 0}), kNoOffset);
+}
+
+TEST_F(DataDirectoryTest, PromisesNothingOfALogThatIsToBeCutOff) {
+  {
+    const auto directory = Open();
+    ASSERT_TRUE(directory->WriteCheckpoints(files_, At(100)).ok());
+    ASSERT_TRUE(directory->PrepareTruncation(files_, {{kA, Offset(40)}}).ok());
+    EXPECT_EQ(directory->HighWatermarkOf(kA), Offset(40));
+  }
+  const auto directory = Open();
+  EXPECT_EQ(directory->HintFor(kA).recovery_point, Offset(0));
+  EXPECT_EQ(directory->HintFor(kA).cleaned_to, Offset(40));
+  EXPECT_EQ(directory->HighWatermarkOf(kA), Offset(40));
+  EXPECT_EQ(directory->HintFor(kB).recovery_point, Offset(100));
+  EXPECT_EQ(directory->HighWatermarkOf(kB), Offset(99));
+}
+
+TEST_F(DataDirectoryTest, KeepsThatWhenCheckpointsWereGatheredBefore) {
+  const auto directory = Open();
+  ASSERT_TRUE(directory->WriteCheckpoints(files_, At(100)).ok());
+  directory->BeginCheckpoint();
+  PartitionCheckpoints gathered = At(110);
+  ASSERT_TRUE(directory->PrepareTruncation(files_, {{kA, Offset(40)}}).ok());
+  ASSERT_TRUE(directory->PrepareTruncation(files_, {{kA, Offset(60)}}).ok());
+  ASSERT_TRUE(directory->WriteCheckpoints(files_, std::move(gathered)).ok());
+  EXPECT_EQ(directory->HintFor(kA).recovery_point, Offset(0));
+  EXPECT_EQ(directory->HighWatermarkOf(kA), Offset(40));
+  EXPECT_EQ(directory->HintFor(kB).recovery_point, Offset(110));
+  // What is gathered from now on is of the log as it is.
+  directory->BeginCheckpoint();
+  ASSERT_TRUE(directory->WriteCheckpoints(files_, At(50)).ok());
+  EXPECT_EQ(directory->HintFor(kA).recovery_point, Offset(50));
+}
+
+}  // namespace
+}  // namespace weir::server
