@@ -64,6 +64,13 @@ class Log {
   // that go into one segment.
   void Append(absl::Span<BatchToAppend> batches, LeaderEpoch epoch, TimestampMs now_ms);
 
+  // Appends whole batches that the leader's log has, unchanged, with their offsets and epochs. The
+  // first may begin behind the log's end (compaction). The bytes are hostile: CRCs, offsets and
+  // epochs are checked. Stops at a batch that is refused; what stands before it is appended.
+  // kDataLoss: the bytes are no batch, or a damaged one. kFailedPrecondition: offset or epoch go
+  // back. kResourceExhausted: the disk is full. The log has failed only if failed() says so.
+  absl::Status AppendAsFollower(absl::string_view batches, TimestampMs now_ms);
+
   // Makes what was appended until now durable, asynchronously. One flush runs at a time; another
   // that is asked for meanwhile starts behind it. True when one is running now: flushed_offset()
   // will advance through OnSyncDone.
@@ -225,6 +232,11 @@ class Log {
   // Notes that the log failed, unless the disk is merely full.
   absl::Status Failed(absl::Status status);
 
+  // internal/log_follow.h
+  absl::Status FollowOne(absl::string_view* bytes, TimestampMs now_ms);
+  absl::StatusOr<protocol::RecordBatchView> CheckFollowing(absl::string_view bytes) const;
+  absl::Status ForgetEmptyEpochs(const char* batch);
+
   // internal/log_transactions.h
   absl::Status LoadTransactions(Segment& segment);
   absl::Status RebuildTransactions(Segment& segment);
@@ -282,6 +294,7 @@ class Log {
 #include "log/internal/log_append.h"        // IWYU pragma: export
 #include "log/internal/log_clean.h"         // IWYU pragma: export
 #include "log/internal/log_flush.h"         // IWYU pragma: export
+#include "log/internal/log_follow.h"        // IWYU pragma: export
 #include "log/internal/log_open.h"          // IWYU pragma: export
 #include "log/internal/log_read.h"          // IWYU pragma: export
 #include "log/internal/log_retention.h"     // IWYU pragma: export

@@ -127,7 +127,7 @@ struct TruncationPrepared {
 // What the controller said to ProposeIsr.
 struct IsrAnswered {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
-  // Without an error: as it is now.
+  // Without an error: as it is now. With one, the two epochs are those of the proposal.
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
   int32_t partition_epoch = -1;
   std::vector<BrokerId> isr{};
@@ -259,8 +259,7 @@ struct OffsetAnswer {
 
 struct DeleteAnswer {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
-  // Of those that a stream follows with, where the last log starts; it reaches the log's own start
-  // later, see Partition::low_watermark.
+  // Where this broker's log starts now; the others follow, see Partition::low_watermark.
   Offset low_watermark = kNoOffset;
 };
 

@@ -43,6 +43,9 @@ class FetchWaiters {
     for (auto& [token, waiter] : waiters_) waiter.bytes_missing -= shown;
   }
 
+  // The log was cut off: what stood behind it is not hidden but gone. Nobody waits.
+  void ForgetHidden() { hidden_.clear(); }
+
   // Answers those who are `ready`.
   template <class Ready>
   void Wake(Effects* effects, Ready ready) {

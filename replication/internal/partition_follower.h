@@ -1,0 +1,161 @@
+// -----------------------------------------------------------------------------
+// File: replication/internal/partition_follower.h
+// -----------------------------------------------------------------------------
+// The follower's role of replication/partition.h.
+#ifndef WEIR_REPLICATION_INTERNAL_PARTITION_FOLLOWER_H_
+#define WEIR_REPLICATION_INTERNAL_PARTITION_FOLLOWER_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "log/leader_epoch_cache.h"
+#include "log/log.h"
+#include "protocol/error_code.h"
+#include "replication/partition.h"
+#include "replication/partition_events.h"
+
+namespace weir::replication {
+
+// --- following ------------------------------------------------------------------------------
+
+inline std::optional<StartFollowing> Partition::following() const {
+  if (!following_) return std::nullopt;
+  return StartFollowing{
+      leader_,     leader_epoch_,           log_->log_end_offset(), log_->flushed_offset(),
+      LastEpoch(), log_->log_start_offset()};
+}
+
+// Of the last record. The log may know of later epochs, in which it was leader and wrote nothing.
+inline LeaderEpoch Partition::LastEpoch() const {
+  return log_->epochs().EpochForOffset(log_->log_end_offset() - 1);
+}
+
+inline void Partition::BeginFollowing(Effects* effects) {
+  held_until_.reset();
+  following_ = true;
+  effects->push_back(*following());
+}
+
+inline void Partition::StopFollowingNow(Effects* effects) {
+  held_until_.reset();
+  holds_ = 0;
+  if (following_) effects->push_back(StopFollowing{});
+  following_ = false;
+}
+
+// Follows again after a while, longer each time.
+inline void Partition::Hold(const Now& now, absl::string_view why, Effects* effects) {
+  constexpr int64_t kShortestNs = 100 * kNsPerMs;
+  constexpr int kDoublingsMax = 6;
+  const int32_t holds = holds_;
+  StopFollowingNow(effects);
+  holds_ = holds + 1;
+  held_until_ = now.monotonic + (kShortestNs << std::min(holds, kDoublingsMax));
+  effects->push_back(ReplicationHeld{log_->log_end_offset(), std::string(why)});
+}
+
+// --- records --------------------------------------------------------------------------------
+
+inline void Partition::On(const Now&, Replicate& e, Effects*) {
+  if (!following_ || e.leader_epoch != leader_epoch_) return;
+  replicated_.push_back(e);
+}
+
+inline void Partition::WriteReplicated(const Now& now, Effects* effects) {
+  const Offset end_before = log_->log_end_offset();
+  const Offset start_before = log_->log_start_offset();
+  absl::Status status;
+  for (const Replicate& part : replicated_) {
+    const Offset before = log_->log_end_offset();
+    if (!part.records.empty()) status = log_->AppendAsFollower(part.records, now.wall_ms);
+    const Offset end = log_->log_end_offset();
+    if (end > before) {
+      holds_ = 0;
+      readers_.Hide(end, static_cast<int64_t>(part.records.size()));
+    }
+    if (!status.ok()) break;
+    const Offset high_watermark = std::min(part.high_watermark, end);
+    if (high_watermark > high_watermark_) SetHighWatermark(high_watermark, effects);
+    status = log_->AdvanceLogStart(std::min(part.log_start, high_watermark_));
+    if (!status.ok()) break;
+  }
+  replicated_.clear();
+  unflushed_records_ += log_->log_end_offset() - end_before;
+  if (log_->log_start_offset() > start_before) WakeBeforeLogStart(effects);
+  if (!log_->failed().ok()) return;  // NoticeFailure tells
+  if (log_->log_end_offset() > end_before) StartFlushIfDue(now);
+  if (log_->log_end_offset() > end_before || log_->log_start_offset() > start_before) {
+    effects->push_back(ReplicaNews{});
+  }
+  if (!status.ok()) Hold(now, status.message(), effects);
+}
+
+// --- truncation -----------------------------------------------------------------------------
+
+// The leader's log has, of all epochs that are not later than this log's last, `leaders.epoch` as
+// the latest, and that ends at leaders.end_offset there.
+inline Offset Partition::WhereToCut(const log::EpochEnd& leaders) const {
+  const Offset end = std::min(leaders.end_offset, log_->log_end_offset());
+  if (leaders.epoch == kNoLeaderEpoch) return end;
+  const log::EpochEnd own = log_->EpochEndOffset(leaders.epoch);
+  // Without that epoch here, this log is cut off behind the one before it, and asks again.
+  return own.end_offset == kNoOffset ? end : std::min(end, own.end_offset);
+}
+
+inline void Partition::On(const Now& now, FollowRefused& e, Effects* effects) {
+  if (!following_ || e.leader_epoch != leader_epoch_) return;
+  const Offset end = log_->log_end_offset();
+  PrepareTruncation truncation;
+  if (e.told.error == protocol::ErrorCode::kNone) {
+    truncation.to = WhereToCut(e.told.diverging);
+    truncation.fully = truncation.to <= log_->log_start_offset();
+    truncation.loses_committed = truncation.to < high_watermark_;
+  } else if (e.told.error == protocol::ErrorCode::kOffsetOutOfRange) {
+    truncation.to = e.told.log_start;
+    truncation.fully = true;
+  } else {
+    return;
+  }
+  const bool is_empty = log_->log_start_offset() == end;
+  const bool makes_sense = truncation.to >= Offset(0) &&
+                           (e.told.error == protocol::ErrorCode::kNone
+                                ? truncation.to < end
+                                : truncation.to > end || (is_empty && truncation.to < end));
+  replicated_.clear();
+  if (!makes_sense) {
+    Hold(now,
+         absl::StrCat("expected where the logs part, came ", truncation.to.value(),
+                      " for a log that ends at ", end.value()),
+         effects);
+    return;
+  }
+  following_ = false;
+  truncation_ = truncation;
+  effects->push_back(truncation);
+}
+
+inline void Partition::On(const Now& now, TruncationPrepared& e, Effects* effects) {
+  if (!truncation_.has_value() || (e.to != kNoOffset && e.to != truncation_->to)) return;
+  const PrepareTruncation truncation = *truncation_;
+  truncation_.reset();
+  const absl::Status status = truncation.fully
+                                  ? log_->TruncateFullyAndStartAt(truncation.to, now.wall_ms)
+                                  : log_->TruncateTo(truncation.to);
+  unflushed_records_ = 0;
+  readers_.ForgetHidden();
+  readers_.Wake(effects, [](const Waiter&) { return true; });
+  if (!status.ok()) return;  // the log has failed, whatever it was: NoticeFailure tells
+  high_watermark_ = std::clamp(high_watermark_, log_->log_start_offset(), log_->log_end_offset());
+  BeginFollowing(effects);
+}
+
+}  // namespace weir::replication
+
+#endif  // WEIR_REPLICATION_INTERNAL_PARTITION_FOLLOWER_H_

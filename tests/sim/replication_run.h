@@ -1,0 +1,486 @@
+// -----------------------------------------------------------------------------
+// File: tests/sim/replication_run.h
+// -----------------------------------------------------------------------------
+// One simulated life of a cluster that replicates, drawn from a seed: producers, readers, and what
+// happens to brokers; then everything heals, and it must come to rest with nothing lost.
+#ifndef WEIR_TESTS_SIM_REPLICATION_RUN_H_
+#define WEIR_TESTS_SIM_REPLICATION_RUN_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "log/log.h"
+#include "log/log_types.h"
+#include "log/memory_file.h"
+#include "log/test_batches.h"
+#include "protocol/error_code.h"
+#include "replication/partition.h"
+#include "replication/partition_events.h"
+#include "replication/stream_messages.h"
+#include "tests/sim/replication_oracle.h"
+#include "tests/sim/replication_world.h"
+#include "tests/sim/sim_trace.h"
+
+namespace weir::sim {
+
+struct ReplicationOutcome {
+  std::string failure;
+  uint64_t hash = 0;
+  int64_t acknowledged = 0;
+  int64_t deaths = 0;
+  int64_t elections = 0;
+  int64_t truncations = 0;
+};
+
+class ReplicationRun {
+ public:
+  ReplicationRun(uint64_t seed, int64_t steps, bool verbose)
+      : random_(seed),
+        steps_(steps),
+        trace_(verbose),
+        config_(Draw(&random_)),
+        world_(config_, &random_, &trace_,
+               [this](BrokerId from, const TopicPartition& id, const replication::AppendDone& done,
+                      size_t isr) { Answered(from, id, done, isr); }) {
+    for (size_t i = 0; i < 4; ++i) {
+      Producer producer;
+      producer.partition = world_.ids()[i % world_.ids().size()];
+      producer.acks = i < 3 || random_.OneIn(2) ? replication::kAcksAll : int16_t{1};
+      producer.id = ProducerId(next_producer_++);
+      producers_.push_back(std::move(producer));
+    }
+  }
+
+  ReplicationOutcome Go() {
+    for (int64_t i = 0; i < steps_ && !trace_.failed(); ++i) Act();
+    if (!trace_.failed()) Heal();
+    for (const TopicPartition& id : world_.ids()) {
+      world_.OracleOf(id).CheckProducers();
+      outcome_.acknowledged += world_.OracleOf(id).acknowledged();
+      outcome_.elections += world_.controller().Get(id).leader_epoch.value();
+    }
+    outcome_.truncations = world_.truncations();
+    outcome_.failure = trace_.failure();
+    outcome_.hash = trace_.hash();
+    return outcome_;
+  }
+
+ private:
+  using Node = ReplicationWorld::Node;
+  using Death = ReplicationWorld::Death;
+
+  // Sends one batch at a time, again until it is answered.
+  struct Producer {
+    TopicPartition partition;
+    int16_t acks = replication::kAcksAll;
+    ProducerId id;
+    int32_t sequence = 0;
+    std::string batch;  // that it sends now
+    TimestampMs batch_id = 0;
+    replication::WaitToken token = 0;  // of the request under way
+    BrokerId asked;
+    int64_t asked_epoch = 0;
+    MonotonicNs give_up;
+  };
+
+  static ReplicationConfig Draw(Random* random) {
+    ReplicationConfig config;
+    config.brokers = 3 + static_cast<int>(random->Below(3));
+    config.partitions = 1 + static_cast<int>(random->Below(3));
+    config.unclean_elections = random->OneIn(8);
+    config.partition.durability =
+        random->OneIn(3) ? replication::Durability::kOs : replication::Durability::kAck;
+    config.partition.min_insync_replicas = 1 + static_cast<int32_t>(random->Below(3)) % 3;
+    if (random->OneIn(2)) config.partition.min_insync_replicas = 2;
+    config.partition.replica_lag_time_max_ns =
+        (100 + static_cast<int64_t>(random->Below(900))) * kNsPerMs;
+    config.log.segment_bytes = random->OneIn(2) ? 700 : 1 << 20;
+    config.log.retention_ms = -1;
+    return config;
+  }
+
+  // --- one step -------------------------------------------------------------------------------
+
+  void Act() {
+    const uint64_t dice = random_.Below(1000);
+    if (dice < 400) {
+      for (uint64_t n = 1 + random_.Below(4); n > 0; --n) world_.network().Deliver(random_);
+    } else if (dice < 640) {
+      Node* node = Running();
+      if (node != nullptr) node->broker->EndTick(/*cold=*/!random_.OneIn(3));
+    } else if (dice < 740) {
+      Sync();
+    } else if (dice < 830) {
+      Produce();
+    } else if (dice < 880) {
+      Node* node = Running();
+      if (node != nullptr) world_.Read(node);
+    } else if (dice < 905) {
+      world_.HandleRequest(/*faults=*/true);
+    } else if (dice < 930) {
+      world_.Advance(static_cast<int64_t>(random_.Below(random_.OneIn(20) ? 2000 : 40)) * kNsPerMs);
+    } else if (dice < 945) {
+      Consume();
+    } else if (dice < 955) {
+      Watch();
+    } else if (dice < 965) {
+      world_.CheckPartition(world_.ids()[random_.Below(world_.ids().size())]);
+    } else if (dice < 973) {
+      Node* node = Running();
+      if (node != nullptr) {
+        node->broker->WriteCheckpoints();
+        node->broker->FinishCold();
+      }
+    } else {
+      Misfortune();
+    }
+    for (auto& node : world_.nodes()) {
+      if (node->broker != nullptr && !node->broker->fault().empty()) {
+        trace_.Fail("broker ", node->id.value(), ": ", node->broker->fault());
+      }
+      if (node->failed && node->broker != nullptr) Die(node.get(), Death::kPower);
+    }
+  }
+
+  Node* Running() {
+    Node* node = world_.nodes()[random_.Below(world_.nodes().size())].get();
+    return node->broker == nullptr || node->paused ? nullptr : node;
+  }
+
+  void Sync() {
+    Node* node = Running();
+    if (node == nullptr) return;
+    for (uint64_t n = random_.Below(4); n > 0; --n) node->files.CompleteOneSync(random_);
+    node->broker->TakeSyncs();
+  }
+
+  // The controller notices what became of brokers; or takes one for dead that is not.
+  void Watch() {
+    for (auto& node : world_.nodes()) {
+      const bool lives = node->broker != nullptr && !node->paused;
+      if (node->broker == nullptr && random_.OneIn(3)) {
+        if (world_.controller().is_active(node->id)) {
+          world_.Fence(node->id);
+        } else {
+          world_.Start(node.get());
+        }
+      } else if (lives && !node->registered && random_.OneIn(2)) {
+        world_.Register(node.get());
+      } else if (lives && node->registered && !world_.controller().is_active(node->id)) {
+        while (world_.Read(node.get())) {
+        }
+        if (node->broker != nullptr && !node->failed) world_.Unfence(node.get());
+      } else if (node->paused && random_.OneIn(3)) {
+        if (world_.controller().is_active(node->id)) world_.Fence(node->id);
+      } else if (random_.OneIn(40)) {
+        world_.Fence(node->id);
+      }
+    }
+    if (random_.OneIn(6)) world_.Prefer(world_.ids()[random_.Below(world_.ids().size())]);
+  }
+
+  void Misfortune() {
+    Node* node = world_.nodes()[random_.Below(world_.nodes().size())].get();
+    switch (random_.Below(12)) {
+      case 0:
+      case 1:
+        if (node->broker != nullptr) Die(node, Death::kKill);
+        return;
+      case 2:
+        if (node->broker != nullptr && MayLosePower(*node)) Die(node, Death::kPower);
+        return;
+      case 3:
+        if (node->broker != nullptr && node->registered && world_.MayLose(*node) &&
+            random_.OneIn(2)) {
+          Die(node, Death::kWipe);
+        }
+        return;
+      case 4:
+        if (config_.partition.durability != replication::Durability::kAck || !random_.OneIn(4)) {
+          return;
+        }
+        for (auto& each : world_.nodes()) {
+          if (each->broker != nullptr) Die(each.get(), Death::kPower);
+        }
+        return;
+      case 5:
+        if (node->broker != nullptr) node->paused = !node->paused;
+        return;
+      case 6:
+      case 7:
+        world_.network().Break(random_, [](const replication::StreamHello&) { return true; });
+        return;
+      case 8: {
+        const BrokerId other(static_cast<int32_t>(1 + random_.Below(world_.nodes().size())));
+        if (!world_.blocked().erase({node->id, other})) world_.blocked().insert({node->id, other});
+        if (random_.OneIn(3)) world_.blocked().clear();
+        return;
+      }
+      case 9:
+        node->files.set_capacity_bytes(random_.OneIn(3) ? 0 : int64_t{1} << 40);
+        return;
+      case 10:
+        if (random_.OneIn(4) && MayLosePower(*node)) {
+          node->files.InjectFault({log::FileOp::kSync, "", 1, 1});
+        }
+        return;
+      default:
+        Delete(node);
+        return;
+    }
+  }
+  void Die(Node* node, Death death) {
+    ++outcome_.deaths;
+    // Under `os`, and of a log that has failed, what was not durable may be gone.
+    world_.Die(node, death);
+  }
+  bool MayLosePower(const Node& node) const {
+    return config_.partition.durability == replication::Durability::kAck || world_.MayLose(node);
+  }
+  void Delete(Node* node) {
+    const TopicPartition& id = world_.ids()[random_.Below(world_.ids().size())];
+    replication::Partition* partition = node->broker == nullptr ? nullptr : node->broker->Find(id);
+    if (partition == nullptr || !partition->is_leader() || node->failed) return;
+    const int64_t room = partition->high_watermark() - partition->log().log_start_offset();
+    if (room <= 0) return;
+    const Offset to = partition->log().log_start_offset() +
+                      static_cast<int64_t>(random_.Below(static_cast<uint64_t>(room) + 1));
+    trace_.Note(node->id.value(), " deletes ", id.partition.value(), " to ", to.value());
+    (void)node->broker->DeleteRecords(id, to);
+    (void)node->broker->Retain(id);
+  }
+
+  // --- clients --------------------------------------------------------------------------------
+
+  void Produce() {
+    Producer& producer = producers_[random_.Below(producers_.size())];
+    if (producer.token != 0) {
+      const Node& asked = world_.NodeOf(producer.asked);
+      const bool lost = asked.broker == nullptr || asked.broker->epoch() != producer.asked_epoch;
+      if (!lost && world_.now().monotonic < producer.give_up) return;
+      producer.token = 0;  // nobody answers any more: again
+    }
+    if (producer.batch.empty()) NewBatch(&producer);
+    const ModelPartition& p = world_.controller().Get(producer.partition);
+    const BrokerId to = random_.OneIn(8) ? p.replicas[random_.Below(p.replicas.size())] : p.leader;
+    if (to == kNoBroker) return;
+    Node& node = world_.NodeOf(to);
+    if (node.broker == nullptr || node.paused || node.failed) return;
+    producer.token = ++next_token_;
+    producer.asked = to;
+    producer.asked_epoch = node.broker->epoch();
+    producer.give_up = world_.now().monotonic + 900 * kNsPerMs;
+    sent_.push_back(producer.batch);
+    if (sent_.size() > 4000) sent_.pop_front();
+    tokens_[producer.token] = &producer;
+    node.broker->Append(producer.partition, &sent_.back(), producer.acks, producer.token,
+                        world_.now().monotonic + 800 * kNsPerMs);
+  }
+  void NewBatch(Producer* producer) {
+    const int records = 1 + static_cast<int>(random_.Below(3));
+    producer->batch_id = ++next_batch_;
+    producer->batch = log::MakeBatch({.records = records,
+                                      .value_bytes = random_.Below(60),
+                                      .timestamp = producer->batch_id,
+                                      .producer = producer->id,
+                                      .sequence = producer->sequence});
+    producer->sequence += records;
+  }
+  void Answered(BrokerId from, const TopicPartition& id, const replication::AppendDone& done,
+                size_t isr) {
+    const auto found = tokens_.find(done.token);
+    if (found == tokens_.end()) return;
+    Producer& producer = *found->second;
+    tokens_.erase(found);
+    if (producer.token != done.token) return;  // it waits for another answer by now
+    producer.token = 0;
+    if (done.error == protocol::ErrorCode::kNone) {
+      const bool all = producer.acks == replication::kAcksAll;
+      const size_t min =
+          std::min<size_t>(static_cast<size_t>(config_.partition.min_insync_replicas), 3);
+      if (all && isr < min && !world_.OracleOf(id).forgiven()) {
+        trace_.Fail("broker ", from.value(), " acknowledged with ", isr, " in sync (invariant 7)");
+      }
+      trace_.Note(from.value(), " acknowledges ", producer.batch_id, " at ",
+                  done.base_offset.value());
+      world_.OracleOf(id).Acknowledged(producer.batch_id, done.base_offset, all,
+                                       absl::StrCat("broker ", from.value()));
+      producer.batch.clear();
+    } else if (done.error == protocol::ErrorCode::kOutOfOrderSequenceNumber ||
+               done.error == protocol::ErrorCode::kInvalidProducerEpoch) {
+      // Records that were acknowledged with acks=1, or in an unclean election, are lost.
+      if (producer.acks == replication::kAcksAll && !world_.OracleOf(id).forgiven()) {
+        trace_.Fail("broker ", from.value(), " has lost records of producer ", producer.id.value(),
+                    ": ", done.message, " (invariant 1)");
+      }
+      producer.id = ProducerId(next_producer_++);
+      producer.sequence = 0;
+      producer.batch.clear();
+    }
+  }
+
+  void Consume() {
+    Node* node = Running();
+    if (node == nullptr || node->failed) return;
+    const TopicPartition& id = world_.ids()[random_.Below(world_.ids().size())];
+    replication::Partition* partition = node->broker->Find(id);
+    if (partition == nullptr) return;
+    const int64_t room = partition->log().log_end_offset() - partition->log().log_start_offset();
+    const Offset from = partition->log().log_start_offset() +
+                        static_cast<int64_t>(random_.Below(static_cast<uint64_t>(room) + 1));
+    const replication::ReadAnswer answer = partition->Read(
+        {.offset = from, .bytes_max = 2000, .at_least_one_batch = true, .allow_follower = true});
+    if (answer.error != protocol::ErrorCode::kNone || answer.slice.empty()) return;
+    ReplicationOracle& oracle = world_.OracleOf(id);
+    const std::string who = absl::StrCat("a reader at broker ", node->id.value());
+    if (answer.slice.next_offset > oracle.end() && !oracle.forgiven()) {
+      trace_.Fail(who, " sees up to ", answer.slice.next_offset.value(), ", committed is up to ",
+                  oracle.end().value(), " (invariant 6)");
+    }
+    oracle.Check(BatchesIn(log::SliceBytes(answer.slice)), who);
+  }
+
+  // --- the end --------------------------------------------------------------------------------
+
+  // No more faults: everything comes to rest, within bounds.
+  void Heal() {
+    trace_.Note("heal");
+    world_.blocked().clear();
+    for (auto& node : world_.nodes()) {
+      node->paused = false;
+      node->files.ClearFaults();
+      node->files.set_capacity_bytes(int64_t{1} << 40);
+    }
+    int quiet = 0;
+    for (int round = 0; round < 3000 && quiet < 5 && !trace_.failed(); ++round) {
+      world_.Advance(10 * kNsPerMs);
+      for (auto& node : world_.nodes()) {
+        if (node->failed && node->broker != nullptr) Die(node.get(), Death::kPower);
+        if (node->broker == nullptr) {
+          if (world_.controller().is_active(node->id)) world_.Fence(node->id);
+          world_.Start(node.get());
+        }
+        if (node->broker == nullptr) continue;
+        if (!node->registered) world_.Register(node.get());
+        while (node->broker != nullptr && world_.Read(node.get())) {
+        }
+        if (!world_.controller().is_active(node->id)) world_.Unfence(node.get());
+      }
+      for (int i = 0; i < 2 && round < 60; ++i) Produce();
+      for (auto& node : world_.nodes()) {
+        while (node->files.CompleteOneSync(random_)) {
+        }
+        node->broker->TakeSyncs();
+        while (node->broker->FinishCold()) {
+        }
+        node->broker->EndTick();
+      }
+      while (world_.network().Deliver(random_)) {
+      }
+      while (world_.HandleRequest(/*faults=*/false)) {
+      }
+      quiet = round > 60 && AtRest() ? quiet + 1 : 0;
+    }
+    if (quiet < 5) {
+      trace_.Fail("it does not come to rest (invariant 27)", WhatIsLeft());
+      return;
+    }
+    for (const TopicPartition& id : world_.ids()) {
+      world_.CheckPartition(id);
+      CheckEqual(id);
+    }
+  }
+
+  bool AtRest() {
+    if (world_.has_requests()) return false;
+    for (const TopicPartition& id : world_.ids()) {
+      const ModelPartition& p = world_.controller().Get(id);
+      if (p.leader == kNoBroker || p.isr.size() != p.replicas.size() || p.recovery_state != 0) {
+        return false;
+      }
+      for (const BrokerId replica : p.replicas) {
+        const Node& node = world_.NodeOf(replica);
+        if (node.broker == nullptr) return false;
+        const replication::Partition& partition = *node.broker->Find(id);
+        const replication::Partition& leader = *world_.NodeOf(p.leader).broker->Find(id);
+        if (partition.leader_epoch() != p.leader_epoch ||
+            partition.log().log_end_offset() != leader.log().log_end_offset() ||
+            partition.high_watermark() != leader.log().log_end_offset() ||
+            partition.log().log_start_offset() < leader.log().log_start_offset()) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+  std::string WhatIsLeft() {
+    std::string text;
+    for (const TopicPartition& id : world_.ids()) {
+      const ModelPartition& p = world_.controller().Get(id);
+      absl::StrAppend(&text, "; partition ", id.partition.value(), " leader ", p.leader.value(),
+                      " isr ", ReplicationWorld::IdsText(p.isr), " elr ",
+                      ReplicationWorld::IdsText(p.elr));
+      for (const BrokerId replica : p.replicas) {
+        const Node& node = world_.NodeOf(replica);
+        if (node.broker == nullptr) continue;
+        const replication::Partition& partition = *node.broker->Find(id);
+        absl::StrAppend(
+            &text, " ", replica.value(), ":", partition.log().log_start_offset().value(), "-",
+            partition.high_watermark().value(), "-", partition.log().log_end_offset().value(),
+            " epoch ", partition.leader_epoch().value());
+      }
+    }
+    return text;
+  }
+  void CheckEqual(const TopicPartition& id) {
+    const ModelPartition& p = world_.controller().Get(id);
+    Offset start{0};
+    for (const BrokerId replica : p.replicas) {
+      start = std::max(start, world_.NodeOf(replica).broker->Find(id)->log().log_start_offset());
+    }
+    std::optional<std::vector<SeenBatch>> first;
+    for (const BrokerId replica : p.replicas) {
+      log::Log& log = world_.NodeOf(replica).broker->Find(id)->log();
+      auto batches = BatchesOf(log, start, log.log_end_offset());
+      if (!batches.ok()) {
+        trace_.Fail("broker ", replica.value(), ": ", batches.status().message());
+        return;
+      }
+      if (!first.has_value()) first = *batches;
+      if (*first != *batches) {
+        trace_.Fail("broker ", replica.value(), " differs in partition ", id.partition.value(),
+                    " (invariant 3)");
+      }
+    }
+  }
+
+  SeededRandom random_;
+  const int64_t steps_;
+  Trace trace_;
+  const ReplicationConfig config_;
+  std::vector<Producer> producers_;
+  std::map<replication::WaitToken, Producer*> tokens_;
+  std::deque<std::string> sent_;
+  replication::WaitToken next_token_ = 0;
+  int64_t next_producer_ = 1;
+  TimestampMs next_batch_ = 0;
+  ReplicationOutcome outcome_;
+  ReplicationWorld world_;
+};
+
+}  // namespace weir::sim
+
+#endif  // WEIR_TESTS_SIM_REPLICATION_RUN_H_
