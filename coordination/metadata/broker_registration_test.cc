@@ -1,5 +1,6 @@
 // Brokers register, keep their sessions, are fenced, shut down and return.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -46,6 +47,47 @@ TEST(BrokerRegistrationTest, HeartbeatsOfOthersAreRefused) {
   EXPECT_EQ(h.Ask<BrokerHeartbeatReply>(event).error, ErrorCode::kStaleBrokerEpoch);
   event.broker = BrokerId(2);
   EXPECT_EQ(h.Ask<BrokerHeartbeatReply>(event).error, ErrorCode::kBrokerIdNotRegistered);
+}
+
+TEST(BrokerRegistrationTest, ALostBrokerIsFencedAtOnceAndItsLeadersMove) {
+  ControllerHarness h;
+  h.JoinAll(2);
+  h.CreateOn("t", {{1, 2}, {2, 1}});
+  const int64_t epoch = h.Epoch(1);
+  h.Give(BrokerLost{BrokerId(1), epoch});
+  EXPECT_TRUE(h.image().FindBroker(BrokerId(1))->fenced);
+  EXPECT_EQ(h.Partition("t", 0).leader, BrokerId(2));
+  EXPECT_EQ(h.Partition("t", 0).isr, Ids({2}));
+  const size_t records = h.log().size();
+  h.Give(BrokerLost{BrokerId(1), epoch});  // once more
+  EXPECT_EQ(h.log().size(), records);
+  EXPECT_FALSE(h.Heartbeat(1).is_fenced) << "it was there after all";
+}
+
+TEST(BrokerRegistrationTest, TheEndOfAnEarlierProcessFencesNobody) {
+  ControllerHarness h;
+  h.JoinAll(2);
+  const int64_t before = h.Epoch(1);
+  h.Fence(1);
+  h.Join(1);
+  const size_t records = h.log().size();
+  h.Give(BrokerLost{BrokerId(1), before});
+  h.Give(BrokerLost{BrokerId(3), before});
+  EXPECT_FALSE(h.image().FindBroker(BrokerId(1))->fenced);
+  EXPECT_EQ(h.log().size(), records);
+  h.Give(LeadershipLost());
+  h.Give(BrokerLost{BrokerId(1), h.Epoch(1)});
+  EXPECT_EQ(h.log().size(), records);
+}
+
+TEST(BrokerRegistrationTest, ALostBrokerThatShutsDownIsFenced) {
+  ControllerHarness h;
+  h.JoinAll(2);
+  h.CreateOn("t", {{1, 2}});
+  EXPECT_FALSE(h.Heartbeat(1, std::nullopt, false, /*want_shut_down=*/true).should_shut_down);
+  h.Give(BrokerLost{BrokerId(1), h.Epoch(1)});
+  EXPECT_TRUE(h.image().FindBroker(BrokerId(1))->fenced);
+  EXPECT_EQ(h.Partition("t", 0).leader, BrokerId(2));
 }
 
 TEST(BrokerRegistrationTest, ASilentBrokerIsFencedWhenItsSessionEnds) {

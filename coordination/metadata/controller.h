@@ -315,6 +315,11 @@ class Controller {
     Answer(e.token, response);
   }
 
+  void Handle(BrokerLost& e) {
+    if (!active_ || CheckBroker(e.broker, e.broker_epoch) != protocol::ErrorCode::kNone) return;
+    if (!image().FindBroker(e.broker)->fenced) Fence(e.broker);
+  }
+
   void Handle(AlterPartition& e) {
     if (!active_) return Refuse(e.token, PartitionsAltered());
     PartitionsAltered response{.error = CheckBroker(e.broker, e.broker_epoch), .results = {}};
@@ -452,8 +457,6 @@ class Controller {
     kAtomic ? Append(std::move(records)) : AppendInParts(std::move(records));
     Answer(e.token, std::move(response));
   }
-
-  // --- the log ---------------------------------------------------------------------------------
 
   const MetadataImage& image() const { return *log_.image(); }
 

@@ -183,6 +183,13 @@ struct SetBrokerFenced {
   bool fenced = false;
 };
 
+// The process that was registered with this epoch has ended: its session is not waited for. Nobody
+// is told of it; a broker that is there nevertheless is unfenced by its next heartbeat.
+struct BrokerLost {
+  BrokerId broker;
+  int64_t broker_epoch = -1;
+};
+
 // Asks for leaders that are preferred, or for any leader at all (KIP-460).
 struct ElectLeaders {
   RequestToken token = 0;
@@ -259,8 +266,8 @@ struct AppendFailed {
 using ControllerEvent =
     std::variant<LeadershipGained, LeadershipLost, Tick, CreateTopics, DeleteTopics,
                  CreatePartitions, AlterConfigs, UpdateFeatures, AllocateProducerIds,
-                 RegisterBroker, BrokerHeartbeat, UnregisterBroker, SetBrokerFenced, ElectLeaders,
-                 AlterPartition, AlterPartitionReassignments, AssignReplicasToDirs,
+                 RegisterBroker, BrokerHeartbeat, UnregisterBroker, SetBrokerFenced, BrokerLost,
+                 ElectLeaders, AlterPartition, AlterPartitionReassignments, AssignReplicasToDirs,
                  AlterClientQuotas, AlterUserScramCredentials, CreateAcls, DeleteAcls, Committed,
                  LogAdvanced, AppendFailed>;
 

@@ -39,6 +39,7 @@ struct NodeHello {
   Uuid directory_id;       // of the disk with the metadata log
   std::string cluster_id;  // empty while the node belongs to none
   bool is_controller = false;
+  Uuid incarnation;  // of its process
 };
 
 struct JoinCluster {

@@ -92,8 +92,15 @@ struct SnapshotTaken {
   Offset log_start;
 };
 
+// Somebody has found out that the process that led `term` has ended: its silence need not be waited
+// for. A hint; what is wrong about it costs an election at most.
+struct LeaderGone {
+  LeaderEpoch term;
+  BrokerId leader = kNoBroker;
+};
+
 using Event = std::variant<Tick, Receive, Persisted, StorageFailed, Propose, Read, AddVoter,
-                           RemoveVoter, TransferLeadership, SnapshotTaken>;
+                           RemoveVoter, TransferLeadership, SnapshotTaken, LeaderGone>;
 
 // --- effects ----------------------------------------------------------------------------------
 

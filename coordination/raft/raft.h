@@ -149,6 +149,7 @@ class Raft {
   void Handle(Tick&);
   void Handle(Receive& event);
   void Handle(Persisted& event);
+  void Handle(LeaderGone& event);
   void Handle(StorageFailed& event) { Fail(event.status); }
   void OnMessage(const Message& message);
   void OnBody(const Message& message);
@@ -236,6 +237,7 @@ class Raft {
   MonotonicNs now_;
   MonotonicNs election_deadline_;
   MonotonicNs leader_heard_;     // as a follower with a leader
+  bool leader_gone_ = false;     // since then
   bool started_ = false;         // the first Step has begun
   bool reset_at_start_ = false;  // the log did not go with the snapshot
   bool may_ask_hint_ = false;    // one hint at the leader is followed for each time-out

@@ -16,6 +16,7 @@
 //   kill N, power N     the process ends; with `power` what is not durable is gone
 //   wipe N              the disk is lost; start N then follows with an empty one
 //   start N             snapshot N BYTES: of the state now, and the log before it goes
+//   gone N              N is told that the process of its leader has ended
 //   inject N M TERM     node M gets a heartbeat of TERM that claims to be N's
 //   status              what every node has, and how many messages it dropped, by reason
 // Threading: one thread.
@@ -110,6 +111,9 @@ class RaftScript {
       machine.node->Post(raft::AddVoter{++tokens_, At(Number(words, 2)).key});
     } else if (verb == "remove") {
       machine.node->Post(raft::RemoveVoter{++tokens_, KeyToRemove(machine, Number(words, 2))});
+    } else if (verb == "gone") {
+      const raft::Raft& raft = machine.node->raft();
+      machine.node->Post(raft::LeaderGone{raft.term(), raft.leader().id});
     } else if (verb == "transfer") {
       machine.node->Post(raft::TransferLeadership{++tokens_, BrokerId(Number(words, 2))});
     } else if (verb == "snapshot") {

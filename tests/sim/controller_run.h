@@ -105,6 +105,8 @@ class ControllerRun {
     host_.Advance(static_cast<int64_t>(random_.Below(300)));
     if (host_.IsTickDue()) host_.Step(metadata::Tick());
     const uint64_t dice = random_.Below(1000);
+    auto it = brokers_.begin();
+    std::advance(it, random_.Below(brokers_.size()));
     if (dice < 5) {
       ++outcome_.failovers;
       host_.Failover();
@@ -114,14 +116,24 @@ class ControllerRun {
       host_.CommitSome(random_.Below(host_.uncommitted() + 1));
     } else if (dice < 240) {
       TurnTopics();
+    } else if (dice < 250) {
+      LoseBroker(it->first);
     } else {
-      auto it = brokers_.begin();
-      std::advance(it, random_.Below(brokers_.size()));
       TurnBroker(it->first, &it->second);
     }
   }
 
   // --- brokers ---------------------------------------------------------------------------------
+
+  // Somebody says that a process has ended: one that has not, perhaps, or the one before it.
+  void LoseBroker(BrokerId id) {
+    const metadata::BrokerImage* known = host_.pending().FindBroker(id);
+    if (known == nullptr || known->fenced) return;
+    const bool is_it = random_.OneIn(2);
+    host_.Step(metadata::BrokerLost{id, is_it ? known->epoch : known->epoch - 1});
+    const bool fenced = host_.pending().FindBroker(id)->fenced;
+    if (fenced != is_it) trace_.Fail("broker ", id.value(), " fenced for its end: ", fenced);
+  }
 
   void TurnBroker(BrokerId id, SimBroker* broker) {
     if (!broker->up) {

@@ -66,7 +66,7 @@ class RaftRun {
   // Which kinds of faults a run has, so that one does not hide another's consequences.
   struct Faults {
     bool crashes, power, pauses, partitions, clocks, disk_errors, lost_disks, changes, transfers,
-        snapshots;
+        snapshots, hints;
   };
 
   Random& random() { return world_.random(); }
@@ -75,8 +75,8 @@ class RaftRun {
 
   void DrawFaults() {
     const auto maybe = [this] { return random().OneIn(2); };
-    faults_ = {maybe(),           maybe(), maybe(), maybe(), maybe(),
-               random().OneIn(4), maybe(), maybe(), maybe(), maybe()};
+    faults_ = {maybe(), maybe(), maybe(), maybe(), maybe(), random().OneIn(4),
+               maybe(), maybe(), maybe(), maybe(), maybe()};
     RaftWeather& weather = world_.weather();
     weather.loss_one_in = maybe() ? 2 + random().Below(50) : 0;
     weather.twice_one_in = maybe() ? 2 + random().Below(20) : 0;
@@ -90,7 +90,7 @@ class RaftRun {
 
   void Disturb() {
     RaftMachine& machine = AnyMachine();
-    switch (random().Below(10)) {
+    switch (random().Below(11)) {
       case 0:
       case 1:
         return StopOrStart(machine);
@@ -119,6 +119,8 @@ class RaftRun {
       case 8:
         if (faults_.lost_disks && random().OneIn(4)) LoseDisk(machine);
         return;
+      case 9:
+        return TellLeaderGone();
       default:
         if (faults_.snapshots && machine.node != nullptr && !machine.paused) {
           world_.TakeSnapshot(machine);
@@ -143,6 +145,18 @@ class RaftRun {
     if (random().OneIn(2)) {
       machine.disk_faulty = false;
       world_.Start(machine);
+    }
+  }
+
+  // Some hear that the leader is gone, which may be true.
+  void TellLeaderGone() {
+    if (!faults_.hints) return;
+    for (RaftMachine& machine : machines()) {
+      if (machine.node == nullptr || machine.paused || random().OneIn(3)) continue;
+      const raft::Raft& raft = machine.node->raft();
+      trace_.Note(machine.key.ToString(), ": told that ", raft.leader().ToString(), " is gone");
+      machine.node->Post(raft::LeaderGone{raft.term(), raft.leader().id});
+      world_.Run(machine);
     }
   }
 

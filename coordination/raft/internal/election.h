@@ -46,6 +46,7 @@ inline void Raft::BecomeFollower(LeaderEpoch term, const ReplicaKey& leader) {
   }
   if (!leader.is_none()) {
     leader_heard_ = now_;
+    leader_gone_ = false;
     is_looked_to_ = false;
   }
   if (!leader.is_none() || was_active) ResetElectionTimer();
@@ -55,12 +56,27 @@ inline void Raft::BecomeFollower(LeaderEpoch term, const ReplicaKey& leader) {
 inline void Raft::HeardFromLeader(const ReplicaKey& leader) {
   if (role_ != Role::kFollower || leader_.is_none()) return BecomeFollower(hard_.term, leader);
   leader_heard_ = now_;
+  leader_gone_ = false;
   ResetElectionTimer();
+}
+
+// As if it had been silent for long enough, but soon: the others are told at about the same time,
+// and one of them is to be the first.
+inline void Raft::Handle(LeaderGone& event) {
+  if (!failed_.ok() || role_ != Role::kFollower || hard_.term != event.term || leader_.is_none() ||
+      leader_.id != event.leader) {
+    return;
+  }
+  leader_gone_ = true;
+  const int64_t timeout_ns = NsOf(config_.election_timeout_ms);
+  const int64_t wait_ns =
+      timeout_ns / 20 + static_cast<int64_t>(random_.Below(static_cast<uint64_t>(timeout_ns / 4)));
+  election_deadline_ = std::min(election_deadline_, now_ + wait_ns);
 }
 
 inline bool Raft::LeaderIsWell() const {
   if (role_ == Role::kLeader) return true;  // CheckQuorum sees to it
-  return role_ == Role::kFollower && !leader_.is_none() &&
+  return role_ == Role::kFollower && !leader_.is_none() && !leader_gone_ &&
          now_ - leader_heard_ < NsOf(config_.election_timeout_ms);
 }
 
