@@ -34,6 +34,7 @@
 #include "server/logger.h"
 #include "server/metadata_log.h"
 #include "server/partition_table.h"
+#include "server/peer_watch.h"
 #include "server/producer_ids.h"
 #include "server/recovery.h"
 #include "server/replicas.h"
@@ -310,6 +311,7 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
 BrokerCore::~BrokerCore() {
   if (peers_ != nullptr) peers_->Stop();
   acceptors_.clear();
+  watch_.reset();
   membership_.reset();
   // What waits in the loops holds requests, and with them frames of the node's pool.
   for (const ShardEnvironment& environment : environments_) environment.loop.DropAll();
@@ -353,6 +355,9 @@ void BrokerCore::StartController() {
     if (leader != kNoBroker && node_.config.is_broker && failed_.ok()) Join();
   };
   listener.on_followed = [this](Offset end) { OnFollowed(end); };
+  listener.on_active = [this] {
+    if (watch_ != nullptr) watch_->OnActive();
+  };
   shards_.front()->set_controller(std::make_unique<ControllerDriver>(
       node_, first.files, first.loop, first.random, peers_, std::move(listener)));
 }
@@ -372,11 +377,15 @@ absl::Status BrokerCore::StartPeers() {
     if (!joined.ok()) node_.fail(joined);
   };
   entry_ = std::make_unique<ClusterEntry>(node_, *peers_, home, std::move(listener));
+  watch_ = std::make_unique<PeerWatch>(node_, *peers_, home, controller());
   PeerNetwork::Owner owner;
   owner.deliver = [this](raft::Message message) {
     return controller().log().Deliver(std::move(message));
   };
   owner.hello = [this] { return entry_->Hello(); };
+  owner.peer_lost = [this, &home](BrokerId id) {
+    home.Post([this, id] { watch_->OnPeerLost(id); });
+  };
   owner.serve = [this, &home](ControllerCall call,
                               absl::AnyInvocable<void(ControllerAnswer)> answer) {
     home.Post([this, call = std::move(call), answer = std::move(answer)]() mutable {

@@ -36,6 +36,7 @@ class CleanerSchedule;
 class ClusterEntry;
 class ControllerDriver;
 class PeerNetwork;
+class PeerWatch;
 
 class BrokerCore {
  public:
@@ -109,6 +110,7 @@ class BrokerCore {
   PeerNetwork* peers_ = nullptr;
   std::map<BrokerId, HostPort> peer_addresses_;  // of the brokers, as the metadata have them
   std::unique_ptr<ClusterEntry> entry_;
+  std::unique_ptr<PeerWatch> watch_;
   std::unique_ptr<BrokerMembership> membership_;
   std::vector<Worker*> workers_;
   Worker* replica_reader_ = nullptr;

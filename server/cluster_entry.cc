@@ -17,7 +17,7 @@ namespace {
 
 NodeHello HelloOf(const Node& node) {
   return {node.config.node_id, node.directory->properties().directory_id,
-          node.directory->properties().cluster_id, node.config.is_controller};
+          node.directory->properties().cluster_id, node.config.is_controller, node.incarnation};
 }
 
 std::vector<BrokerId> MembersOf(const BrokerConfig& config) {

@@ -298,7 +298,7 @@ TEST(ControllerCallsTest, EveryKindOfEventIsARequestOrTheNodesOwn) {
   const ControllerEvent own[] = {
       metadata::LeadershipGained(), metadata::LeadershipLost(),  metadata::Tick(),
       metadata::Committed(),        metadata::SetBrokerFenced(), metadata::LogAdvanced(),
-      metadata::AppendFailed()};
+      metadata::AppendFailed(),     metadata::BrokerLost()};
   for (const ControllerEvent& event : own) {
     EXPECT_FALSE(EncodeCall(event).has_value()) << event.index();
     EXPECT_FALSE(asked[event.index()]);

@@ -165,6 +165,7 @@ void ControllerDriver::OnLeader(LeaderEpoch term, BrokerId leader) {
 void ControllerDriver::OnGained(LeaderEpoch epoch, Offset next_offset) {
   Step(metadata::LeadershipGained{epoch, next_offset, log_->image()});
   if (!publish_) listener_.on_followed(log_->applied_end());
+  listener_.on_active();
 }
 
 void ControllerDriver::OnLost() { Step(metadata::LeadershipLost{}); }
@@ -342,6 +343,15 @@ void ControllerDriver::StepFor(metadata::ControllerEvent event, Answer answer) {
       event);
   answers_.emplace(token, std::move(answer));
   Step(std::move(event));
+}
+
+void ControllerDriver::OnBrokerLost(const metadata::BrokerLost& lost) {
+  if (controller_->is_active()) Step(lost);
+}
+
+void ControllerDriver::OnLeaderGone(LeaderEpoch term, BrokerId leader) {
+  node_.logger->Info("controller ", leader.value(), " has ended, which led epoch ", term.value());
+  log_->OnLeaderGone(term, leader);
 }
 
 // --- to and from other nodes --------------------------------------------------------------------

@@ -65,6 +65,8 @@ class ControllerDriver final : private MetadataLogObserver {
     // This node has followed the log up to but not with `end`: on all shards, once Publish is set.
     // Before that, called too when this node's controller becomes active.
     std::function<void(Offset end)> on_followed;
+    // This node's controller has become active.
+    std::function<void()> on_active;
   };
 
   // All outlive the driver. `peers` null: there are no other nodes.
@@ -80,6 +82,7 @@ class ControllerDriver final : private MetadataLogObserver {
   // From now on each image goes to the shards, beginning with the present one.
   void StartPublishing(Publish publish);
 
+  bool is_open() const { return log_ != nullptr; }
   const MetadataLog& log() const { return *log_; }
   MetadataLog& log() { return *log_; }
   // What is committed.
@@ -94,6 +97,9 @@ class ControllerDriver final : private MetadataLogObserver {
   // Asks the leader of the quorum about it (server/quorum_requests.h). Nothing came: no leader did.
   template <class Response, class Request>
   void AskQuorum(Request request, ClientIdentity client, Reply<std::optional<Response>> reply);
+  // The process of a broker, of a leader of the quorum, has ended.
+  void OnBrokerLost(const metadata::BrokerLost& lost);
+  void OnLeaderGone(LeaderEpoch term, BrokerId leader);
   // Takes what another node asks.
   void Serve(ControllerCall call, absl::AnyInvocable<void(ControllerAnswer)> answer);
   // Creates __consumer_offsets as the configuration has it.

@@ -79,6 +79,12 @@ class NoStreams final : public replication::StreamNetwork {
   }
 };
 
+absl::StatusOr<NodeHello> HelloOf(absl::StatusOr<controller::Hello> hello) {
+  if (!hello.ok()) return hello.status();
+  return NodeHello{hello->node_id, hello->directory_id, std::move(hello->cluster_id),
+                   hello->is_controller, hello->incarnation};
+}
+
 }  // namespace
 
 // Lines that others can cause as often as they like, from any thread: the first of each interval
@@ -159,7 +165,14 @@ controller::Hello GrpcPeerNetwork::SayHello() {
   if (!gate_.Enter()) return {};
   NodeHello hello = owner_.hello();
   gate_.Leave();
-  return {hello.node_id, hello.directory_id, std::move(hello.cluster_id), hello.is_controller};
+  return {hello.node_id, hello.directory_id, std::move(hello.cluster_id), hello.is_controller,
+          hello.incarnation};
+}
+
+void GrpcPeerNetwork::PeerLost(BrokerId id) {
+  if (!gate_.Enter()) return;
+  if (owner_.peer_lost != nullptr) owner_.peer_lost(id);
+  gate_.Leave();
 }
 
 void GrpcPeerNetwork::Serve(controller::Call call, controller::AnswerCall answer) {
@@ -189,10 +202,12 @@ GrpcPeerNetwork::GrpcPeerNetwork(GrpcPeerNetworkOptions options)
       transport_(TransportOptions()),
       streams_(std::make_unique<NoStreams>()),
       client_({.credentials = options_.credentials}),
-      raft_service_("",
-                    [this](raft::Message message, absl::string_view from_address) {
-                      return Deliver(std::move(message), from_address);
-                    }),
+      raft_service_(
+          "",
+          [this](raft::Message message, absl::string_view from_address) {
+            return Deliver(std::move(message), from_address);
+          },
+          [this](BrokerId from) { PeerLost(from); }),
       controller_service_(ServiceOptions()) {}
 
 GrpcPeerNetwork::~GrpcPeerNetwork() { Stop(); }
@@ -201,8 +216,9 @@ raft::RaftTransportOptions GrpcPeerNetwork::TransportOptions() {
   raft::RaftTransportOptions options;
   options.own_address = options_.own_address;
   options.credentials = options_.credentials;
-  options.on_error = [this](BrokerId, const absl::Status& status) {
+  options.on_error = [this](BrokerId id, const absl::Status& status) {
     stream_lines_->Warning(std::string(status.message()));
+    PeerLost(id);
   };
   return options;
 }
@@ -275,9 +291,16 @@ void GrpcPeerNetwork::AskHello(const HostPort& address, int64_t timeout_ms,
                    [done = std::move(done), tls = !options_.credentials.empty()](
                        absl::StatusOr<controller::Hello> hello) mutable {
                      if (!hello.ok()) return done(ConnectError(hello.status(), tls));
-                     done(NodeHello{hello->node_id, hello->directory_id,
-                                    std::move(hello->cluster_id), hello->is_controller});
+                     done(HelloOf(std::move(hello)));
                    });
+}
+
+void GrpcPeerNetwork::Probe(BrokerId to, int64_t timeout_ms,
+                            absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) {
+  client_.Probe(to, timeout_ms,
+                [done = std::move(done)](absl::StatusOr<controller::Hello> hello) mutable {
+                  done(HelloOf(std::move(hello)));
+                });
 }
 
 void GrpcPeerNetwork::Call(BrokerId to, ControllerCall call, int64_t timeout_ms,

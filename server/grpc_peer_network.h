@@ -63,6 +63,8 @@ class GrpcPeerNetwork final : public PeerNetwork {
   void SetPeer(BrokerId id, const HostPort& address) override;
   void AskHello(const HostPort& address, int64_t timeout_ms,
                 absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) override;
+  void Probe(BrokerId to, int64_t timeout_ms,
+             absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) override;
   void Call(BrokerId to, ControllerCall call, int64_t timeout_ms,
             absl::AnyInvocable<void(absl::StatusOr<ControllerAnswer>)> done) override;
 
@@ -93,6 +95,7 @@ class GrpcPeerNetwork final : public PeerNetwork {
   raft::RaftTransportOptions TransportOptions();
   controller::ControllerServiceOptions ServiceOptions();
   bool Deliver(raft::Message message, absl::string_view from_address);
+  void PeerLost(BrokerId id);
   controller::Hello SayHello();
   void Serve(controller::Call call, controller::AnswerCall answer);
 

@@ -79,6 +79,7 @@ class TestLogger final : public Logger {
 struct Came {
   std::vector<raft::Message> messages;
   std::vector<std::pair<ControllerCall, AnswerCall>> calls;
+  std::vector<BrokerId> lost;
 };
 
 // A node that keeps what comes.
@@ -99,7 +100,12 @@ class TestNode {
       came.Change([&](Came& c) { c.messages.push_back(std::move(message)); });
       return true;
     };
-    owner.hello = [id, cluster] { return NodeHello{BrokerId(id), Uuid{4, 5}, cluster, true}; };
+    owner.hello = [id, cluster] {
+      return NodeHello{BrokerId(id), Uuid{4, 5}, cluster, true, Uuid{6, 7}};
+    };
+    owner.peer_lost = [this](BrokerId lost) {
+      came.Change([&](Came& c) { c.lost.push_back(lost); });
+    };
     owner.serve = [this](ControllerCall call, AnswerCall answer) {
       came.Change([&](Came& c) { c.calls.emplace_back(std::move(call), std::move(answer)); });
     };
@@ -173,6 +179,30 @@ TEST(GrpcPeerNetwork, SaysWhoItIsBeforeItHasACluster) {
   EXPECT_EQ(hello->directory_id, (Uuid{4, 5}));
   EXPECT_EQ(hello->cluster_id, "");
   EXPECT_TRUE(hello->is_controller);
+}
+
+TEST(GrpcPeerNetwork, TellsThatANodeIsLostAndWhetherItIsGone) {
+  TestNode watching(1);
+  auto other = std::make_unique<TestNode>(2);
+  const auto probe = [&] {
+    std::promise<absl::StatusOr<NodeHello>> promise;
+    watching.network->Probe(BrokerId(2), kPatienceMs, [&](absl::StatusOr<NodeHello> hello) {
+      promise.set_value(std::move(hello));
+    });
+    return promise.get_future().get();
+  };
+  other->network->SetPeer(BrokerId(1), watching.address());
+  other->network->transport().Send(Beat(2, 1, 7));
+  ASSERT_TRUE(watching.came.Wait([](Came& c) { return !c.messages.empty(); }));
+  const absl::StatusOr<NodeHello> hello = probe();  // at the address that the message named
+  ASSERT_TRUE(hello.ok()) << hello.status();
+  EXPECT_EQ(hello->node_id, BrokerId(2));
+  EXPECT_EQ(hello->incarnation, (Uuid{6, 7}));
+  // Nothing is on its way to the node: that its own stream ends, says it all.
+  other.reset();
+  EXPECT_TRUE(
+      watching.came.Wait([](Came& c) { return !c.lost.empty() && c.lost.front() == BrokerId(2); }));
+  EXPECT_TRUE(absl::IsUnavailable(probe().status()));
 }
 
 TEST(GrpcPeerNetwork, BringsCallsAndAnswers) {

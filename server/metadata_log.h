@@ -79,6 +79,9 @@ class MetadataLog {
   void AddVoter(const raft::ReplicaKey& voter, Done done);
   void RemoveVoter(const raft::ReplicaKey& voter, Done done);
 
+  // The process that led `term` has ended.
+  void OnLeaderGone(LeaderEpoch term, BrokerId leader) { Post(raft::LeaderGone{term, leader}); }
+
   // A message of another replica. False when there are too many already. Any thread.
   bool Deliver(raft::Message message);
   // False when the sync is not of this log.

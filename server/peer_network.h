@@ -72,6 +72,8 @@ class PeerNetwork {
     std::function<void(ControllerCall call,
                        absl::AnyInvocable<void(ControllerAnswer answer)> answer)>
         serve;
+    // A connection to or from the node has ended. A hint; perhaps null.
+    std::function<void(BrokerId id)> peer_lost;
   };
 
   virtual ~PeerNetwork() = default;
@@ -92,7 +94,11 @@ class PeerNetwork {
   // Asks who is there. `done` exactly once.
   virtual void AskHello(const HostPort& address, int64_t timeout_ms,
                         absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) = 0;
-  // Asks the node `to`, known by SetPeer or because it has sent messages. `done` exactly once.
+  // The same of a node, known by SetPeer or because it has sent messages. kUnavailable only where
+  // nobody takes connections at its address, kDeadlineExceeded where nobody answers.
+  virtual void Probe(BrokerId to, int64_t timeout_ms,
+                     absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) = 0;
+  // Asks the node `to`, known as for Probe. `done` exactly once.
   virtual void Call(BrokerId to, ControllerCall call, int64_t timeout_ms,
                     absl::AnyInvocable<void(absl::StatusOr<ControllerAnswer>)> done) = 0;
 };

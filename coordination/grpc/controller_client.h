@@ -93,6 +93,27 @@ class ControllerClient {
     SendHello(task.release());
   }
 
+  // Asks a known node over a connection of its own, so that what became of others does not matter.
+  // kUnavailable only where no connection came about, or it broke.
+  void Probe(BrokerId to, int64_t timeout_ms, HelloDone done) {
+    auto task = std::make_unique<Task>();
+    task->hello_done = std::move(done);
+    const absl::Status status = Register(task.get(), timeout_ms, [&] {
+      const auto it = peers_.find(to);
+      if (it == peers_.end()) {
+        return absl::NotFoundError(absl::StrCat("hello: node ", to.value(), " is not known"));
+      }
+      task->link = NewLink(it->second.address);
+      Retire(task->link);
+      return absl::OkStatus();
+    });
+    if (absl::IsUnavailable(status)) {
+      return task->hello_done(absl::ResourceExhaustedError(status.message()));
+    }
+    if (!status.ok()) return task->hello_done(status);
+    SendHello(task.release());
+  }
+
   void Ask(BrokerId to, Call call, int64_t timeout_ms, CallDone done) {
     auto task = std::make_unique<Task>();
     task->call_done = std::move(done);

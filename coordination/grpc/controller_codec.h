@@ -32,6 +32,7 @@ struct Hello {
   Uuid directory_id;
   std::string cluster_id;  // empty while it belongs to none
   bool is_controller = false;
+  Uuid incarnation;  // of the process; zero if it does not say
 };
 
 // A request in Kafka's protocol, without header.
@@ -137,6 +138,8 @@ inline void ToProto(const Hello& hello, v1::HelloResponse* to) {
   to->set_directory_id_low(hello.directory_id.low);
   to->set_cluster_id(hello.cluster_id);
   to->set_is_controller(hello.is_controller);
+  to->set_incarnation_high(hello.incarnation.high);
+  to->set_incarnation_low(hello.incarnation.low);
 }
 
 inline absl::StatusOr<Hello> FromProto(const v1::HelloResponse& from) {
@@ -148,7 +151,8 @@ inline absl::StatusOr<Hello> FromProto(const v1::HelloResponse& from) {
   }
   if (!fits.ok()) return fits;
   return Hello{BrokerId(from.node_id()), Uuid{from.directory_id_high(), from.directory_id_low()},
-               from.cluster_id(), from.is_controller()};
+               from.cluster_id(), from.is_controller(),
+               Uuid{from.incarnation_high(), from.incarnation_low()}};
 }
 
 inline absl::StatusOr<Answer> FromProto(v1::CallResponse* from) {

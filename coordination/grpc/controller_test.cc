@@ -74,7 +74,7 @@ class Host {
 
  private:
   ControllerServiceOptions With(ControllerServiceOptions options) {
-    options.hello = [] { return Hello{BrokerId(7), Uuid{1, 2}, "c", true}; };
+    options.hello = [] { return Hello{BrokerId(7), Uuid{1, 2}, "c", true, Uuid{3, 4}}; };
     options.serve = [this](Call call, AnswerCall answer) {
       {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -137,6 +137,20 @@ std::string DeadAddress() {
   return absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
 }
 
+// The kernel takes connections to it, and nobody else.
+std::string SilentAddress() {
+  static const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  static const int listens =
+      ::bind(fd, reinterpret_cast<sockaddr*>(&address), length) | ::listen(fd, 5);
+  EXPECT_EQ(listens, 0);
+  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  return absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+}
+
 TEST(Controller, SaysWhoItIs) {
   Host host;
   Client client;
@@ -149,6 +163,29 @@ TEST(Controller, SaysWhoItIs) {
   EXPECT_EQ(hello->directory_id, (Uuid{1, 2}));
   EXPECT_EQ(hello->cluster_id, "c");
   EXPECT_TRUE(hello->is_controller);
+}
+
+TEST(Controller, TellsANodeThatIsGoneFromOneThatIsSilent) {
+  const auto probe = [](ControllerClient& client, int32_t id, int64_t timeout_ms) {
+    std::promise<absl::StatusOr<Hello>> came;
+    client.Probe(BrokerId(id), timeout_ms,
+                 [&](absl::StatusOr<Hello> hello) { came.set_value(std::move(hello)); });
+    return came.get_future().get();
+  };
+  Client client;
+  EXPECT_TRUE(absl::IsNotFound(probe(client.client, 7, kPatienceMs).status()));
+  auto host = std::make_unique<Host>();
+  const std::string address = host->address();
+  client.client.SetPeer(BrokerId(7), address);
+  const absl::StatusOr<Hello> hello = probe(client.client, 7, kPatienceMs);
+  ASSERT_TRUE(hello.ok()) << hello.status();
+  EXPECT_EQ(hello->incarnation, (Uuid{3, 4}));
+  host.reset();
+  EXPECT_TRUE(absl::IsUnavailable(probe(client.client, 7, kPatienceMs).status()));
+  // It takes connections, as a process does that is stopped, and says nothing.
+  const std::string silent = SilentAddress();
+  client.client.SetPeer(BrokerId(8), silent);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(probe(client.client, 8, 200).status()));
 }
 
 TEST(Controller, BringsTheCallAndTheAnswerWhole) {

@@ -3,7 +3,7 @@
 // -----------------------------------------------------------------------------
 // The receiving side of Raft over gRPC: hands each message that came whole and well-formed to its
 // owner. A stream that brings anything else ends with the reason, which its sender is told.
-// Threading: `deliver` is called on gRPC's threads, for one stream in order.
+// Threading: `deliver` and `ended` are called on gRPC's threads, for one stream in order.
 // Limits: the listener's message_bytes_max; one frame of each stream in memory.
 #ifndef WEIR_COORDINATION_GRPC_RAFT_SERVICE_H_
 #define WEIR_COORDINATION_GRPC_RAFT_SERVICE_H_
@@ -20,6 +20,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/ids.h"
 #include "coordination/grpc/raft.grpc.pb.h"
 #include "coordination/grpc/raft.pb.h"
 #include "coordination/grpc/raft_codec.h"
@@ -32,6 +33,8 @@ namespace weir::raft {
 // Takes a message; `from_address` is where its sender says that it listens. False drops it: the
 // owner has too many already.
 using DeliverMessage = std::function<bool(Message message, absl::string_view from_address)>;
+// A stream has ended whose last message was of this node.
+using StreamEnded = std::function<void(BrokerId from)>;
 
 class RaftService final : public v1::Raft::CallbackService {
  public:
@@ -43,8 +46,10 @@ class RaftService final : public v1::Raft::CallbackService {
   };
 
   // Messages of another cluster are refused, unless `cluster_id` is empty.
-  RaftService(std::string cluster_id, DeliverMessage deliver)
-      : cluster_id_(std::move(cluster_id)), deliver_(std::move(deliver)) {}
+  explicit RaftService(std::string cluster_id, DeliverMessage deliver, StreamEnded ended = nullptr)
+      : cluster_id_(std::move(cluster_id)),
+        deliver_(std::move(deliver)),
+        ended_(std::move(ended)) {}
 
   // As the constructor's: from the next frame of each stream on.
   void SetCluster(std::string cluster_id) {
@@ -66,8 +71,11 @@ class RaftService final : public v1::Raft::CallbackService {
     explicit Stream(RaftService& service) : service_(service) { StartRead(&frame_); }
 
     void OnReadDone(bool ok) override {
-      if (!ok) return Finish(::grpc::Status::OK);
-      const ::grpc::Status taken = service_.Take(&frame_);
+      if (!ok) {
+        if (from_ != kNoBroker && service_.ended_ != nullptr) service_.ended_(from_);
+        return Finish(::grpc::Status::OK);
+      }
+      const ::grpc::Status taken = service_.Take(&frame_, &from_);
       if (!taken.ok()) return Finish(taken);
       frame_.Clear();
       StartRead(&frame_);
@@ -77,6 +85,7 @@ class RaftService final : public v1::Raft::CallbackService {
    private:
     RaftService& service_;
     v1::Frame frame_;
+    BrokerId from_ = kNoBroker;  // of the last message that was taken
   };
 
   std::string Cluster() {
@@ -84,7 +93,7 @@ class RaftService final : public v1::Raft::CallbackService {
     return cluster_id_;
   }
 
-  ::grpc::Status Take(v1::Frame* frame) {
+  ::grpc::Status Take(v1::Frame* frame, BrokerId* from) {
     const std::string cluster_id = Cluster();
     for (v1::Message& came : *frame->mutable_messages()) {
       absl::StatusOr<Message> message = FromProto(&came);
@@ -98,6 +107,7 @@ class RaftService final : public v1::Raft::CallbackService {
         return {static_cast<::grpc::StatusCode>(message.status().code()),
                 std::string(message.status().message())};
       }
+      *from = message->from.id;
       const bool taken = deliver_(*std::move(message), frame->from_address());
       ++(taken ? counts_.delivered : counts_.dropped);
     }
@@ -107,6 +117,7 @@ class RaftService final : public v1::Raft::CallbackService {
   std::mutex mutex_;
   std::string cluster_id_;
   const DeliverMessage deliver_;
+  const StreamEnded ended_;
   Counts counts_;
 };
 

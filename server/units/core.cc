@@ -10,6 +10,7 @@
 #include "server/metadata_log.cc"
 #include "server/partition_cleaning.cc"
 #include "server/partition_table.cc"
+#include "server/peer_watch.cc"
 #include "server/quorum_requests.cc"
 #include "server/recovery.cc"
 #include "server/replicas.cc"

@@ -1,0 +1,93 @@
+"""A process that is killed is fenced at once; one that is stopped keeps its session."""
+
+import statistics
+import time
+
+import cluster
+import support
+
+ROUNDS = 5 if support.FULL else 3
+BOUND = 5  # the session of a broker lasts 9 s
+SESSION = 9
+
+
+class FencingTest(support.unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        support.need_weir("clusters of several nodes")
+
+    def test_a_broker_that_is_killed(self):
+        with cluster.Cluster(cluster.APART) as nodes:
+            self.kill_rounds(nodes, lambda round: nodes.brokers[round % len(nodes.brokers)], "a broker")
+
+    def test_the_active_controller_that_is_a_broker_too(self):
+        with cluster.Cluster(cluster.COMBINED) as nodes:
+            self.kill_rounds(nodes, lambda round: nodes.active()[1], "the active controller")
+
+    def test_a_broker_that_is_stopped_keeps_its_session(self):
+        with cluster.Cluster(cluster.APART) as nodes:
+            self.create(nodes)
+            victim, asked = nodes.brokers[0], nodes.brokers[1]
+            victim.pause()
+            stopped = time.monotonic()
+            while time.monotonic() < stopped + SESSION / 2:
+                self.assertIn(victim.number, nodes.known_brokers(asked))
+                time.sleep(0.2)
+            cluster.until(lambda: self.is_fenced(nodes, victim), 2 * SESSION,
+                          "a broker that is stopped is never fenced")
+            print(f"  a broker that is stopped is fenced after {time.monotonic() - stopped:.1f} s", flush=True)
+            victim.resume()
+            cluster.until(lambda: victim.number in nodes.known_brokers(asked), 20, "it does not come back")
+
+    def kill_rounds(self, nodes, choose, what):
+        times = []
+        for round in range(ROUNDS):
+            self.create(nodes)
+            victim = cluster.until(lambda: choose(round), 20, "nobody leads")
+            self.assertTrue(self.led_by(nodes, victim), nodes.said())
+            victim.kill()
+            killed = time.monotonic()
+            cluster.until(lambda: self.is_fenced(nodes, victim), BOUND,
+                          lambda: f"node {victim.number} is not fenced\n{nodes.said()}")
+            times.append(time.monotonic() - killed)
+            victim.start(wait=False)
+            nodes.wait_until_ready()
+        print(f"  {what} is fenced and its partitions are led by others after {statistics.median(times):.2f} s in the "
+              f"middle, {max(times):.2f} s at most, of {len(times)}", flush=True)
+
+    def create(self, nodes):
+        """A topic with a partition that each broker leads, and the others follow."""
+        self.topic = f"t{time.monotonic_ns()}"
+        ids = [node.number for node in nodes.brokers]
+        peer = nodes.brokers[0].peer()
+        try:
+            answer = peer.ask("CreateTopics", 7, timeoutMs=10_000, topics=[
+                {"name": self.topic, "numPartitions": -1, "replicationFactor": -1, "assignments": [
+                    {"partitionIndex": at, "brokerIds": ids[at:] + ids[:at]} for at in range(len(ids))]}])
+            self.assertEqual(answer["topics"][0]["errorCode"], 0, answer)
+        finally:
+            peer.close()
+        for node in nodes.brokers:
+            cluster.until(lambda n=node: len(self.leaders(nodes, n)) == len(ids), 10, "the topic is not everywhere")
+
+    def leaders(self, nodes, node):
+        said = nodes.metadata(node, [self.topic])
+        if said is None or said["topics"][0]["errorCode"] != 0:
+            return []
+        return [partition["leaderId"] for partition in said["topics"][0]["partitions"]]
+
+    def led_by(self, nodes, victim):
+        return any(victim.number in self.leaders(nodes, node) for node in nodes.brokers if node is not victim)
+
+    def is_fenced(self, nodes, victim):
+        """As every other broker says, and that its partitions have other leaders."""
+        for node in nodes.brokers:
+            if node is victim:
+                continue
+            leaders = self.leaders(nodes, node)
+            if not leaders or victim.number in leaders or -1 in leaders:
+                return False
+            if victim.number in nodes.known_brokers(node):
+                return False
+        return True
