@@ -193,6 +193,66 @@ TEST(ElectionsTest, AWipedDiskNeverLeads) {
   }
 }
 
+ErrorCode AssignTo(ControllerHarness* h, int32_t broker, const char* topic, const Uuid& directory) {
+  AssignReplicasToDirs event;
+  event.broker = BrokerId(broker);
+  event.broker_epoch = h->Epoch(broker);
+  event.assignments = {{{h->image().FindTopic(topic)->id, PartitionIndex(0)}, directory}};
+  return h->Ask<ReplicasAssigned>(std::move(event)).errors.at(0);
+}
+
+TEST(ElectionsTest, AReplicaThatIsLostLeavesAndComesBackFromAnotherDirectory) {
+  for (const bool elr : {false, true}) {
+    SCOPED_TRACE(elr);
+    ControllerConfig config;
+    config.min_insync_replicas = 3;  // with ELR, who leaves the ISR in order stays eligible
+    ControllerHarness h(config, elr);
+    h.JoinAll(3);
+    h.CreateOn("t", {{1, 2, 3}});
+    EXPECT_EQ(AssignTo(&h, 1, "t", kDirectoryLost), ErrorCode::kNone);
+    EXPECT_EQ(h.Partition("t").leader, BrokerId(2));
+    EXPECT_EQ(h.Partition("t").isr, Ids({2, 3}));
+    EXPECT_TRUE(h.Partition("t").eligible_leader_replicas.empty());
+    EXPECT_EQ(h.SetIsr("t", 0, {2, 3, 1}), ErrorCode::kIneligibleReplica);
+    const int32_t epoch = h.Partition("t").partition_epoch;
+    EXPECT_EQ(AssignTo(&h, 1, "t", kDirectoryLost), ErrorCode::kNone);  // once more
+    EXPECT_EQ(h.Partition("t").partition_epoch, epoch);
+    EXPECT_EQ(AssignTo(&h, 1, "t", Uuid{100, 1}), ErrorCode::kNone);
+    EXPECT_EQ(h.Partition("t").directories[0], (Uuid{100, 1}));
+    EXPECT_EQ(h.SetIsr("t", 0, {2, 3, 1}), ErrorCode::kNone);  // it caught up
+  }
+}
+
+TEST(ElectionsTest, AReplicaThatIsLostIsEligibleNoMore) {
+  ControllerConfig config;
+  config.min_insync_replicas = 3;
+  ControllerHarness h(config, /*elr=*/true);
+  h.JoinAll(3);
+  h.CreateOn("t", {{1, 2, 3}});
+  h.Fence(3);
+  h.Unfence(3);
+  ASSERT_EQ(h.Partition("t").eligible_leader_replicas, Ids({3}));
+  EXPECT_EQ(AssignTo(&h, 3, "t", kDirectoryLost), ErrorCode::kNone);
+  EXPECT_TRUE(h.Partition("t").eligible_leader_replicas.empty());
+  EXPECT_EQ(h.Partition("t").isr, Ids({1, 2}));
+}
+
+TEST(ElectionsTest, NobodyLeadsWhatTheLastReplicaHasLostUnlessAskedTo) {
+  for (const bool elr : {false, true}) {
+    SCOPED_TRACE(elr);
+    ControllerHarness h({}, elr);
+    h.JoinAll(2);
+    h.CreateOn("t", {{1, 2}});
+    h.SetIsr("t", 0, {1});
+    EXPECT_EQ(AssignTo(&h, 1, "t", kDirectoryLost), ErrorCode::kNone);
+    EXPECT_EQ(h.Partition("t").leader, kNoBroker);
+    EXPECT_EQ(h.Partition("t").isr, elr ? Ids({}) : Ids({1}));
+    EXPECT_EQ(Elect(&h, kUnclean, "t"), ErrorCode::kNone);
+    EXPECT_EQ(h.Partition("t").leader, BrokerId(2));
+    EXPECT_EQ(h.Partition("t").isr, Ids({2}));
+  }
+}
+
 TEST(ElectionsTest, ElectsPreferredLeadersWhenAsked) {
   ControllerHarness h;
   h.JoinAll(2);

@@ -138,7 +138,9 @@ class ElectionPlanner {
     return response;
   }
 
-  // Where a broker's replicas are; those in a directory that is not online leave the ISR.
+  // Where a broker's replicas are; those in a directory that is not online leave the ISR. What a
+  // broker says is lost may lack records that it acknowledged: it is not eligible either. The last
+  // that is left stays what it is, and does not lead.
   std::vector<protocol::ErrorCode> PlanAssignments(const AssignReplicasToDirs& event,
                                                    Records* records) {
     std::vector<protocol::ErrorCode> errors;
@@ -158,6 +160,7 @@ class ElectionPlanner {
       } else {
         const bool online = IsOnline(*image_.FindBroker(event.broker), assignment.directory);
         PartitionChange change = online ? Of(tp, *p) : Leaving(tp, *p, event.broker);
+        if (assignment.directory == kDirectoryLost) change.Lost(event.broker, /*all=*/false);
         change.SetDirectory(event.broker, assignment.directory);
         Add(std::move(change), records);
       }

@@ -6,6 +6,7 @@
 #ifndef WEIR_COORDINATION_METADATA_INTERNAL_ISR_CHANGES_H_
 #define WEIR_COORDINATION_METADATA_INTERNAL_ISR_CHANGES_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -97,7 +98,7 @@ class IsrChanger {
     if (change.partition_epoch < p.partition_epoch) return ErrorCode::kInvalidUpdateVersion;
     if (!IsWellFormed(leader, change, p)) return ErrorCode::kInvalidRequest;
     for (const AlterPartition::Member& member : change.isr) {
-      if (!MayJoin(member)) return ErrorCode::kIneligibleReplica;
+      if (!MayJoin(member, p)) return ErrorCode::kIneligibleReplica;
     }
     return ErrorCode::kNone;
   }
@@ -115,7 +116,10 @@ class IsrChanger {
     return state == kRecovered || (members.size() == 1 && p.leader_recovery_state == kRecovering);
   }
 
-  bool MayJoin(const AlterPartition::Member& member) const {
+  bool MayJoin(const AlterPartition::Member& member, const PartitionImage& p) const {
+    for (size_t i = 0; i < p.replicas.size(); ++i) {
+      if (p.replicas[i] == member.broker && p.directories[i] == kDirectoryLost) return false;
+    }
     const BrokerImage* broker = image_.FindBroker(member.broker);
     return broker != nullptr && broker->is_active() &&
            (member.broker_epoch == -1 || member.broker_epoch == broker->epoch);
