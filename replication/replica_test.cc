@@ -314,6 +314,27 @@ TEST_F(ReplicaTest, TheHighWatermarkStandsStillBelowMinIsr) {
 
 // KIP-101: what only the old leader has is cut off where the epochs part, not at the high
 // watermark.
+// The end of a reassignment: one record takes replicas out and changes the ISR, and the answer to
+// the proposal, which tells only of the ISR, is first.
+TEST_F(ReplicaTest, ReplicasThatLeaveWithAnAnsweredIsrDoNotCount) {
+  config_.partition.min_insync_replicas = 2;
+  for (const int id : {1, 2, 3}) Start(id);
+  Elect(1, 1, {1});
+  Settle();
+  ASSERT_FALSE(proposals_.empty());
+  partition_epoch_ += 1;
+  nodes_[1].broker->Step(
+      kTp, IsrAnswered{ErrorCode::kNone, LeaderEpoch(1), partition_epoch_, {BrokerId(1)}});
+  replicas_ = {BrokerId(1)};
+  isr_ = {BrokerId(1)};
+  Tell(1);
+  EXPECT_EQ(At(1).replicas(), replicas_);
+  Produce(1, 9);
+  Settle();
+  ASSERT_EQ(done_.count(9), 1u);
+  EXPECT_EQ(done_[9].error, ErrorCode::kNone);
+}
+
 TEST_F(ReplicaTest, ADeposedLeaderCutsOffWhereTheLogsPart) {
   for (const int id : {1, 2, 3}) Start(id);
   Elect(1, 5, {1, 2, 3});

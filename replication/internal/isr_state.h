@@ -75,9 +75,13 @@ class IsrState {
   }
   // Of a newer partition epoch: no proposal to an older one can be carried out any more.
   void Set(BrokerId self, const Brokers& replicas, Brokers isr, int8_t recovery_state) {
-    self_ = self;
     isr_ = std::move(isr);
     recovery_state_ = recovery_state;
+    SetReplicas(self, replicas);
+    EndProposals();
+  }
+  void SetReplicas(BrokerId self, const Brokers& replicas) {
+    self_ = self;
     std::vector<Replica> others;
     for (const BrokerId broker : replicas) {
       if (broker == self) continue;
@@ -89,7 +93,6 @@ class IsrState {
     }
     others_ = std::move(others);
     replica_count_ = replicas.size();
-    EndProposals();
   }
   void Clear() {
     others_.clear();

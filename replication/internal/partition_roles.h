@@ -51,6 +51,14 @@ inline bool Partition::IsNews(LeaderEpoch leader_epoch, int32_t partition_epoch)
 }
 
 inline void Partition::On(const Now& now, BecomeLeader& e, Effects* effects) {
+  if (is_leader() && e.leader_epoch == leader_epoch_ && e.partition_epoch == partition_epoch_) {
+    // Of the ISR, the answer to a proposal has told already; the same change may end a move.
+    if (e.replicas == replicas_) return;
+    replicas_ = std::move(e.replicas);
+    isr_.SetReplicas(self_, replicas_);
+    Progressed(now, effects);
+    return CheckIsr(now, effects);
+  }
   if (!IsNews(e.leader_epoch, e.partition_epoch)) return;
   if (e.leader_epoch > leader_epoch_ || role_ != Role::kLeader) {
     if (role_ == Role::kFollower) Leave(effects);
