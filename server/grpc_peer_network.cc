@@ -19,11 +19,12 @@
 #include "coordination/grpc/controller_codec.h"
 #include "coordination/grpc/controller_service.h"
 #include "coordination/grpc/grpc_listener.h"
+#include "coordination/grpc/peer_channel.h"
 #include "coordination/grpc/preface.h"
 #include "coordination/grpc/raft_transport.h"
 #include "coordination/raft/messages.h"
 #include "protocol/error_code.h"
-#include "replication/stream_network.h"
+#include "replication/grpc/grpc_stream_network.h"
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/peer_network.h"
@@ -62,22 +63,6 @@ std::string DialableAddress(absl::string_view text) {
   if (!address.ok() || address->host.empty() || address->port == 0) return "";
   return AddressText(*address);
 }
-
-// Until streams go over gRPC: leads nowhere.
-class NoStreams final : public replication::StreamNetwork {
- public:
-  void SetAccept(Accept) override {}
-  std::shared_ptr<replication::FollowerEnd> Open(
-      replication::StreamHello, replication::FollowerEnd::Listener listener) override {
-    class End final : public replication::FollowerEnd {
-     public:
-      void Send(replication::FollowerMessage) override {}
-      void Close(const absl::Status&) override {}
-    };
-    listener.on_closed(absl::UnavailableError("there are no replication streams yet"));
-    return std::make_shared<End>();
-  }
-};
 
 absl::StatusOr<NodeHello> HelloOf(absl::StatusOr<controller::Hello> hello) {
   if (!hello.ok()) return hello.status();
@@ -200,7 +185,7 @@ GrpcPeerNetwork::GrpcPeerNetwork(GrpcPeerNetworkOptions options)
           std::make_unique<Lines>(options_.logger, 10, "connections closed for what they spoke")),
       stream_lines_(std::make_unique<Lines>(options_.logger, 3, "streams to other nodes ended")),
       transport_(TransportOptions()),
-      streams_(std::make_unique<NoStreams>()),
+      streams_({}, [this](BrokerId to) { return MakeStreamChannel(to); }),
       client_({.credentials = options_.credentials}),
       raft_service_(
           "",
@@ -258,8 +243,8 @@ absl::Status GrpcPeerNetwork::Start(Owner owner) {
               : "is with",
         other ? "" : " it", ". Kafka clients are served at ", options_.client_listeners));
   };
-  auto listener =
-      coordination::GrpcListener::Start(listening, {&raft_service_, &controller_service_});
+  auto listener = coordination::GrpcListener::Start(
+      listening, {&raft_service_, &controller_service_, streams_.service()});
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
   return absl::OkStatus();
@@ -268,6 +253,7 @@ absl::Status GrpcPeerNetwork::Start(Owner owner) {
 void GrpcPeerNetwork::Stop() {
   client_.Shutdown();
   gate_.CloseAndWait();
+  streams_.Shutdown();
   transport_.Shutdown();
   if (listener_ != nullptr) listener_->Shutdown(0);
 }
@@ -276,6 +262,7 @@ void GrpcPeerNetwork::SetCluster(const std::string& cluster_id) {
   raft_service_.SetCluster(cluster_id);
   controller_service_.SetCluster(cluster_id);
   client_.SetCluster(cluster_id);
+  streams_.SetCluster(cluster_id, SayHello().node_id);
   const std::lock_guard<std::mutex> lock(mutex_);
   cluster_id_ = cluster_id;
 }
@@ -283,6 +270,23 @@ void GrpcPeerNetwork::SetCluster(const std::string& cluster_id) {
 void GrpcPeerNetwork::SetPeer(BrokerId id, const HostPort& address) {
   transport_.SetPeer(id, AddressText(address));
   client_.SetPeer(id, AddressText(address));
+  const std::lock_guard<std::mutex> lock(mutex_);
+  addresses_[id] = AddressText(address);
+}
+
+// A connection of its own for each stream: records must delay neither votes nor each other.
+std::shared_ptr<::grpc::Channel> GrpcPeerNetwork::MakeStreamChannel(BrokerId to) {
+  std::string address;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto it = addresses_.find(to);
+    if (it == addresses_.end()) return nullptr;
+    address = it->second;
+  }
+  coordination::PeerChannelOptions options;
+  options.credentials = options_.credentials;
+  options.adjust = replication::SetStreamArguments;
+  return coordination::MakePeerChannel(address, options);
 }
 
 void GrpcPeerNetwork::AskHello(const HostPort& address, int64_t timeout_ms,

@@ -2,18 +2,21 @@
 // File: server/grpc_peer_network.h
 // -----------------------------------------------------------------------------
 // The other nodes of a cluster over gRPC: Raft's messages by streams, calls and hellos on channels
-// of their own, everything that comes through one listener.
-// Decision: docs/adr/0012-raft-over-grpc.md, docs/adr/0013-controller-over-grpc.md.
+// of their own, each replication stream on one of its own, everything that comes through one
+// listener.
+// Decision: docs/adr/0012-raft-over-grpc.md, docs/adr/0013-controller-over-grpc.md,
+// docs/adr/0015-replication-streams.md.
 // Threading: as the port says. A `done` may be called before the function that it was given to
 // returns, where nothing needs to be sent.
 // Errors: as the port says. A call that the other node or this one refuses, with nothing done, has
 // kInvalidArgument or kFailedPrecondition, or kUnavailable where it may be tried again.
-// Limits: those of coordination/grpc.
+// Limits: those of coordination/grpc and replication/grpc.
 #ifndef WEIR_SERVER_GRPC_PEER_NETWORK_H_
 #define WEIR_SERVER_GRPC_PEER_NETWORK_H_
 
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +36,9 @@
 #include "coordination/grpc/raft_transport.h"
 #include "coordination/raft/messages.h"
 #include "coordination/raft/transport.h"
+#include "grpcpp/channel.h"
+#include "replication/grpc/grpc_stream_network.h"
+#include "replication/stream_network.h"
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/peer_network.h"
@@ -59,7 +65,7 @@ class GrpcPeerNetwork final : public PeerNetwork {
   void Stop() override;
   void SetCluster(const std::string& cluster_id) override;
   raft::Transport& transport() override { return transport_; }
-  replication::StreamNetwork& streams() override { return *streams_; }
+  replication::StreamNetwork& streams() override { return streams_; }
   void SetPeer(BrokerId id, const HostPort& address) override;
   void AskHello(const HostPort& address, int64_t timeout_ms,
                 absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) override;
@@ -97,6 +103,7 @@ class GrpcPeerNetwork final : public PeerNetwork {
   bool Deliver(raft::Message message, absl::string_view from_address);
   void PeerLost(BrokerId id);
   controller::Hello SayHello();
+  std::shared_ptr<::grpc::Channel> MakeStreamChannel(BrokerId to);
   void Serve(controller::Call call, controller::AnswerCall answer);
 
   const GrpcPeerNetworkOptions options_;
@@ -107,7 +114,8 @@ class GrpcPeerNetwork final : public PeerNetwork {
   std::mutex mutex_;
   std::string cluster_id_;  // empty: no message of Raft is for us yet
   raft::RaftTransport transport_;
-  const std::unique_ptr<replication::StreamNetwork> streams_;
+  std::map<BrokerId, std::string> addresses_;
+  replication::GrpcStreamNetwork streams_;
   controller::ControllerClient client_;
   raft::RaftService raft_service_;
   controller::ControllerService controller_service_;

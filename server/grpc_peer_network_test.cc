@@ -34,6 +34,8 @@
 #include "coordination/raft/types.h"
 #include "gtest/gtest.h"
 #include "protocol/error_code.h"
+#include "replication/stream_messages.h"
+#include "replication/stream_network.h"
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/peer_network.h"
@@ -411,6 +413,48 @@ TEST(GrpcPeerNetwork, SpeaksOverIpv6) {
   std::future<Result> result = two.Call(BrokerId(1), Sample());
   one.NextCall().second({});
   EXPECT_TRUE(result.get().ok());
+}
+
+TEST(GrpcPeerNetwork, CarriesReplicationStreams) {
+  for (const auto& credentials :
+       {coordination::GrpcCredentials(), coordination::TestCredentials()}) {
+    TestNode leader(1, kCluster, credentials), follower(2, kCluster, credentials);
+    follower.network->SetPeer(BrokerId(1), leader.address());
+    Watched<int64_t> credit;
+    Watched<std::shared_ptr<replication::LeaderEnd>> led;
+    leader.network->streams().SetAccept(
+        [&](const replication::StreamHello& hello, std::shared_ptr<replication::LeaderEnd> end)
+            -> absl::StatusOr<replication::LeaderEnd::Listener> {
+          EXPECT_EQ(hello.follower, BrokerId(2));
+          led.Change([&](auto& l) { l = std::move(end); });
+          return replication::LeaderEnd::Listener{
+              [&](const replication::FollowerMessage& message) {
+                credit.Change([&](int64_t& c) { c += message.credit_bytes; });
+              },
+              nullptr};
+        });
+    Watched<absl::Status> closed;
+    const auto listener = [&closed] {
+      return replication::FollowerEnd::Listener{
+          nullptr, [&closed](const absl::Status& why) {
+            closed.Change([&](absl::Status& status) { status = why; });
+          }};
+    };
+    const auto stream =
+        follower.network->streams().Open({kCluster, BrokerId(1), BrokerId(2), 7, 0}, listener());
+    stream->Send({{}, {}, {}, 1000});
+    EXPECT_TRUE(credit.Wait([](const int64_t& c) { return c == 1000; }));
+    led.Change([](auto& l) { l->Close(absl::AbortedError("enough")); });
+    EXPECT_TRUE(closed.Wait([](const absl::Status& why) { return absl::IsAborted(why); }));
+    led.Change([](auto& l) { l = nullptr; });
+    const auto other =
+        follower.network->streams().Open({"another", BrokerId(1), BrokerId(2), 7, 0}, listener());
+    EXPECT_TRUE(
+        closed.Wait([](const absl::Status& why) { return absl::IsFailedPrecondition(why); }));
+    const auto nowhere =
+        follower.network->streams().Open({kCluster, BrokerId(3), BrokerId(2), 7, 0}, listener());
+    EXPECT_TRUE(closed.Wait([](const absl::Status& why) { return absl::IsUnavailable(why); }));
+  }
 }
 
 TEST(GrpcPeerNetwork, SaysWhatIsWrongWithAnAddress) {
