@@ -85,7 +85,7 @@ absl::StatusOr<std::string> NodeProperties(const LocalShape& shape, int node,
   for (int voter = 1; voter <= shape.controllers; ++voter) {
     voters.push_back(absl::StrCat(voter, "@localhost:", InternalPort(shape, voter)));
   }
-  const int replicas = 1;  // until brokers replicate, the others would have nothing
+  const int replicas = std::min(shape.brokers, 3);
   std::string text =
       absl::StrCat("# Node ", node, " of a local cluster, made by weir start.\n",
                    "process.roles=", votes ? "broker,controller" : "broker", "\nnode.id=", node,

@@ -50,7 +50,7 @@ TEST(LocalPlanTest, TwoBrokersHaveOneController) {
   EXPECT_EQ(Value(shape, 2, "controller.quorum.voters"), "1@localhost:19092");
   EXPECT_EQ(Value(shape, 2, "process.roles"), "broker");
   EXPECT_EQ(Value(shape, 2, "listeners"), "PLAINTEXT://localhost:9093,INTERNAL://localhost:19093");
-  EXPECT_EQ(Value(shape, 2, "default.replication.factor"), "1");
+  EXPECT_EQ(Value(shape, 2, "default.replication.factor"), "2");
 }
 
 TEST(LocalPlanTest, ThreeOfFiveVote) {
@@ -59,8 +59,8 @@ TEST(LocalPlanTest, ThreeOfFiveVote) {
     EXPECT_EQ(Value(shape, node, "controller.quorum.voters"),
               "1@localhost:17000,2@localhost:17001,3@localhost:17002");
     EXPECT_EQ(Value(shape, node, "process.roles"), node <= 3 ? "broker,controller" : "broker");
-    EXPECT_EQ(Value(shape, node, "transaction.state.log.min.isr"), "1");
-    EXPECT_EQ(Value(shape, node, "default.replication.factor"), "1");
+    EXPECT_EQ(Value(shape, node, "transaction.state.log.min.isr"), "2");
+    EXPECT_EQ(Value(shape, node, "default.replication.factor"), "3");
   }
 }
 

@@ -216,6 +216,7 @@ class Node(weir_process.Broker):
             "offsets.topic.replication.factor": 1,
             "group.initial.rebalance.delay.ms": 0,
             **self.cluster.config,
+            **self.cluster.own.get(self.number, {}),
         }
 
     def command(self, properties):
@@ -259,8 +260,9 @@ class Node(weir_process.Broker):
 class Cluster:
     """Nodes by their numbers. Use it in a `with`: what it started is ended there."""
 
-    def __init__(self, roles, network=Loopback, config=None):
-        self.config = dict(config or {})
+    def __init__(self, roles, network=Loopback, config=None, own=None):
+        """`own`: what single nodes have beside `config`, by their numbers."""
+        self.config, self.own = dict(config or {}), dict(own or {})
         self.network = network(list(roles))
         self.folder = tempfile.mkdtemp(prefix="weir-cluster-")
         self.nodes = {number: Node(self, number, role) for number, role in roles.items()}

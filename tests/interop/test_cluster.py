@@ -21,11 +21,12 @@ class ClusterTest(support.unittest.TestCase):
 
     roles = cluster.COMBINED
     config = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500}
+    own = {}
 
     @classmethod
     def setUpClass(cls):
         support.need_weir("clusters of several nodes")
-        cls.cluster = cluster.Cluster(cls.roles, config=cls.config)
+        cls.cluster = cluster.Cluster(cls.roles, config=cls.config, own=cls.own)
         cls.addClassCleanup(cls.cluster.__exit__)
         cls.cluster.start()
 
