@@ -8,7 +8,8 @@
 //
 // While it does not lead, requests are answered NOT_CONTROLLER. When an append fails, what waits
 // for it is answered so, and the controller goes on from the image before it.
-// On an empty log it first appends the bootstrap records, in a metadata transaction (KIP-868).
+// On an empty log it first appends the bootstrap records, in a metadata transaction (KIP-868); when
+// there was no room for them, again before anything else.
 //
 // Brokers register, send heartbeats and are fenced when those stay out; their leaderships go to
 // replicas in sync, or wait (KIP-631, KIP-841, KIP-966; internal/elections.h).
@@ -42,6 +43,7 @@
 #include "coordination/metadata/internal/election_configs.h"
 #include "coordination/metadata/internal/elections.h"
 #include "coordination/metadata/internal/feature_planner.h"
+#include "coordination/metadata/internal/first_records.h"
 #include "coordination/metadata/internal/isr_changes.h"
 #include "coordination/metadata/internal/partition_planner.h"
 #include "coordination/metadata/internal/pending_log.h"
@@ -67,15 +69,19 @@ class Controller {
   void Step(MonotonicNs now, ControllerEvent event, ControllerEffects* effects) {
     now_ = now;
     effects_ = effects;
+    if (IsUnprepared() &&
+        !IsAny<LeadershipGained, LeadershipLost, AppendFailed, Committed, LogAdvanced>(event))
+      Prepare();
     std::visit([this](auto& e) { Handle(e); }, event);
     ScheduleElections();
     effects_ = nullptr;
   }
 
-  // When a Tick is due: a broker's session ends, or leaders can be improved. Nothing while this
-  // node does not lead.
+  // When a Tick is due: a broker's session ends, leaders can be improved, or there was no room for
+  // the first records of the epoch. Nothing while this node does not lead.
   std::optional<MonotonicNs> NextDeadline() const {
     if (!active_) return std::nullopt;
+    if (IsUnprepared()) return now_;
     const std::optional<MonotonicNs> session = sessions_.NextDeadline(image());
     if (!session.has_value()) return elections_at_;
     return elections_at_.has_value() ? std::min(*session, *elections_at_) : *session;
@@ -98,14 +104,7 @@ class Controller {
     active_ = true;
     log_.Begin(e);
     sessions_.Restart(image(), now_, log_.next_offset() - 1);
-    Records records;
-    if (image().transaction.has_value()) {
-      AbortTransactionRecord abort;
-      abort.reason = "Controller failover";
-      records.push_back(std::move(abort));
-    }
-    if (image().IsEmpty()) Bootstrap(&records);
-    Append(std::move(records));
+    if (IsUnprepared()) Prepare();
     // What the controller before began when a broker came back, it may not have finished.
     ElectLeaderless();
   }
@@ -425,18 +424,11 @@ class Controller {
 
   metadata_internal::ElectionPlanner Elections() const { return {image(), config_}; }
 
-  void Bootstrap(std::vector<MetadataRecord>* records) const {
-    BeginTransactionRecord begin;
-    begin.name = "Bootstrap records";
-    records->push_back(std::move(begin));
-    for (const MetadataRecord& record : config_.bootstrap_records) records->push_back(record);
-    if (config_.bootstrap_records.empty()) {
-      FeatureLevelRecord version;
-      version.name = std::string(kMetadataVersionFeature);
-      version.feature_level = kMetadataVersionNewest;
-      records->push_back(std::move(version));
-    }
-    records->push_back(EndTransactionRecord());
+  bool IsUnprepared() const { return active_ && metadata_internal::LacksFirstRecords(image()); }
+  void Prepare() { Append(metadata_internal::FirstRecords(image(), config_)); }
+  template <class... E>
+  static bool IsAny(const ControllerEvent& event) {
+    return (std::holds_alternative<E>(event) || ...);
   }
 
   protocol::ErrorCode CheckBroker(BrokerId id, int64_t epoch) const {

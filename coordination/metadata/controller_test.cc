@@ -210,6 +210,54 @@ TEST_F(ControllerTest, AFailedAppendFailsWhatWaitsForItAndNothingElse) {
   EXPECT_NE(image().FindTopic("orders"), nullptr);
 }
 
+TEST_F(ControllerTest, BootstrapRecordsThatFoundNoRoomComeFirstLater) {
+  const auto fail_last = [&] {
+    log_.clear();
+    Step(AppendFailed{appends_.back().token, ErrorCode::kKafkaStorageError});
+    EXPECT_EQ(controller_->next_offset(), Offset(1));
+  };
+  controller_.emplace(ControllerConfig(), random_);
+  Step(LeadershipGained{LeaderEpoch(1), Offset(1), EmptyImage()});
+  EXPECT_EQ(log_.size(), 3u);
+  EXPECT_EQ(controller_->NextDeadline(), std::nullopt);
+  fail_last();
+  EXPECT_EQ(appends_.size(), 1u);  // not at once
+  ASSERT_TRUE(controller_->NextDeadline().has_value());
+  EXPECT_LE(*controller_->NextDeadline(), now_);
+  Step(Tick());
+  EXPECT_EQ(log_.size(), 3u);
+  EXPECT_EQ(appends_.size(), 2u);
+  EXPECT_EQ(controller_->NextDeadline(), std::nullopt);
+  fail_last();
+  // What is asked does not get before them either.
+  Register(1, 1);
+  ASSERT_EQ(appends_.size(), 4u);
+  EXPECT_EQ(appends_[2].base_offset, Offset(1));
+  EXPECT_EQ(image().FeatureLevel(kMetadataVersionFeature), kMetadataVersionNewest);
+  CommitAll();
+  EXPECT_EQ(Take<BrokerRegistered>().error, ErrorCode::kNone);
+  EXPECT_EQ(CreateOne(NewTopic("none")), ErrorCode::kInvalidReplicationFactor);
+  EXPECT_EQ(appends_.size(), 4u);
+}
+
+TEST_F(ControllerTest, ATransactionOfBeforeIsAbortedLaterWhereThereWasNoRoom) {
+  Start();
+  BeginTransactionRecord begin;
+  begin.name = "of another";
+  const MetadataImagePtr open =
+      *Apply(image(), {begin}, controller_->next_offset(), LeaderEpoch(1));
+  ASSERT_TRUE(open->transaction.has_value());
+  log_.push_back(begin);
+  const Offset end = controller_->next_offset() + 1;
+  Step(LeadershipGained{LeaderEpoch(2), end, open});
+  log_.pop_back();
+  Step(AppendFailed{appends_.back().token, ErrorCode::kKafkaStorageError});
+  EXPECT_EQ(controller_->next_offset(), end);
+  Step(Tick());
+  EXPECT_EQ(controller_->next_offset(), end + 1);
+  EXPECT_FALSE(image().transaction.has_value());
+}
+
 TEST_F(ControllerTest, ARequestForTooManyPartitionsCreatesNothing) {
   Start();
   AddBroker(1);
