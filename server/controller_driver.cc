@@ -197,6 +197,11 @@ void ControllerDriver::OnSnapshotRefused(const absl::Status& status) {
   node_.logger->Error("no snapshot of the metadata: ", status.message());
 }
 
+void ControllerDriver::OnNoRoom(const absl::Status& status) {
+  node_.logger->Error("the metadata log follows no more until there is room: ", status.message());
+}
+void ControllerDriver::OnRoomAgain() { node_.logger->Info("the metadata log has room again"); }
+
 void ControllerDriver::OnFailed(const absl::Status& status) {
   node_.fail(absl::Status(status.code(), absl::StrCat("the metadata log: ", status.message())));
   if (controller_->is_active()) Step(metadata::LeadershipLost{});

@@ -119,6 +119,8 @@ class ControllerDriver final : private MetadataLogObserver {
   void OnCommitted(Offset end) override;
   void OnAppendFailed(metadata::AppendToken token, const absl::Status& status) override;
   void OnSnapshotRefused(const absl::Status& status) override;
+  void OnNoRoom(const absl::Status& status) override;
+  void OnRoomAgain() override;
   void OnFailed(const absl::Status& status) override;
 
   // A request on its way to another node.

@@ -17,6 +17,7 @@
 #include "coordination/metadata/apply.h"
 #include "coordination/metadata/metadata_batch.h"
 #include "coordination/metadata/snapshot.h"
+#include "coordination/raft/messages.h"
 #include "coordination/raft/snapshot_file.h"
 #include "protocol/record_batch.h"
 
@@ -24,9 +25,25 @@ namespace weir::server {
 namespace {
 
 constexpr size_t kApplyBytes = size_t{1} << 20;
-// What must be left on the disk before anything is appended: a log that cannot be written ends the
-// node, while a request that is refused can come again.
+// What must be left on the disk before the controller appends anything: a log that cannot be
+// written ends the node, while a request that is refused can come again.
 constexpr int64_t kReserveBytes = 64 << 10;
+// And before a vote is given or entries of a leader are taken, of which some are not a request's.
+constexpr int64_t kVoteBytes = 16 << 10;
+constexpr int64_t kRoomPauseMs = 1'000;  // between looks for room
+
+// What taking the message may write at once, in its log or among its snapshots.
+int64_t BytesOf(const raft::MessageBody& body) {
+  int64_t bytes = 0;
+  if (const auto* append = std::get_if<raft::AppendRequest>(&body)) {
+    for (const raft::Entry& entry : append->entries) {
+      bytes += static_cast<int64_t>(entry.size_bytes());
+    }
+  } else if (const auto* chunk = std::get_if<raft::SnapshotChunk>(&body)) {
+    bytes = static_cast<int64_t>(chunk->data.size());
+  }
+  return bytes;
+}
 
 raft::LogStorageOptions StorageOptionsOf(const MetadataLog::Options& options) {
   raft::LogStorageOptions out;
@@ -70,15 +87,12 @@ absl::Status MetadataLog::Append(metadata::AppendRecords append) {
   WEIR_ASSIGN_OR_RETURN(std::string batch,
                         metadata::EncodeMetadataBatch(append.records, append.base_offset,
                                                       append.epoch, loop_.clock().WallMs()));
-  WEIR_ASSIGN_OR_RETURN(const int64_t room, files_.FreeBytes(options_.directory));
-  if (room < static_cast<int64_t>(batch.size()) + kReserveBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat(options_.directory, ": expected room for ",
-                                                     batch.size(), " bytes and ", kReserveBytes,
-                                                     " in reserve, there is ", room));
-  }
+  const auto bytes = static_cast<int64_t>(batch.size());
+  WEIR_RETURN_IF_ERROR(CheckRoom(bytes + kReserveBytes));
+  unwritten_bytes_ += bytes;
   const auto count = static_cast<int32_t>(append.records.size());
-  proposed_.push_back({next_token_, append.token, append.base_offset + count,
-                       static_cast<int64_t>(batch.size()), std::move(append.image)});
+  proposed_.push_back(
+      {next_token_, append.token, append.base_offset + count, bytes, std::move(append.image)});
   Post(raft::Propose{next_token_++, std::make_shared<const std::string>(std::move(batch)), count,
                      append.epoch, append.base_offset});
   return absl::OkStatus();
@@ -103,9 +117,46 @@ bool MetadataLog::Deliver(raft::Message message) {
   }
   loop_.Post([this, message = std::move(message)]() mutable {
     messages_waiting_.fetch_sub(1, std::memory_order_relaxed);
-    Post(raft::Receive{std::move(message)});
+    Take(std::move(message));
   });
   return true;
+}
+
+// What there is no room for counts as lost on the way: entries, and terms that are to be kept.
+void MetadataLog::Take(raft::Message message) {
+  const int64_t bytes = BytesOf(message.body);
+  const bool is_vote =
+      message.term > raft().term() || std::holds_alternative<raft::VoteRequest>(message.body);
+  if ((bytes > 0 || is_vote) && !FindsRoom(bytes + kVoteBytes)) return;
+  unwritten_bytes_ += bytes;
+  Post(raft::Receive{std::move(message)});
+}
+
+absl::Status MetadataLog::CheckRoom(int64_t bytes) {
+  WEIR_ASSIGN_OR_RETURN(const int64_t room, files_.FreeBytes(options_.directory));
+  if (room >= bytes + unwritten_bytes_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(options_.directory, ": expected room for ",
+                                                   bytes, " bytes, reserve included, there is ",
+                                                   room));
+}
+
+bool MetadataLog::FindsRoom(int64_t bytes) {
+  const absl::Status room = CheckRoom(bytes);
+  if (room.ok()) {
+    if (bytes > kVoteBytes && std::exchange(has_no_room_, false)) observer_.OnRoomAgain();
+    return true;
+  }
+  if (!absl::IsResourceExhausted(room)) return true;  // the write will tell
+  if (!std::exchange(has_no_room_, true)) observer_.OnNoRoom(room);
+  return false;
+}
+
+// While there is no room for a vote, no time passes in which this replica would ask for votes.
+MonotonicNs MetadataLog::RaftTime() {
+  const MonotonicNs now = loop_.clock().Monotonic();
+  const MonotonicNs due = node_->NextDeadline();
+  stands_still_ = now >= due && raft().role() != raft::Role::kLeader && !FindsRoom(kVoteBytes);
+  return stands_still_ ? due - 1 : now;
 }
 
 bool MetadataLog::OnSyncDone(const log::SyncDone& sync) {
@@ -127,7 +178,8 @@ void MetadataLog::Run() {
   while (std::exchange(dirty_, false)) {
     effects.clear();
     for (raft::Event& change : std::exchange(voter_changes_, {})) node_->Post(std::move(change));
-    node_->Run(loop_.clock().Monotonic(), &effects);
+    node_->Run(RaftTime(), &effects);
+    unwritten_bytes_ = 0;
     for (const raft::Effect& effect : effects) On(effect);
   }
   if (!raft().failed().ok()) Fail(raft().failed());
@@ -135,7 +187,8 @@ void MetadataLog::Run() {
 }
 
 void MetadataLog::ArmTimer() {
-  const MonotonicNs due = node_->NextDeadline();
+  const MonotonicNs due =
+      stands_still_ ? loop_.clock().Monotonic() + kRoomPauseMs * kNsPerMs : node_->NextDeadline();
   if (timer_ != TimerId() && due == timer_due_) return;
   loop_.timers().Cancel(std::exchange(timer_, TimerId()));
   if (due == MonotonicNs(std::numeric_limits<int64_t>::max())) return;

@@ -5,7 +5,9 @@
 // shard's files, and the image of what is committed. It runs when the shard's loop gives it a
 // reason to: something was posted, a sync is done, or its time has come.
 // Format: docs/formats/quorum.md. Threading: the controller's shard, but Deliver on any thread.
-// Errors: what a log on a disk may have ends the replica: MetadataLogObserver::OnFailed.
+// Errors: what a log on a disk may have ends the replica: MetadataLogObserver::OnFailed. A disk
+// without room does not: nothing is appended, entries of a leader are taken for lost on the way, so
+// that it sends them again, and nobody is voted for, until there is room.
 // Limits: kMessagesWaitingMax.
 #ifndef WEIR_SERVER_METADATA_LOG_H_
 #define WEIR_SERVER_METADATA_LOG_H_
@@ -102,6 +104,10 @@ class MetadataLog {
   };
 
   void Post(raft::Event event);
+  void Take(raft::Message message);
+  absl::Status CheckRoom(int64_t bytes);
+  bool FindsRoom(int64_t bytes);
+  MonotonicNs RaftTime();
   void Run();
   void ArmTimer();
   void On(const raft::Effect& effect);
@@ -134,6 +140,9 @@ class MetadataLog {
   uint64_t next_token_ = 1;
   bool dirty_ = false;
   bool failed_ = false;
+  int64_t unwritten_bytes_ = 0;  // of what was taken in this tick
+  bool has_no_room_ = false;     // and the observer was told
+  bool stands_still_ = false;    // what is due waits for room
   TimerId timer_;
   MonotonicNs timer_due_;
   std::atomic<int> messages_waiting_{0};

@@ -26,6 +26,9 @@ class MetadataLogObserver {
   virtual void OnAppendFailed(metadata::AppendToken token, const absl::Status& status) = 0;
   // The disk has no room for a snapshot.
   virtual void OnSnapshotRefused(const absl::Status& status) = 0;
+  // This replica cannot follow, as its disk has no room; told once, until it has.
+  virtual void OnNoRoom(const absl::Status& status) = 0;
+  virtual void OnRoomAgain() = 0;
   virtual void OnFailed(const absl::Status& status) = 0;
 };
 

@@ -1,6 +1,7 @@
 """Clusters of several nodes with the clients and tools that people use."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -236,3 +237,59 @@ class KafkaToolsTest(ClusterTest):
         self.assertIn(f"Broker {node.number} is no longer registered", said)
         self.assertNotIn(f"\n{node.number} ", self.tool(asked, "ClusterTool", "list-endpoints",
                                                         "--include-fenced-brokers"))
+
+
+class FullDiskTest(ClusterTest):
+    """A node whose disk has no room for a while."""
+
+    @classmethod
+    def setUpClass(cls):
+        support.need_weir("clusters of several nodes")
+        cls.cluster = cluster.Cluster(cls.roles, config=cls.config)
+        cls.addClassCleanup(cls.cluster.__exit__)
+        cls.small = cls.cluster.nodes[3]
+        os.makedirs(cls.small.folder)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "weir", cls.small.folder], capture_output=True)
+        if done.returncode != 0:
+            support.loud_skip(f"no file system may be mounted here: {done.stderr.decode()[-200:]}")
+        cls.addClassCleanup(subprocess.run, ["umount", "-l", cls.small.folder])
+        cls.small.output_path = os.path.join(cls.cluster.folder, "node-3.txt")
+        cls.cluster.start()
+
+    def fill(self, leave):
+        path = os.path.join(self.small.folder, "filler")
+        with open(path, "wb") as file:
+            status = os.statvfs(self.small.folder)
+            file.write(b"\0" * (status.f_bavail * status.f_frsize - leave))
+        return path
+
+    def make(self, name):
+        """A topic of another node, whose disk has room."""
+        node = next(node for node in self.cluster.brokers if node is not self.small)
+        peer = node.peer()
+        said = peer.ask("CreateTopics", 7, timeoutMs=5000, topics=[
+            {"name": name, "numPartitions": -1, "replicationFactor": -1,
+             "assignments": [{"partitionIndex": 0, "brokerIds": [node.number]}]}])
+        peer.close()
+        self.assertEqual(said["topics"][0]["errorCode"], 0, said)
+
+    def test_it_waits_for_room_and_goes_on(self):
+        term, leader = self.cluster.active()
+        if leader is self.small:  # who leads has to have room
+            self.small.kill()
+            cluster.until(lambda: self.cluster.active(above=term), 20, "nobody else is active")
+            self.small.start(wait=False)
+            self.cluster.wait_until_ready()
+        for leave in (8 << 10, 0):
+            filler = self.fill(leave)
+            for number in range(5):
+                self.make(f"{self.topic}-{leave}-{number}")
+            time.sleep(3)
+            self.assertTrue(self.small.alive(), self.small.output())
+            os.remove(filler)
+            last = f"{self.topic}-{leave}-4"
+            cluster.until(lambda t=last: self.leaders(self.small, t), 20,
+                          lambda: f"it does not catch up\n{self.small.output()}")
+        said = self.small.all_output()
+        self.assertLessEqual(said.count("follows no more until there is room"), 4, said)
+        self.assertIn("the metadata log has room again", said)
