@@ -77,6 +77,9 @@ metadata::ControllerConfig ControllerConfigOf(const Node& node) {
 constexpr int64_t kForwardTimeoutMs = 30'000;  // what Kafka's clients wait
 constexpr int64_t kOwnTimeoutMs = 4'000;
 constexpr int64_t kCallTimeoutMs = 10'000;
+constexpr int64_t kQuorumMarginMs = 2'000;  // for the way to the leader and back
+// What a leader that leads no more has for answers that are on their way.
+constexpr int64_t kFormerLeaderMs = 500;
 constexpr int64_t kForwardPauseMs = 50;
 constexpr int64_t kReplacementMs = 1'000;
 constexpr int64_t kAppendPauseMs = 1'000;  // after an append that found no room
@@ -160,6 +163,9 @@ void ControllerDriver::OnLeader(LeaderEpoch term, BrokerId leader) {
                        leader.value());
   }
   listener_.on_leader(leader);
+  if (leader == kNoBroker || under_way_.empty()) return;
+  loop_.timers().Schedule(loop_.clock().Monotonic() + kFormerLeaderMs * kNsPerMs,
+                          [this] { GiveUpFormerLeaders(); });
 }
 
 void ControllerDriver::OnGained(LeaderEpoch epoch, Offset next_offset) {
@@ -279,6 +285,7 @@ void ControllerDriver::AskController(metadata::ControllerEvent event, ClientIden
   forwarded.call.internal = encoded->internal;
   forwarded.deadline =
       loop_.clock().Monotonic() + (is_own ? kOwnTimeoutMs : kForwardTimeoutMs) * kNsPerMs;
+  forwarded.call_ms_max = kCallTimeoutMs;
   forwarded.serve_here = [this, asked] {
     StepFor(std::move(asked->event), std::move(asked->answer));
   };
@@ -316,7 +323,12 @@ void ControllerDriver::AskQuorum(Request request, ClientIdentity client,
   std::string bytes;
   protocol::Encode(asked->first, version, &bytes);
   forwarded.call = NewCall(Request::kApi.key, version, std::move(bytes), std::move(client));
-  forwarded.deadline = loop_.clock().Monotonic() + kForwardTimeoutMs * kNsPerMs;
+  int64_t wait_ms = kForwardTimeoutMs;
+  if constexpr (requires { asked->first.timeout_ms; }) {
+    wait_ms = std::max(wait_ms, asked->first.timeout_ms + kQuorumMarginMs);
+  }
+  forwarded.deadline = loop_.clock().Monotonic() + wait_ms * kNsPerMs;
+  forwarded.call_ms_max = wait_ms;
   forwarded.serve_here = [this, asked] {
     quorum_->Handle(asked->first,
                     [asked](Response response) { asked->second(std::move(response)); });
@@ -378,15 +390,33 @@ void ControllerDriver::Forward(Forwarded forwarded) {
     return ForwardLater(std::move(forwarded));
   }
   const int64_t left_ms = (forwarded.deadline - now) / kNsPerMs + 1;
+  const int64_t timeout_ms = std::min(left_ms, forwarded.call_ms_max);
   ControllerCall call = forwarded.call;
-  peers_->Call(leader, std::move(call), std::min(left_ms, kCallTimeoutMs),
-               [this, to,
-                forwarded = std::move(forwarded)](absl::StatusOr<ControllerAnswer> answer) mutable {
-                 loop_.Post([this, to, forwarded = std::move(forwarded),
-                             answer = std::move(answer)]() mutable {
-                   OnForwarded(std::move(forwarded), to, std::move(answer));
+  const uint64_t number = next_forward_++;
+  under_way_.emplace(number, UnderWay{std::move(forwarded), to});
+  peers_->Call(leader, std::move(call), timeout_ms,
+               [this, number](absl::StatusOr<ControllerAnswer> answer) {
+                 loop_.Post([this, number, answer = std::move(answer)]() mutable {
+                   OnForwarded(number, std::move(answer));
                  });
                });
+}
+
+// A controller that was stopped or cut off may be silent for long, and is not asked again.
+void ControllerDriver::GiveUpFormerLeaders() {
+  const std::pair<BrokerId, LeaderEpoch> now(log_->raft().leader().id, log_->raft().term());
+  if (now.first == kNoBroker) return;
+  std::vector<Forwarded> former;
+  for (auto it = under_way_.begin(); it != under_way_.end();) {
+    if (it->second.to == now) {
+      ++it;
+      continue;
+    }
+    former.push_back(std::move(it->second.forwarded));
+    former.back().may_have_done = it->second.to;
+    it = under_way_.erase(it);
+  }
+  for (Forwarded& forwarded : former) Forward(std::move(forwarded));
 }
 
 void ControllerDriver::ForwardLater(Forwarded forwarded) {
@@ -395,8 +425,10 @@ void ControllerDriver::ForwardLater(Forwarded forwarded) {
       when, [this, forwarded = std::move(forwarded)]() mutable { Forward(std::move(forwarded)); });
 }
 
-void ControllerDriver::OnForwarded(Forwarded forwarded, std::pair<BrokerId, LeaderEpoch> to,
-                                   absl::StatusOr<ControllerAnswer> answer) {
+void ControllerDriver::OnForwarded(uint64_t number, absl::StatusOr<ControllerAnswer> answer) {
+  auto found = under_way_.extract(number);
+  if (found.empty()) return;  // given up
+  auto& [forwarded, to] = found.mapped();
   if (answer.ok() && answer->error == protocol::ErrorCode::kNone) {
     return forwarded.done(std::move(answer->response));
   }

@@ -130,8 +130,13 @@ class ControllerDriver final : private MetadataLogObserver {
     // The response, or why nobody gave one.
     absl::AnyInvocable<void(absl::StatusOr<std::string>)> done;
     MonotonicNs deadline;
+    int64_t call_ms_max = 0;  // that one controller has to answer it
     // Whom it was sent to, in which term, where no answer came.
     std::optional<std::pair<BrokerId, LeaderEpoch>> may_have_done;
+  };
+  struct UnderWay {
+    Forwarded forwarded;
+    std::pair<BrokerId, LeaderEpoch> to;
   };
   // A request of another node, by who asks and its number.
   using CallId = std::pair<Uuid, uint64_t>;
@@ -145,8 +150,8 @@ class ControllerDriver final : private MetadataLogObserver {
   void StepFor(metadata::ControllerEvent event, Answer answer);
   void Forward(Forwarded forwarded);
   void ForwardLater(Forwarded forwarded);
-  void OnForwarded(Forwarded forwarded, std::pair<BrokerId, LeaderEpoch> to,
-                   absl::StatusOr<ControllerAnswer> answer);
+  void OnForwarded(uint64_t number, absl::StatusOr<ControllerAnswer> answer);
+  void GiveUpFormerLeaders();
   metadata::ControllerResponse RefusalOf(metadata::ControllerEvent event);
   template <class Request, class Response>
   void ServeQuorum(const ControllerCall& call, absl::AnyInvocable<void(ControllerAnswer)> answer);
@@ -173,6 +178,8 @@ class ControllerDriver final : private MetadataLogObserver {
   absl::flat_hash_map<metadata::RequestToken, Answer> answers_;
   metadata::RequestToken next_request_ = 1;
   uint64_t next_call_ = 1;
+  uint64_t next_forward_ = 1;
+  std::map<uint64_t, UnderWay> under_way_;
   std::map<CallId, Served> served_;
   std::deque<CallId> served_order_;
   size_t served_bytes_ = 0;

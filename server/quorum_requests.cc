@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -128,13 +129,54 @@ void QuorumRequests::Handle(const protocol::AddRaftVoterRequest& request,
       address = HostPort{listener.host, listener.port};
     }
   }
-  log_.AddVoter({id, request.voter_directory_id}, [this, id, address, answer = std::move(answer)](
-                                                      const absl::Status& status) mutable {
-    if (status.ok() && address.has_value() && peers_ != nullptr && id != node_.config.node_id) {
-      peers_->SetPeer(id, *address);
-    }
-    answer(ResponseOf<Response>(status));
+  const int32_t timeout_ms = std::clamp(request.timeout_ms, 0, kTimeoutMsMax);
+  const auto adding =
+      std::make_shared<Adding>(Adding{{id, request.voter_directory_id},
+                                      address,
+                                      loop_.clock().Monotonic() + timeout_ms * kNsPerMs,
+                                      request.ack_when_committed,
+                                      absl::OkStatus(),
+                                      std::move(answer)});
+  TryToAdd(adding);
+  if (adding->answer == nullptr) return;
+  loop_.timers().Schedule(adding->deadline, [this, adding] {
+    Finish(*adding, absl::DeadlineExceededError(absl::StrCat(
+                        "not in time: ", adding->refusal.ok() ? "it may still be committed"
+                                                              : adding->refusal.message())));
   });
+}
+
+void QuorumRequests::TryToAdd(const std::shared_ptr<Adding>& adding) {
+  log_.AddVoter(adding->voter, [this, adding](const absl::Status& status) {
+    const MonotonicNs now = loop_.clock().Monotonic();
+    adding->refusal = status;
+    const bool may_come = absl::IsFailedPrecondition(status) || absl::IsUnavailable(status);
+    if (!may_come || !Leads() || now >= adding->deadline) return Finish(*adding, status);
+    loop_.timers().Schedule(now + kRetryMs * kNsPerMs, [this, adding] {
+      if (adding->answer == nullptr) return;
+      adding->refusal = absl::OkStatus();
+      TryToAdd(adding);
+    });
+  });
+  if (!adding->until_committed) FinishOnceAppended(adding);
+}
+
+// The log takes the change up at the end of a tick, or refuses it.
+void QuorumRequests::FinishOnceAppended(const std::shared_ptr<Adding>& adding) {
+  loop_.Defer([this, adding] {
+    if (adding->answer == nullptr || !adding->refusal.ok()) return;
+    if (!log_.raft().voters().Contains(adding->voter)) return FinishOnceAppended(adding);
+    Finish(*adding, absl::OkStatus());
+  });
+}
+
+void QuorumRequests::Finish(Adding& adding, const absl::Status& status) {
+  if (status.ok() && adding.address.has_value() && peers_ != nullptr &&
+      adding.voter.id != node_.config.node_id) {
+    peers_->SetPeer(adding.voter.id, *adding.address);
+  }
+  if (adding.answer == nullptr) return;
+  std::exchange(adding.answer, nullptr)(ResponseOf<protocol::AddRaftVoterResponse>(status));
 }
 
 void QuorumRequests::Handle(const protocol::RemoveRaftVoterRequest& request,

@@ -4,21 +4,27 @@
 // What the leader of the metadata quorum answers about it (KIP-595, KIP-836, KIP-853): who votes,
 // who follows and how far, and changes of the voters; and what it does by itself: a controller that
 // came back on an empty disk takes the place of the voter that it was.
-// A voter is added when it has caught up already, else the answer is REQUEST_TIMED_OUT at once:
-// timeout_ms of the request is not waited for, and every answer waits for the commit.
+// A voter is added once it has caught up, and where another change is under way behind that;
+// timeout_ms later the answer is REQUEST_TIMED_OUT, though what is appended may still be committed.
 // Threading: the controller's shard. Errors: in the responses.
 #ifndef WEIR_SERVER_QUORUM_REQUESTS_H_
 #define WEIR_SERVER_QUORUM_REQUESTS_H_
 
+#include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "coordination/raft/types.h"
 #include "protocol/api/add_raft_voter.h"
 #include "protocol/api/describe_quorum.h"
 #include "protocol/api/remove_raft_voter.h"
 #include "server/event_loop.h"
+#include "server/listener.h"
 #include "server/metadata_log.h"
 #include "server/node.h"
 #include "server/peer_network.h"
@@ -46,6 +52,21 @@ class QuorumRequests {
   void ReplaceLostVoters();
 
  private:
+  // A request for one more voter.
+  struct Adding {
+    raft::ReplicaKey voter;
+    std::optional<HostPort> address;  // of the node
+    MonotonicNs deadline;
+    bool until_committed = true;
+    absl::Status refusal;                           // of the last try
+    Answer<protocol::AddRaftVoterResponse> answer;  // empty: it was given
+  };
+  static constexpr int64_t kRetryMs = 50;
+  static constexpr int32_t kTimeoutMsMax = 3'600'000;
+
+  void TryToAdd(const std::shared_ptr<Adding>& adding);
+  void FinishOnceAppended(const std::shared_ptr<Adding>& adding);
+  void Finish(Adding& adding, const absl::Status& status);
   bool Leads() const { return log_.raft().role() == raft::Role::kLeader; }
   void RemoveLost(const raft::ReplicaKey& lost, const raft::ReplicaKey& next);
   void AddInPlace(const raft::ReplicaKey& next);
