@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/topic_name.h"
 #include "log/log.h"
 #include "protocol/record_batch_recompressor.h"
@@ -196,6 +197,38 @@ void Shard::ReopenPartitions() {
   }
 }
 
+// What has lost records says so to the controller, and is copied anew when the controller counts on
+// it no more; then it says where. Looked at again and again, until the metadata have it.
+void Shard::RepairPartitions() {
+  const BrokerId self = node_.config.node_id;
+  metadata::AssignReplicasToDirs report;
+  for (const TopicPartition& id : partitions_->Damaged()) {
+    const metadata::PartitionImage* image = this->image()->FindPartition(id);
+    const TopicInfo* topic = topics_.Find(id.topic_id);
+    if (image == nullptr || topic == nullptr || image->replicas.size() < 2) continue;
+    const auto at = static_cast<size_t>(
+        std::find(image->replicas.begin(), image->replicas.end(), self) - image->replicas.begin());
+    if (at >= image->directories.size()) continue;
+    if (image->directories[at] != metadata::kDirectoryLost) {
+      report.assignments.push_back({id, metadata::kDirectoryLost});
+    } else if (image->leader != kNoBroker && image->leader != self &&
+               std::count(image->isr.begin(), image->isr.end(), self) == 0) {
+      partitions_->BeginAnew(id, *image, topic->settings);
+    }
+  }
+  for (const TopicPartition& id : partitions_->BegunAnew()) {
+    report.assignments.push_back({id, node_.directory->properties().directory_id});
+  }
+  if (report.assignments.empty()) return;
+  const metadata::BrokerImage* broker = image()->FindBroker(self);
+  report.broker = self;
+  report.broker_epoch = broker == nullptr ? -1 : broker->epoch;
+  Tell(kControllerShard, [report = std::move(report)](Shard& home) mutable {
+    home.controller().Ask<metadata::ReplicasAssigned>(std::move(report),
+                                                      {nullptr, [](const auto&) {}});
+  });
+}
+
 void Shard::OnSyncDone(const log::SyncDone& sync) {
   if (controller_ != nullptr && controller_->OnSyncDone(sync)) return;
   partitions_->OnSyncDone(sync);
@@ -241,6 +274,7 @@ void Shard::ScheduleDirectoryCheck() {
     if (!there.ok()) return node_.fail(there);
     partitions_->Tidy();
     ReopenPartitions();
+    RepairPartitions();
     ScheduleDirectoryCheck();
   });
 }

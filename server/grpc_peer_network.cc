@@ -25,6 +25,7 @@
 #include "coordination/raft/messages.h"
 #include "protocol/error_code.h"
 #include "replication/grpc/grpc_stream_network.h"
+#include "replication/grpc/stream_codec.h"
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/peer_network.h"
@@ -285,7 +286,7 @@ std::shared_ptr<::grpc::Channel> GrpcPeerNetwork::MakeStreamChannel(BrokerId to)
   }
   coordination::PeerChannelOptions options;
   options.credentials = options_.credentials;
-  options.adjust = replication::SetStreamArguments;
+  options.receive_bytes_max = static_cast<int>(replication::kStreamFrameBytesMax);
   return coordination::MakePeerChannel(address, options);
 }
 

@@ -434,9 +434,13 @@ TEST(GrpcPeerNetwork, CarriesReplicationStreams) {
               nullptr};
         });
     Watched<absl::Status> closed;
-    const auto listener = [&closed] {
+    Watched<int64_t> received;
+    const auto listener = [&closed, &received] {
       return replication::FollowerEnd::Listener{
-          nullptr, [&closed](const absl::Status& why) {
+          [&received](const replication::LeaderMessage& message) {
+            received.Change([&](int64_t& bytes) { bytes += message.RecordBytes(); });
+          },
+          [&closed](const absl::Status& why) {
             closed.Change([&](absl::Status& status) { status = why; });
           }};
     };
@@ -444,6 +448,14 @@ TEST(GrpcPeerNetwork, CarriesReplicationStreams) {
         follower.network->streams().Open({kCluster, BrokerId(1), BrokerId(2), 7, 0}, listener());
     stream->Send({{}, {}, {}, 1000});
     EXPECT_TRUE(credit.Wait([](const int64_t& c) { return c == 1000; }));
+    // More than any other message between nodes.
+    constexpr int64_t kBytes = 20 << 20;
+    const auto bytes = std::make_shared<const std::string>(kBytes, 'r');
+    replication::LeaderMessage large;
+    large.records.push_back({1, Offset(0), Offset(0), Offset(0), *bytes});
+    large.storage = bytes;
+    led.Change([&](auto& l) { l->Send(std::move(large)); });
+    EXPECT_TRUE(received.Wait([](const int64_t& r) { return r == kBytes; }));
     led.Change([](auto& l) { l->Close(absl::AbortedError("enough")); });
     EXPECT_TRUE(closed.Wait([](const absl::Status& why) { return absl::IsAborted(why); }));
     led.Change([](auto& l) { l = nullptr; });

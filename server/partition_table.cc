@@ -210,14 +210,57 @@ bool PartitionTable::Reopen(const TopicPartition& id, const metadata::PartitionI
   return true;
 }
 
+std::vector<TopicPartition> PartitionTable::Damaged() const {
+  std::vector<TopicPartition> damaged;
+  for (const Hosted* hosted : Sorted()) {
+    if (hosted->partition == nullptr && absl::IsDataLoss(hosted->offline)) {
+      damaged.push_back(hosted->id);
+    }
+  }
+  return damaged;
+}
+
+bool PartitionTable::BeginAnew(const TopicPartition& id, const metadata::PartitionImage& image,
+                               const TopicSettings& settings) {
+  Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition != nullptr) return false;
+  const std::string aside =
+      AsidePath(hosted->directory, absl::StrCat(".", clock_.WallMs(), "-damaged"));
+  absl::Status begun =
+      node_.directory->Forget(files_, {PartitionName(hosted->topic, id.partition.value())});
+  const bool is_there = files_.Exists(hosted->directory);
+  if (begun.ok() && is_there) begun = SetAside(hosted->directory, aside);
+  if (!begun.ok()) {
+    node_.logger->Error(hosted->directory, " cannot be set aside: ", begun.message());
+    return false;
+  }
+  node_.logger->Warning(
+      hosted->topic, "-", id.partition.value(), " is copied anew from its leader",
+      is_there ? absl::StrCat("; what was left of it is in ", aside) : std::string());
+  return Reopen(id, image, settings);
+}
+
+std::vector<TopicPartition> PartitionTable::BegunAnew() const {
+  std::vector<TopicPartition> begun;
+  for (const auto& [id, hosted] : partitions_) {
+    if (hosted->is_lost && hosted->partition != nullptr) begun.push_back(id);
+  }
+  std::sort(begun.begin(), begun.end());
+  return begun;
+}
+
 void PartitionTable::Update(const TopicPartition& id, const metadata::PartitionImage& image) {
   Hosted* hosted = Find(id);
-  if (hosted == nullptr || hosted->partition == nullptr) return;
+  if (hosted == nullptr) return;
+  const auto self = std::find(image.replicas.begin(), image.replicas.end(), node_.config.node_id);
+  const size_t at = static_cast<size_t>(self - image.replicas.begin());
+  hosted->is_lost =
+      at < image.directories.size() && image.directories[at] == metadata::kDirectoryLost;
+  if (hosted->partition == nullptr) return;
   if (image.leader == node_.config.node_id) {
     Step(hosted, replication::BecomeLeader{image.leader_epoch, image.partition_epoch,
                                            image.replicas, image.isr, image.leader_recovery_state});
   } else {
-    if (hosted->partition->is_leader()) Step(hosted, replication::StopLeading{});
     Step(hosted, replication::BecomeFollower{image.leader, image.leader_epoch,
                                              image.partition_epoch, image.replicas, image.isr});
   }

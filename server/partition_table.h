@@ -133,6 +133,14 @@ class PartitionTable {
   // Opens one of these. False where it is offline still.
   bool Reopen(const TopicPartition& id, const metadata::PartitionImage& image,
               const TopicSettings& settings);
+  // Partitions whose logs have lost what was durable, or cannot be read: there may be others to
+  // copy them from.
+  std::vector<TopicPartition> Damaged() const;
+  // Sets the log of one of these aside and opens an empty one. False where that fails.
+  bool BeginAnew(const TopicPartition& id, const metadata::PartitionImage& image,
+                 const TopicSettings& settings);
+  // Those that have a log though the metadata say that it is lost.
+  std::vector<TopicPartition> BegunAnew() const;
   void Configure(const TopicPartition& id, const TopicSettings& settings);
   // Closes the logs and renames their directories; Housekeep removes them after
   // file.delete.delay.ms.
@@ -232,6 +240,7 @@ class PartitionTable {
     std::string topic;
     std::string directory;
     absl::Status offline;  // why there is no partition
+    bool is_lost = false;  // as the metadata have it
     std::unique_ptr<replication::Partition> partition;
     TopicSettings settings;
   };

@@ -141,6 +141,7 @@ class Shard {
   void Drop(const std::vector<TopicPartition>& partitions);
   void Reconfigure(absl::string_view topic_name);
   void ReopenPartitions();
+  void RepairPartitions();
   void ArmTimer();
   void ScheduleHousekeeping(int64_t delay_ms);
   void ScheduleDirectoryCheck();

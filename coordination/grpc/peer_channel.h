@@ -9,7 +9,6 @@
 #define WEIR_COORDINATION_GRPC_PEER_CHANNEL_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -28,7 +27,6 @@ struct PeerChannelOptions {
   int64_t backoff_max_ms = 1'000;
   int64_t keepalive_ms = 2'000;  // a node that answers no ping for this long again is gone
   int receive_bytes_max = 1 << 10;
-  std::function<void(::grpc::ChannelArguments* arguments)> adjust;  // the last word
 };
 
 // What gRPC is to dial for host:port. It has schemes of its own, and a host may be called as one.
@@ -55,7 +53,6 @@ inline std::shared_ptr<::grpc::Channel> MakePeerChannel(const std::string& addre
   if (!options.credentials.target_name_override.empty()) {
     arguments.SetSslTargetNameOverride(options.credentials.target_name_override);
   }
-  if (options.adjust != nullptr) options.adjust(&arguments);
   return ::grpc::CreateCustomChannel(PeerTarget(address), options.credentials.ForChannel(),
                                      arguments);
 }

@@ -25,7 +25,6 @@
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
-#include "grpcpp/support/channel_arguments.h"
 #include "grpcpp/support/server_callback.h"
 #include "replication/grpc/internal/stream_core.h"
 #include "replication/grpc/internal/stream_sides.h"
@@ -36,15 +35,10 @@
 
 namespace weir::replication {
 
-// What a channel for streams needs beyond what the owner gives it.
-inline void SetStreamArguments(::grpc::ChannelArguments* arguments) {
-  arguments->SetMaxReceiveMessageSize(static_cast<int>(kStreamFrameBytesMax));
-}
-
 class GrpcStreamNetwork final : public StreamNetwork {
  public:
-  // A new channel to a broker, with connections of its own, credentials, keepalive and
-  // SetStreamArguments. Null: it is not known where it is. On any thread.
+  // A new channel to a broker, with connections of its own, credentials and keepalive, that takes
+  // messages of kStreamFrameBytesMax. Null: it is not known where the broker is. On any thread.
   using MakeChannel = std::function<std::shared_ptr<::grpc::Channel>(BrokerId leader)>;
 
   GrpcStreamNetwork(StreamOptions options, MakeChannel make_channel)

@@ -37,6 +37,7 @@
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "replication/grpc/grpc_stream_network.h"
+#include "replication/grpc/stream_codec.h"
 #include "replication/stream_messages.h"
 #include "replication/stream_network.h"
 
@@ -153,7 +154,7 @@ class StreamTestNode {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 1'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 1'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-    SetStreamArguments(&arguments);
+    arguments.SetMaxReceiveMessageSize(static_cast<int>(kStreamFrameBytesMax));
     return ::grpc::CreateCustomChannel(it->second, ::grpc::InsecureChannelCredentials(), arguments);
   }
 

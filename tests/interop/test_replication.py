@@ -239,6 +239,26 @@ class ReplicationTest(ClusterTest):
             got = fetch(node, self.topic, 60)
             self.assertEqual((got["errorCode"], got["logStartOffset"]), (0, 50), f"node {node.number}")
 
+    def test_a_damaged_log_is_copied_anew(self):
+        self.create(partitions=1)
+        support.run(["kcat", "-P", "-b", self.cluster.address, "-t", self.topic, "-X", "acks=all"],
+                    input="".join(f"{n} {'x' * 1000}\n" for n in range(3000)).encode())
+        leader = self.leader()
+        victim = next(node for node in self.cluster.brokers if node is not leader)
+        time.sleep(2.5)  # its recovery point is written
+        victim.kill()
+        path = max(glob.glob(os.path.join(victim.data, f"{self.topic}-0", "*.log")))  # which recovery reads
+        with open(path, "r+b") as file:
+            file.seek(os.path.getsize(path) // 3)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+        victim.start(wait=False)
+        aside = os.path.join(victim.data, f"{self.topic}-0.*-damaged")
+        cluster.until(lambda: glob.glob(aside), 30, lambda: "the damage is not noticed\n" + self.cluster.said())
+        self.wait_for_isr(3)
+        self.check_copies()
+
     def test_too_few_in_sync_are_refused(self):
         self.create(partitions=1, replicas=2)
         partition = self.partitions()[0]
