@@ -6,15 +6,18 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/status_macros.h"
 #include "coordination/grpc/controller_client.h"
 #include "coordination/grpc/controller_codec.h"
 #include "coordination/grpc/controller_service.h"
@@ -23,13 +26,17 @@
 #include "coordination/grpc/preface.h"
 #include "coordination/grpc/raft_transport.h"
 #include "coordination/raft/messages.h"
+#include "log/file.h"
 #include "protocol/error_code.h"
 #include "replication/grpc/grpc_stream_network.h"
 #include "replication/grpc/stream_codec.h"
+#include "server/broker_config.h"
+#include "server/grpc_peers.h"
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/peer_network.h"
 #include "server/tcp_listen.h"
+#include "server/tls_material.h"
 
 namespace weir::server {
 namespace {
@@ -327,6 +334,30 @@ void GrpcPeerNetwork::Call(BrokerId to, ControllerCall call, int64_t timeout_ms,
                 done(ControllerAnswer{static_cast<protocol::ErrorCode>(answer->error),
                                       std::move(answer->response)});
               });
+}
+
+absl::StatusOr<std::unique_ptr<PeerNetwork>> MakeGrpcPeers(const BrokerConfig& config,
+                                                           log::FileSystem& files, Logger& logger) {
+  if (!config.internal_listener.has_value()) return nullptr;
+  GrpcPeerNetworkOptions options;
+  options.listener = config.internal_listener->address;
+  options.logger = &logger;
+  const HostPort own = config.OwnInternalAddress();
+  if (own.port != 0 && !own.host.empty()) {
+    options.own_address = absl::StrCat(own.host, ":", own.port);
+  }
+  std::vector<std::string> clients;
+  for (const Listener& listener : config.advertised_listeners) {
+    clients.push_back(listener.ToString());
+  }
+  options.client_listeners = absl::StrJoin(clients, ", ");
+  if (config.internal_tls.has_value()) {
+    WEIR_ASSIGN_OR_RETURN(TlsMaterial tls, LoadTlsMaterial(*config.internal_tls, files));
+    options.credentials.certificate_chain_pem = std::move(tls.certificates_pem);
+    options.credentials.private_key_pem = std::move(tls.private_key_pem);
+    options.credentials.root_certificates_pem = std::move(tls.trusted_pem);
+  }
+  return std::make_unique<GrpcPeerNetwork>(std::move(options));
 }
 
 }  // namespace weir::server

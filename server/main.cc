@@ -17,23 +17,19 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
-#include "log/checkpoint_file.h"
-#include "log/posix_file.h"
 #include "server/broker.h"
 #include "server/broker_config_reader.h"
 #include "server/cli/command.h"
 #include "server/cli/flags.h"
-#include "server/data_directory.h"
-#include "server/grpc_peer_network.h"
+#include "server/cli/local_files.h"
+#include "server/grpc_peers.h"
 #include "server/logger.h"
 #include "server/node.h"
 #include "server/peer_network.h"
 #include "server/properties.h"
-#include "server/tls_material.h"
 
 namespace weir::server {
 namespace {
@@ -105,9 +101,8 @@ absl::StatusOr<BrokerConfig> ReadConfig(const ServerArguments& arguments,
                                         std::vector<std::string>* notices) {
   Properties properties;
   if (!arguments.file.empty()) {
-    log::PosixFileSystem files;
     WEIR_ASSIGN_OR_RETURN(const std::string text,
-                          log::ReadWholeFile(files, arguments.file, kPropertiesBytesMax));
+                          cli::ReadLocalFile(arguments.file, kPropertiesBytesMax));
     WEIR_ASSIGN_OR_RETURN(properties, ParseProperties(text, arguments.file));
   }
   // One node to develop against: a group need not wait for members of other machines.
@@ -141,7 +136,7 @@ int Fail(const absl::Status& status) {
 void PrintWhatNext(const Broker& broker) {
   if (broker.node().endpoints.empty()) {
     std::printf("\nController %d is ready, its data in %s.\n\n",
-                broker.node().config.node_id.value(), broker.node().directory->path().c_str());
+                broker.node().config.node_id.value(), broker.node().config.data_directory.c_str());
     std::fflush(stdout);
     return;
   }
@@ -152,34 +147,9 @@ void PrintWhatNext(const Broker& broker) {
       "  weir topics --list --bootstrap-server %s\n"
       "  echo hello | kcat -b %s -P -t greetings\n"
       "  kcat -b %s -C -t greetings -e\n\n",
-      address.c_str(), broker.node().directory->path().c_str(), address.c_str(), address.c_str(),
-      address.c_str());
+      address.c_str(), broker.node().config.data_directory.c_str(), address.c_str(),
+      address.c_str(), address.c_str());
   std::fflush(stdout);
-}
-
-// The gRPC listener of a node that is not alone, or may get company.
-absl::StatusOr<std::unique_ptr<PeerNetwork>> MakePeers(const BrokerConfig& config, Logger& logger) {
-  if (!config.internal_listener.has_value()) return nullptr;
-  GrpcPeerNetworkOptions options;
-  options.listener = config.internal_listener->address;
-  options.logger = &logger;
-  const HostPort own = config.OwnInternalAddress();
-  if (own.port != 0 && !own.host.empty()) {
-    options.own_address = absl::StrCat(own.host, ":", own.port);
-  }
-  std::vector<std::string> clients;
-  for (const Listener& listener : config.advertised_listeners) {
-    clients.push_back(listener.ToString());
-  }
-  options.client_listeners = absl::StrJoin(clients, ", ");
-  if (config.internal_tls.has_value()) {
-    log::PosixFileSystem files;
-    WEIR_ASSIGN_OR_RETURN(TlsMaterial tls, LoadTlsMaterial(*config.internal_tls, files));
-    options.credentials.certificate_chain_pem = std::move(tls.certificates_pem);
-    options.credentials.private_key_pem = std::move(tls.private_key_pem);
-    options.credentials.root_certificates_pem = std::move(tls.trusted_pem);
-  }
-  return std::make_unique<GrpcPeerNetwork>(std::move(options));
 }
 
 int RunServer(const std::vector<std::string>& words) {
@@ -202,7 +172,8 @@ int RunServer(const std::vector<std::string>& words) {
   SystemClock clock;
   StreamLogger logger(stderr, clock);
   for (const std::string& notice : notices) logger.Info("configuration: ", notice);
-  const absl::StatusOr<std::unique_ptr<PeerNetwork>> peers = MakePeers(*config, logger);
+  const absl::StatusOr<std::unique_ptr<PeerNetwork>> peers =
+      MakeGrpcPeers(*config, cli::LocalFiles(), logger);
   if (!peers.ok()) return Fail(peers.status());
   std::atomic<Broker*> running{nullptr};
   std::promise<void> known;

@@ -9,17 +9,14 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "log/checkpoint_file.h"
-#include "log/posix_file.h"
 #include "server/cli/flags.h"
+#include "server/cli/local_files.h"
 #include "server/properties.h"
 
 namespace weir::cli {
 
 absl::Status ClientProperties::SetFromFile(const std::string& path) {
-  log::PosixFileSystem files;
-  WEIR_ASSIGN_OR_RETURN(const std::string text,
-                        log::ReadWholeFile(files, path, server::kPropertiesBytesMax));
+  WEIR_ASSIGN_OR_RETURN(const std::string text, ReadLocalFile(path, server::kPropertiesBytesMax));
   WEIR_ASSIGN_OR_RETURN(const server::Properties properties, server::ParseProperties(text, path));
   for (const server::Property& property : properties.entries()) {
     values_.try_emplace(property.key, Value{property.value, true});

@@ -25,7 +25,6 @@
 #include "log/checkpoint_file.h"
 #include "log/file.h"
 #include "log/leader_epoch_cache.h"
-#include "log/posix_file.h"
 #include "log/producer_state.h"
 #include "log/transaction_index.h"
 #include "log/transaction_marker.h"
@@ -38,6 +37,7 @@
 #include "server/cli/command.h"
 #include "server/cli/dump_decoders.h"
 #include "server/cli/flags.h"
+#include "server/cli/local_files.h"
 #include "server/cli/output.h"
 
 namespace weir::cli {
@@ -477,7 +477,7 @@ class Dump {
   }
 
   Context& context_;
-  log::PosixFileSystem files_;
+  log::FileSystem& files_ = LocalFiles();
   protocol::Decompressor decompressor_;
   const bool contents_;
   const bool records_;

@@ -25,10 +25,11 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "log/checkpoint_file.h"
-#include "log/posix_file.h"
+#include "log/file.h"
 #include "server/broker_config.h"
 #include "server/broker_config_reader.h"
 #include "server/cli/flags.h"
+#include "server/cli/local_files.h"
 #include "server/cli/local_plan.h"
 #include "server/cli/local_process.h"
 #include "server/listener.h"
@@ -52,8 +53,7 @@ std::string Absolute(const std::string& path) {
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  log::PosixFileSystem files;
-  return log::ReadWholeFile(files, path, server::kPropertiesBytesMax);
+  return ReadLocalFile(path, server::kPropertiesBytesMax);
 }
 
 absl::StatusOr<LocalNode> ReadNode(int id, const std::string& folder) {
@@ -109,7 +109,7 @@ std::string LocalNode::address() const {
 absl::StatusOr<LocalCluster> LocalCluster::Open() {
   LocalCluster cluster(Absolute(
       LocalFolder(Environment("WEIR_HOME"), Environment("XDG_DATA_HOME"), Environment("HOME"))));
-  log::PosixFileSystem files;
+  log::FileSystem& files = LocalFiles();
   if (files.Exists(cluster.folder_ + "/meta.properties")) {
     return absl::FailedPreconditionError(
         absl::StrCat(cluster.folder_,
@@ -122,7 +122,7 @@ absl::StatusOr<LocalCluster> LocalCluster::Open() {
 
 absl::Status LocalCluster::Load() {
   nodes_.clear();
-  log::PosixFileSystem files;
+  log::FileSystem& files = LocalFiles();
   for (int id = 1; id <= kLocalBrokersMax; ++id) {
     const std::string folder = absl::StrCat(folder_, "/", NodeName(id));
     if (!files.Exists(folder + "/server.properties")) break;
@@ -133,7 +133,7 @@ absl::Status LocalCluster::Load() {
 }
 
 bool LocalCluster::HasRun() const {
-  log::PosixFileSystem files;
+  log::FileSystem& files = LocalFiles();
   return std::any_of(nodes_.begin(), nodes_.end(), [&](const LocalNode& node) {
     return files.Exists(node.folder + "/data") || node.process.has_value();
   });
@@ -144,7 +144,7 @@ bool LocalCluster::AnyRuns() const {
 }
 
 absl::Status LocalCluster::Lock() {
-  log::PosixFileSystem files;
+  log::FileSystem& files = LocalFiles();
   WEIR_RETURN_IF_ERROR(log::CreateDirectoriesDurably(files, folder_));
   absl::StatusOr<std::unique_ptr<log::FileLock>> lock = files.Lock(folder_ + "/lock");
   if (!lock.ok() && absl::IsUnavailable(lock.status())) {
@@ -167,8 +167,7 @@ absl::StatusOr<LocalShape> LocalCluster::Shape() const {
 
 absl::Status LocalCluster::WriteFile(const std::string& folder, const std::string& name,
                                      const std::string& text) {
-  log::PosixFileSystem files;
-  return log::WriteFileAtomically(files, folder, name, text);
+  return log::WriteFileAtomically(LocalFiles(), folder, name, text);
 }
 
 absl::Status LocalCluster::Grow(int brokers, std::optional<int> port,
@@ -210,7 +209,7 @@ absl::Status LocalCluster::Grow(int brokers, std::optional<int> port,
     WEIR_RETURN_IF_ERROR(server::ReadBrokerConfig(properties, nullptr).status());
     texts.push_back(std::move(text));
   }
-  log::PosixFileSystem files;
+  log::FileSystem& files = LocalFiles();
   for (int id = 1; id <= brokers; ++id) {
     if (id <= there && lines.empty()) continue;
     const std::string folder = absl::StrCat(folder_, "/", NodeName(id));
@@ -291,7 +290,7 @@ std::vector<int> LocalCluster::StopNodes(absl::Span<const int> ids, int64_t time
   for (int64_t waited = 0; waited < timeout_ms && any_runs(); waited += kPauseMs) {
     SleepMs(kPauseMs);
   }
-  log::PosixFileSystem files;
+  log::FileSystem& files = LocalFiles();
   each([&](LocalNode& node) {
     if (node.runs()) return;  // the system does not let go of it
     files.Remove(node.folder + "/pid").IgnoreError();

@@ -18,7 +18,6 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "log/file.h"
-#include "log/posix_file.h"
 #include "server/cli/local_plan.h"
 #include "server/cli/local_process.h"
 #include "server/listener.h"

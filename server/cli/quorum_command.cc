@@ -18,12 +18,11 @@
 #include "base/uuid.h"
 #include "client/admin_types.h"
 #include "coordination/metadata/node_directory.h"
-#include "log/checkpoint_file.h"
-#include "log/posix_file.h"
 #include "protocol/api/add_raft_voter.h"
 #include "protocol/api/describe_quorum.h"
 #include "server/cli/command.h"
 #include "server/cli/flags.h"
+#include "server/cli/local_files.h"
 #include "server/cli/output.h"
 #include "server/cli/remote.h"
 #include "server/listener.h"
@@ -231,9 +230,7 @@ absl::StatusOr<Uuid> DirectoryOf(const server::Properties& file, const std::stri
   const std::vector<std::string> folders = absl::StrSplit(folder->value, ',');
   const std::string meta =
       absl::StrCat(folders[0], "/", std::string(metadata::kMetaPropertiesFile));
-  log::PosixFileSystem files;
-  WEIR_ASSIGN_OR_RETURN(const std::string text,
-                        log::ReadWholeFile(files, meta, server::kPropertiesBytesMax));
+  WEIR_ASSIGN_OR_RETURN(const std::string text, ReadLocalFile(meta, server::kPropertiesBytesMax));
   WEIR_ASSIGN_OR_RETURN(const metadata::MetaProperties properties,
                         metadata::ParseMetaProperties(text));
   if (!properties.directory_id.is_zero()) return properties.directory_id;
@@ -241,9 +238,7 @@ absl::StatusOr<Uuid> DirectoryOf(const server::Properties& file, const std::stri
 }
 
 absl::StatusOr<NewController> ReadController(const std::string& path) {
-  log::PosixFileSystem files;
-  WEIR_ASSIGN_OR_RETURN(const std::string text,
-                        log::ReadWholeFile(files, path, server::kPropertiesBytesMax));
+  WEIR_ASSIGN_OR_RETURN(const std::string text, ReadLocalFile(path, server::kPropertiesBytesMax));
   WEIR_ASSIGN_OR_RETURN(const server::Properties file, server::ParseProperties(text, path));
   NewController controller;
   WEIR_ASSIGN_OR_RETURN(const std::string node, Needed(file, path, "node.id"));

@@ -1,7 +1,6 @@
 // What clients ask, apart from groups: records, topics, partitions and the cluster.
 // Compiled at one go: see "Units" in docs/architecture.md.
 
-#include "server/handlers/admin.cc"
 #include "server/handlers/fetch.cc"
 #include "server/handlers/metadata.cc"
 #include "server/handlers/partitions.cc"
