@@ -20,14 +20,14 @@ DESCRIBE_QUORUM, ELECT_LEADERS, UPDATE_FEATURES, UNREGISTER_BROKER = 55, 43, 57,
 class ClusterTest(support.unittest.TestCase):
     """Tests that share one cluster: `self.cluster`."""
 
-    roles = cluster.COMBINED
+    roles, network = cluster.COMBINED, cluster.Loopback
     config = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500}
     own = {}
 
     @classmethod
     def setUpClass(cls):
         support.need_weir("clusters of several nodes")
-        cls.cluster = cluster.Cluster(cls.roles, config=cls.config, own=cls.own)
+        cls.cluster = cluster.Cluster(cls.roles, cls.network, cls.config, cls.own)
         cls.addClassCleanup(cls.cluster.__exit__)
         cls.cluster.start()
 

@@ -87,7 +87,9 @@ class Producing:
         return f"{len(self.acked)} acknowledged, {len(self.errors)} failed; {longest}"
 
 
-class ReplicationTest(ClusterTest):
+class ReplicatedTest(ClusterTest):
+    """What these tests share."""
+
     config = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500, "min.insync.replicas": 2,
               "default.replication.factor": 3, "offsets.topic.replication.factor": 3,
               "offsets.topic.num.partitions": 3, "replica.lag.time.max.ms": 3000,
@@ -168,24 +170,8 @@ class ReplicationTest(ClusterTest):
 
         cluster.until(same, seconds, lambda: f"replicas differ: {sizes()}\n{self.cluster.said()}", 0.2)
 
-    # --- what clients see
-
-    def test_every_replica_has_the_same_bytes(self):
-        self.create()
-        with Producing(self.cluster, self.topic) as producing:
-            time.sleep(3)
-        print(f"  {producing.said()}", flush=True)
-        self.assertEqual(producing.errors, [])
-        self.check(producing)
-        self.check_copies()
-
-    def test_leaders_are_killed(self):
-        self.strike(lambda node: node.kill(), lambda node: node.start(wait=False))
-
-    def test_leaders_are_paused(self):
-        self.strike(lambda node: node.pause(), lambda node: node.resume(), rounds=max(2, ROUNDS // 3))
-
     def strike(self, strike, heal, rounds=ROUNDS):
+        """Leaders are struck and healed under producers."""
         chance = random.Random(cluster.seed())
         self.create()
         elections = []
@@ -210,6 +196,23 @@ class ReplicationTest(ClusterTest):
               f"{max(elections):.2f} s at most; {producing.said()}", flush=True)
         self.check(producing)
         self.check_copies()
+
+
+class ReplicationTest(ReplicatedTest):
+    def test_every_replica_has_the_same_bytes(self):
+        self.create()
+        with Producing(self.cluster, self.topic) as producing:
+            time.sleep(3)
+        print(f"  {producing.said()}", flush=True)
+        self.assertEqual(producing.errors, [])
+        self.check(producing)
+        self.check_copies()
+
+    def test_leaders_are_killed(self):
+        self.strike(lambda node: node.kill(), lambda node: node.start(wait=False))
+
+    def test_leaders_are_paused(self):
+        self.strike(lambda node: node.pause(), lambda node: node.resume(), rounds=max(2, ROUNDS // 3))
 
     def test_a_lost_disk_refills(self):
         self.create()
@@ -368,10 +371,27 @@ class ApartTest(ReplicationTest):
         super().setUpClass()
 
 
+class PageCacheTest(ReplicatedTest):
+    """Acknowledged when it is in the page caches of the replicas, as Kafka does it."""
+
+    config = {**ReplicatedTest.config, "weir.flush.policy": "os"}
+
+    def test_leaders_are_killed(self):
+        self.strike(lambda node: node.kill(), lambda node: node.start(wait=False))
+
+
+class CutOffTest(ReplicatedTest):
+    network = cluster.Namespaces
+
+    def test_leaders_are_cut_off(self):
+        self.strike(lambda node: self.cluster.network.cut_off(node.number),
+                    lambda node: self.cluster.network.join(node.number), rounds=max(2, ROUNDS // 3))
+
+
 class RackTest(ClusterTest):
     """Consumers read from a replica in their own rack (KIP-392)."""
 
-    config = {**ReplicationTest.config,
+    config = {**ReplicatedTest.config,
               "replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector"}
     own = {number: {"broker.rack": f"rack-{number}"} for number in cluster.COMBINED}
 
