@@ -45,7 +45,7 @@ struct StreamOptions {
 
 }  // namespace weir::replication
 
-namespace weir::replication_internal {
+namespace weir::replication::replication_internal {
 
 using replication::FollowerMessage;
 using replication::LeaderMessage;
@@ -351,6 +351,6 @@ class StreamHandle final : public replication::StreamEnd<Out, In> {
   const std::shared_ptr<StreamCore<Out, In>> core_;
 };
 
-}  // namespace weir::replication_internal
+}  // namespace weir::replication::replication_internal
 
 #endif  // WEIR_REPLICATION_GRPC_INTERNAL_STREAM_CORE_H_

@@ -25,7 +25,7 @@
 #include "base/uuid.h"
 #include "base/varint.h"
 
-namespace weir::replication_internal {
+namespace weir::replication::replication_internal {
 
 inline constexpr size_t kPrefixBytes = 6;
 
@@ -231,6 +231,6 @@ class PieceCursor {
   size_t left_ = 0;
 };
 
-}  // namespace weir::replication_internal
+}  // namespace weir::replication::replication_internal
 
 #endif  // WEIR_REPLICATION_GRPC_INTERNAL_STREAM_HEAD_H_

@@ -51,7 +51,7 @@ struct StreamCounts {
 
 }  // namespace weir::replication
 
-namespace weir::replication_internal {
+namespace weir::replication::replication_internal {
 
 using replication::FrameMessage;
 using replication::StreamHello;
@@ -371,6 +371,6 @@ class LeaderCall final : public LeaderCore,
   absl::Status told_;
 };
 
-}  // namespace weir::replication_internal
+}  // namespace weir::replication::replication_internal
 
 #endif  // WEIR_REPLICATION_GRPC_INTERNAL_STREAM_SIDES_H_
