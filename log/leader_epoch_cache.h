@@ -4,7 +4,7 @@
 // At which offset each leader epoch starts in a log (KIP-101, KIP-279): how followers find where
 // they diverge from a leader. Kept in `leader-epoch-checkpoint`; format: docs/formats/segment.md.
 // Errors: as log/checkpoint_file.h. After a failed write the memory has what was asked for, the
-// file perhaps not.
+// file perhaps not; but of TruncateFromStart the memory is as before.
 #ifndef WEIR_LOG_LEADER_EPOCH_CACHE_H_
 #define WEIR_LOG_LEADER_EPOCH_CACHE_H_
 
@@ -127,9 +127,12 @@ class LeaderEpochCache {
     if (kept == entries_.rend() || (kept + 1 == entries_.rend() && kept->start_offset == start)) {
       return absl::OkStatus();
     }
+    const std::vector<EpochEntry> before = entries_;
     kept->start_offset = start;
     entries_.erase(entries_.begin(), kept.base() - 1);
-    return Write();
+    absl::Status written = Write();
+    if (!written.ok()) entries_ = before;  // the log's start stays as well
+    return written;
   }
 
   absl::Status Clear() {

@@ -28,6 +28,14 @@ namespace weir::replication::replication_internal {
 
 // Another replica, as its leader sees it.
 struct Replica {
+  // What one Follow and the reports behind it have told.
+  struct Told {
+    FollowId follow = 0;
+    Offset end = kNoOffset;
+    Offset flushed = kNoOffset;
+    Offset log_start = kNoOffset;
+  };
+
   BrokerId broker;
   int64_t broker_epoch = -1;
   // What it said last; it may be less than before. kNoOffset until it has said anything.
@@ -35,12 +43,59 @@ struct Replica {
   Offset flushed = kNoOffset;
   Offset log_start = kNoOffset;
   FollowId follow = 0;  // 0: nothing more is told of it
+  // Begun before and not ended yet. Streams know no order among each other: the one that counts may
+  // have been begun by a message of a stream that its follower has left long ago.
+  std::vector<Told> older;
+  // It left the ISR for its lag and has not come any further: though it still has all that is
+  // committed, it would only leave again.
+  bool stalled = false;
 
   // The lag clock: when it last had all that the leader had. At mark_at that was up to mark_end.
   std::optional<MonotonicNs> caught_up_at;
   Offset mark_end{0};
   MonotonicNs mark_at;
   std::optional<MonotonicNs> ineligible_until;  // the controller said no to it
+
+  // A new Follow. One that comes with less than the last shows that all before are out of date.
+  void Begin(const Told& told) {
+    if (follow == 0 || told.end < end) older.clear();
+    if (follow != 0 && told.end >= end && older.size() < 8) {
+      older.push_back({follow, end, flushed, log_start});
+    }
+    Take(told);
+  }
+  // A report. False when it is not of the one that counts.
+  bool Report(const Told& told) {
+    if (told.follow == 0 || told.follow == follow) {
+      const FollowId known = follow;
+      if (told.end > end || told.flushed > flushed) stalled = false;
+      Take(told);
+      follow = known;
+      return true;
+    }
+    for (Told& other : older) {
+      if (other.follow == told.follow) other = told;
+    }
+    return false;
+  }
+  // Nothing more comes of one. False when nothing changes by that.
+  bool End(FollowId ended) {
+    if (ended != follow) {
+      std::erase_if(older, [&](const Told& told) { return told.follow == ended; });
+      return false;
+    }
+    follow = 0;
+    if (older.empty()) return true;
+    Take(older.back());
+    older.pop_back();
+    return true;
+  }
+  void Take(const Told& told) {
+    follow = told.follow;
+    end = told.end;
+    flushed = std::min(told.flushed, told.end);
+    log_start = told.log_start;
+  }
 
   Offset SafeEnd(Durability durability) const {
     return durability == Durability::kAck ? flushed : end;
@@ -64,6 +119,7 @@ struct Replica {
 class IsrState {
  public:
   using Brokers = std::vector<BrokerId>;
+  using Members = std::vector<ProposeIsr::Member>;
 
   // --- what the metadata say ------------------------------------------------------------------
 
@@ -74,22 +130,25 @@ class IsrState {
     begins_at_ = now;
   }
   // Of a newer partition epoch: no proposal to an older one can be carried out any more.
-  void Set(BrokerId self, const Brokers& replicas, Brokers isr, int8_t recovery_state) {
-    isr_ = std::move(isr);
+  void Set(MonotonicNs now, BrokerId self, const Brokers& replicas, Brokers isr,
+           int8_t recovery_state) {
+    const Brokers before = std::exchange(isr_, std::move(isr));
     recovery_state_ = recovery_state;
-    SetReplicas(self, replicas);
+    SetReplicas(now, self, replicas, before);
     EndProposals();
   }
-  void SetReplicas(BrokerId self, const Brokers& replicas) {
+  // `before`: who was in sync until now.
+  void SetReplicas(MonotonicNs now, BrokerId self, const Brokers& replicas, const Brokers& before) {
     self_ = self;
     std::vector<Replica> others;
     for (const BrokerId broker : replicas) {
       if (broker == self) continue;
       const Replica* known = Find(broker);
       others.push_back(known != nullptr ? *known : Fresh(broker));
-      // Who is in sync has the whole time from here.
       Replica& replica = others.back();
-      if (InSync(broker) && !replica.caught_up_at.has_value()) replica.caught_up_at = begins_at_;
+      if (!InSync(broker) || (known != nullptr && Has(before, broker))) continue;
+      replica.caught_up_at = now;  // who comes to be in sync has the whole time from here
+      replica.stalled = false;
     }
     others_ = std::move(others);
     replica_count_ = replicas.size();
@@ -116,7 +175,7 @@ class IsrState {
     if (InSync(broker)) return true;
     if (proposed_.has_value() && Has(*proposed_, broker)) return true;
     return std::any_of(uncertain_.begin(), uncertain_.end(),
-                       [&](const Brokers& isr) { return Has(isr, broker); });
+                       [&](const Members& isr) { return Has(isr, broker); });
   }
   // More than there are replicas is never asked for (KIP-966, "effective min ISR").
   bool EnoughInSync(int32_t min_insync_replicas) const {
@@ -152,52 +211,55 @@ class IsrState {
   // --- proposals ------------------------------------------------------------------------------
 
   // What the ISR should be, if that is not what it is and nothing is under way.
-  std::optional<Brokers> Wanted(MonotonicNs now, Offset log_end, Offset high_watermark,
+  std::optional<Members> Wanted(MonotonicNs now, Offset log_end, Offset high_watermark,
                                 const PartitionConfig& config) {
     if (proposed_.has_value()) return std::nullopt;
     if (retry_at_.has_value()) {
       if (now < *retry_at_) return std::nullopt;
       retry_at_.reset();
     }
-    Brokers wanted{self_};
-    for (const Replica& replica : others_) {
-      const Offset safe = replica.SafeEnd(config.durability);
-      const bool stays = InSync(replica.broker)
-                             ? (safe == kNoOffset || safe >= high_watermark) &&
-                                   IsCaughtUp(replica, now, log_end, config)
-                             : replica.follow != 0 && !IsIneligible(replica, now) &&
-                                   safe >= high_watermark && safe >= epoch_start_;
-      if (stays) wanted.push_back(replica.broker);
+    Members wanted{{self_, -1}};
+    for (Replica& replica : others_) {
+      if (InSync(replica.broker)
+              ? MayStay(&replica, now, log_end, high_watermark, config)
+              : replica.follow != 0 && !replica.stalled && !IsIneligible(replica, now) &&
+                    MayJoin(replica.SafeEnd(config.durability), high_watermark)) {
+        wanted.push_back({replica.broker, replica.broker_epoch});
+      }
     }
-    std::sort(wanted.begin(), wanted.end());
-    if (recovery_state_ != 0 || !IsIsr(wanted)) return wanted;
+    std::sort(wanted.begin(), wanted.end(),
+              [](const auto& a, const auto& b) { return a.broker < b.broker; });
+    if (recovery_state_ != 0 || !IsSame(wanted, isr_)) return wanted;
     // What may be carried out still is: asked for again, it comes to an end.
     if (!uncertain_.empty()) return uncertain_.back();
     return std::nullopt;
   }
-  void Proposed(Brokers isr) { proposed_ = std::move(isr); }
+  void Proposed(Members isr) { proposed_ = std::move(isr); }
   bool is_proposing() const { return proposed_.has_value(); }
 
   // The controller had the ISR that was proposed, in this partition epoch already. Any other that
   // it tells of is the answer to an earlier proposal.
   void NothingToDo(const Brokers& isr) {
-    if (!proposed_.has_value() || *proposed_ != Sorted(isr)) return;
+    if (!proposed_.has_value() || !IsSame(*proposed_, isr)) return;
     proposed_.reset();
     recovery_state_ = 0;
   }
   void Refused(MonotonicNs now, protocol::ErrorCode error, bool may_have_been_done) {
     if (!proposed_.has_value()) return;
     retry_at_ = now + kRetryNs;
-    if (error == protocol::ErrorCode::kIneligibleReplica) {
+    if (may_have_been_done) {
+      if (std::find(uncertain_.begin(), uncertain_.end(), *proposed_) == uncertain_.end()) {
+        uncertain_.push_back(*std::move(proposed_));
+      }
+    } else if (error == protocol::ErrorCode::kIneligibleReplica) {
       for (Replica& replica : others_) {
         if (Has(*proposed_, replica.broker) && !InSync(replica.broker)) {
           replica.ineligible_until = *retry_at_;
         }
       }
-    }
-    if (may_have_been_done &&
-        std::find(uncertain_.begin(), uncertain_.end(), *proposed_) == uncertain_.end()) {
-      uncertain_.push_back(*std::move(proposed_));
+      // The partition epoch was the one that was named: none was carried out until then. Those that
+      // name an earlier life of a replica never will be.
+      std::erase_if(uncertain_, [&](const Members& members) { return NamesEarlierLife(members); });
     }
     proposed_.reset();
   }
@@ -206,6 +268,10 @@ class IsrState {
   std::optional<MonotonicNs> NextDeadline(Offset log_end, const PartitionConfig& config) const {
     std::optional<MonotonicNs> next = retry_at_;
     for (const Replica& replica : others_) {
+      if (replica.ineligible_until.has_value() &&
+          (!next.has_value() || *replica.ineligible_until < *next)) {
+        next = replica.ineligible_until;
+      }
       if (!replica.caught_up_at.has_value() || replica.SafeEnd(config.durability) >= log_end) {
         continue;
       }
@@ -236,17 +302,35 @@ class IsrState {
   static bool Has(const Brokers& brokers, BrokerId broker) {
     return std::find(brokers.begin(), brokers.end(), broker) != brokers.end();
   }
-  static Brokers Sorted(Brokers brokers) {
-    std::sort(brokers.begin(), brokers.end());
-    return brokers;
+  static bool Has(const Members& members, BrokerId broker) {
+    return std::any_of(members.begin(), members.end(),
+                       [&](const ProposeIsr::Member& member) { return member.broker == broker; });
+  }
+  static bool IsSame(const Members& members, const Brokers& isr) {
+    return members.size() == isr.size() &&
+           std::all_of(isr.begin(), isr.end(), [&](BrokerId b) { return Has(members, b); });
+  }
+  bool NamesEarlierLife(const Members& members) {
+    return std::any_of(members.begin(), members.end(), [&](const ProposeIsr::Member& member) {
+      const Replica* replica = Find(member.broker);
+      return replica != nullptr && member.broker_epoch < replica->broker_epoch;
+    });
   }
   static bool IsIneligible(const Replica& replica, MonotonicNs now) {
     return replica.ineligible_until.has_value() && now < *replica.ineligible_until;
   }
-  // Whether `sorted` is the ISR.
-  bool IsIsr(const Brokers& sorted) const {
-    return sorted.size() == isr_.size() &&
-           std::all_of(sorted.begin(), sorted.end(), [&](BrokerId b) { return InSync(b); });
+  // Has not come back with less than what is committed, and is not behind for too long.
+  bool MayStay(Replica* replica, MonotonicNs now, Offset log_end, Offset high_watermark,
+               const PartitionConfig& config) const {
+    const Offset safe = replica->SafeEnd(config.durability);
+    if (safe != kNoOffset && safe < high_watermark) return false;
+    if (IsCaughtUp(*replica, now, log_end, config)) return true;
+    replica->stalled = true;
+    return false;
+  }
+  // Has all that is committed, in this leader's epoch and before.
+  bool MayJoin(Offset safe, Offset high_watermark) const {
+    return safe >= high_watermark && safe >= epoch_start_;
   }
   Replica Fresh(BrokerId broker) const {
     Replica replica;
@@ -268,8 +352,8 @@ class IsrState {
   int8_t recovery_state_ = 0;
   Offset epoch_start_{0};  // the log's end when the leader epoch began
   MonotonicNs begins_at_;
-  std::optional<Brokers> proposed_;
-  std::vector<Brokers> uncertain_;  // to the same partition epoch; perhaps carried out
+  std::optional<Members> proposed_;
+  std::vector<Members> uncertain_;  // to the same partition epoch; perhaps carried out
   std::optional<MonotonicNs> retry_at_;
 };
 

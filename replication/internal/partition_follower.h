@@ -27,9 +27,15 @@ namespace weir::replication {
 
 inline std::optional<StartFollowing> Partition::following() const {
   if (!following_) return std::nullopt;
-  return StartFollowing{
-      leader_,     leader_epoch_,           log_->log_end_offset(), log_->flushed_offset(),
-      LastEpoch(), log_->log_start_offset()};
+  StartFollowing state{leader_, leader_epoch_};
+  state.log_end = log_->log_end_offset();
+  state.flushed = log_->flushed_offset();
+  state.last_epoch = LastEpoch();
+  // All that is there may have been deleted, as the epochs tell, and the move of the start be lost.
+  const auto& epochs = log_->epochs().entries();
+  const bool is_deleted = !epochs.empty() && epochs.front().start_offset >= state.log_end;
+  state.log_start = is_deleted ? state.log_end : log_->log_start_offset();
+  return state;
 }
 
 // Of the last record. The log may know of later epochs, in which it was leader and wrote nothing.
@@ -64,8 +70,8 @@ inline void Partition::Hold(const Now& now, absl::string_view why, Effects* effe
 // --- records --------------------------------------------------------------------------------
 
 inline void Partition::On(const Now&, Replicate& e, Effects*) {
-  if (!following_ || e.leader_epoch != leader_epoch_) return;
-  replicated_.push_back(e);
+  const bool is_due = following_ && e.leader_epoch == leader_epoch_;
+  if (is_due) replicated_.push_back(e);
 }
 
 inline void Partition::WriteReplicated(const Now& now, Effects* effects) {
@@ -123,11 +129,12 @@ inline void Partition::On(const Now& now, FollowRefused& e, Effects* effects) {
   } else {
     return;
   }
-  const bool is_empty = log_->log_start_offset() == end;
-  const bool makes_sense = truncation.to >= Offset(0) &&
-                           (e.told.error == protocol::ErrorCode::kNone
-                                ? truncation.to < end
-                                : truncation.to > end || (is_empty && truncation.to < end));
+  // Behind this log, or instead of all of it.
+  const bool begins_anew =
+      truncation.to > end || (truncation.to <= log_->log_start_offset() && truncation.to < end);
+  const bool makes_sense =
+      truncation.to >= Offset(0) &&
+      (e.told.error == protocol::ErrorCode::kNone ? truncation.to < end : begins_anew);
   replicated_.clear();
   if (!makes_sense) {
     Hold(now,

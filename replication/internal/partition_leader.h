@@ -100,25 +100,21 @@ inline Offset Partition::OwnSafeEnd() const {
 // still while too few are in sync: what they have could be lost with them (KIP-966).
 inline void Partition::Progressed(const Now& now, Effects* effects) {
   if (!is_leader() || !log_->failed().ok()) return;  // NoticeFailure answers
-  if (EnoughInSync()) {
-    const Offset safe = isr_.SafeEnd(now.monotonic, OwnSafeEnd(), log_->log_end_offset(), config_);
-    if (safe > high_watermark_) {
-      SetHighWatermark(safe, effects);
-      if (is_replicated()) effects->push_back(ReplicaNews{});
-    }
-  }
-  waiting_.Complete(OwnSafeEnd(), high_watermark_, effects);
   if (!EnoughInSync()) {
     waiting_.RefuseAcksAll(protocol::ErrorCode::kNotEnoughReplicasAfterAppend, effects);
+  } else if (const Offset safe =
+                 isr_.SafeEnd(now.monotonic, OwnSafeEnd(), log_->log_end_offset(), config_);
+             safe > high_watermark_) {
+    SetHighWatermark(safe, effects);
+    if (is_replicated()) effects->push_back(ReplicaNews{});
   }
+  waiting_.Complete(OwnSafeEnd(), high_watermark_, effects);
 }
 
 inline void Partition::On(const Now& now, ReplicaProgress& e, Effects* effects) {
   replication_internal::Replica* replica = is_leader() ? isr_.Find(e.broker) : nullptr;
-  if (replica == nullptr || (e.follow != 0 && e.follow != replica->follow)) return;
-  replica->end = e.end_offset;
-  replica->flushed = std::min(e.flushed_offset, e.end_offset);
-  replica->log_start = e.log_start_offset;
+  if (replica == nullptr) return;
+  if (!replica->Report({e.follow, e.end_offset, e.flushed_offset, e.log_start_offset})) return;
   if (e.broker_epoch >= 0) replica->broker_epoch = e.broker_epoch;
   replica->NoteReached(now.monotonic, log_->log_end_offset(), config_.durability);
   Progressed(now, effects);
@@ -127,23 +123,20 @@ inline void Partition::On(const Now& now, ReplicaProgress& e, Effects* effects) 
 
 inline void Partition::On(const Now& now, ReplicaGone& e, Effects* effects) {
   replication_internal::Replica* replica = is_leader() ? isr_.Find(e.broker) : nullptr;
-  if (replica == nullptr || replica->follow != e.follow) return;
-  replica->follow = 0;
-  Progressed(now, effects);  // nobody waits for it to join any more
+  if (replica == nullptr || e.follow == 0 || !replica->End(e.follow)) return;
+  replica->NoteReached(now.monotonic, log_->log_end_offset(), config_.durability);
+  Progressed(now, effects);
+  CheckIsr(now, effects);
 }
 
 // --- the ISR --------------------------------------------------------------------------------
 
 inline void Partition::CheckIsr(const Now& now, Effects* effects) {
   if (!is_leader() || !is_replicated() || !log_->failed().ok()) return;
-  std::optional<std::vector<BrokerId>> wanted =
+  std::optional<replication_internal::IsrState::Members> wanted =
       isr_.Wanted(now.monotonic, log_->log_end_offset(), high_watermark_, config_);
   if (!wanted.has_value()) return;
-  ProposeIsr proposal{leader_epoch_, partition_epoch_};
-  for (const BrokerId broker : *wanted) {
-    const replication_internal::Replica* replica = isr_.Find(broker);
-    proposal.isr.push_back({broker, replica == nullptr ? -1 : replica->broker_epoch});
-  }
+  ProposeIsr proposal{leader_epoch_, partition_epoch_, *wanted};
   isr_.Proposed(*std::move(wanted));
   effects->push_back(std::move(proposal));
 }
@@ -160,7 +153,7 @@ inline void Partition::On(const Now& now, IsrAnswered& e, Effects* effects) {
                  e.may_have_been_done || e.error == protocol::ErrorCode::kNewLeaderElected);
   } else if (e.leader_epoch == leader_epoch_ && e.partition_epoch > partition_epoch_) {
     partition_epoch_ = e.partition_epoch;
-    isr_.Set(self_, replicas_, std::move(e.isr), /*recovery_state=*/0);
+    isr_.Set(now.monotonic, self_, replicas_, std::move(e.isr), /*recovery_state=*/0);
   } else if (e.leader_epoch == leader_epoch_ && e.partition_epoch == partition_epoch_) {
     isr_.NothingToDo(e.isr);
   }
@@ -185,20 +178,22 @@ inline FollowAnswer Partition::Follow(const Now& now, const FollowRequest& reque
     return answer;
   }
   const std::optional<FollowEnded> parts = Compare(request);
+  if (request.broker_epoch > replica->broker_epoch) replica->older.clear();
   replica->broker_epoch = request.broker_epoch;
-  replica->end = request.log_end;
-  replica->log_start = request.log_start;
-  replica->follow = 0;
   if (!parts.has_value()) {
-    replica->follow = answer.follow = ++last_follow_;
+    replica->Begin({++last_follow_, request.log_end, request.flushed, request.log_start});
+    replica->stalled = false;
+    answer.follow = last_follow_;
     answer.ok = true;
   } else {
     answer.ended = *parts;
     // What of its log is also here is not known until it comes with the rest; of one that has to
     // begin anew, that it is nothing.
-    replica->end = parts->error == protocol::ErrorCode::kOffsetOutOfRange ? Offset(0) : kNoOffset;
+    const Offset end =
+        parts->error == protocol::ErrorCode::kOffsetOutOfRange ? Offset(0) : kNoOffset;
+    replica->older.clear();
+    replica->Take({0, end, end, request.log_start});
   }
-  replica->flushed = std::min(request.flushed, replica->end);
   if (!isr_.InSync(request.broker)) replica->caught_up_at.reset();
   replica->mark_end = log_->log_end_offset();
   replica->mark_at = now.monotonic;
@@ -220,15 +215,24 @@ inline std::optional<FollowEnded> Partition::Compare(const FollowRequest& reques
     }
   }
   if (request.last_epoch != kNoLeaderEpoch) {
-    const log::EpochEnd end = log_->EpochEndOffset(request.last_epoch, leader_epoch_);
+    log::EpochEnd end = log_->EpochEndOffset(request.last_epoch, leader_epoch_);
     if (end.end_offset == kNoOffset) {
       parts.error = protocol::ErrorCode::kUnknownLeaderEpoch;
       return parts;
+    }
+    // Of an epoch before all that are known, nothing is here. The log may go back further than
+    // they do, where its start was moved and the move not persisted.
+    const auto& known = log_->epochs().entries();
+    if (!known.empty() && request.last_epoch < known.front().epoch) {
+      end.end_offset = std::min(end.end_offset, log_->log_start_offset());
     }
     if (end.epoch < request.last_epoch || end.end_offset < request.log_end) {
       parts.diverging = end;
       return parts;
     }
+  } else if (request.log_end > request.log_start) {
+    parts.diverging = {kNoLeaderEpoch, request.log_start};  // records of which nothing is known
+    return parts;
   } else if (request.log_end > log_->log_end_offset()) {
     parts.diverging = {kNoLeaderEpoch, log_->log_end_offset()};
     return parts;

@@ -55,7 +55,7 @@ inline void Partition::On(const Now& now, BecomeLeader& e, Effects* effects) {
     // Of the ISR, the answer to a proposal has told already; the same change may end a move.
     if (e.replicas == replicas_) return;
     replicas_ = std::move(e.replicas);
-    isr_.SetReplicas(self_, replicas_);
+    isr_.SetReplicas(now.monotonic, self_, replicas_, isr_.isr());
     Progressed(now, effects);
     return CheckIsr(now, effects);
   }
@@ -71,12 +71,12 @@ inline void Partition::On(const Now& now, BecomeLeader& e, Effects* effects) {
   leader_epoch_ = e.leader_epoch;
   partition_epoch_ = e.partition_epoch;
   replicas_ = std::move(e.replicas);
-  isr_.Set(self_, replicas_, std::move(e.isr), e.recovery_state);
+  isr_.Set(now.monotonic, self_, replicas_, std::move(e.isr), e.recovery_state);
   Progressed(now, effects);
   CheckIsr(now, effects);
 }
 
-inline void Partition::On(const Now&, BecomeFollower& e, Effects* effects) {
+inline void Partition::On(const Now& now, BecomeFollower& e, Effects* effects) {
   if (!IsNews(e.leader_epoch, e.partition_epoch)) return;
   const bool goes_on =
       role_ == Role::kFollower && e.leader_epoch == leader_epoch_ && e.leader == leader_;
@@ -86,7 +86,7 @@ inline void Partition::On(const Now&, BecomeFollower& e, Effects* effects) {
   leader_epoch_ = e.leader_epoch;
   partition_epoch_ = e.partition_epoch;
   replicas_ = std::move(e.replicas);
-  isr_.Set(self_, {}, std::move(e.isr), 0);
+  isr_.Set(now.monotonic, self_, {}, std::move(e.isr), 0);
   if (!goes_on && leader_ != kNoBroker && log_->failed().ok()) BeginFollowing(effects);
 }
 
