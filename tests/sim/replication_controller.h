@@ -69,7 +69,11 @@ class ModelController {
   void Register(BrokerId broker, int64_t epoch, bool lost) {
     Fence(broker);
     epochs_[broker] = epoch;
-    if (!lost) return;
+    if (lost) Lose(broker);
+  }
+  // What the broker had is gone.
+  void Lose(BrokerId broker) {
+    Fence(broker);
     for (auto& [id, p] : partitions_) {
       if (!HasBroker(p.isr, broker) && !HasBroker(p.elr, broker)) continue;
       ModelPartition after = p;

@@ -82,6 +82,8 @@ class ReplicationOracle {
   // Records may be lost from now on: an unclean election.
   void Forgive() { forgiven_ = true; }
   bool forgiven() const { return forgiven_; }
+  // Records up to there are deleted.
+  void Deleted(Offset to) { deleted_to_ = std::max(deleted_to_, to); }
 
   // A leader's high watermark has come to `to`.
   void Advance(log::Log& log, Offset to, absl::string_view who) {
@@ -147,7 +149,8 @@ class ReplicationOracle {
   void CheckProducers() {
     std::map<ProducerId, int32_t> last;
     for (const auto& [base, batch] : committed_) {
-      if (batch.producer == kNoProducerId) continue;
+      // Of a producer whose records are all deleted nothing is known, as with Kafka.
+      if (batch.producer == kNoProducerId || base < deleted_to_) continue;
       const auto known = last.find(batch.producer);
       if (known != last.end() && batch.sequence <= known->second && !forgiven_) {
         trace_.Fail("producer ", batch.producer.value(), ": ", Text(batch), " with sequence ",
@@ -162,6 +165,7 @@ class ReplicationOracle {
   Trace& trace_;
   std::map<Offset, SeenBatch> committed_;  // by base offset
   Offset end_{0};
+  Offset deleted_to_{0};
   bool forgiven_ = false;
   int64_t acknowledged_ = 0;
 };

@@ -3,6 +3,7 @@
 // -----------------------------------------------------------------------------
 // One simulated life of a cluster that replicates, drawn from a seed: producers, readers, and what
 // happens to brokers; then everything heals, and it must come to rest with nothing lost.
+// Length: one class, a list of what may happen next, each a few lines.
 #ifndef WEIR_TESTS_SIM_REPLICATION_RUN_H_
 #define WEIR_TESTS_SIM_REPLICATION_RUN_H_
 
@@ -55,10 +56,10 @@ class ReplicationRun {
         world_(config_, &random_, &trace_,
                [this](BrokerId from, const TopicPartition& id, const replication::AppendDone& done,
                       size_t isr) { Answered(from, id, done, isr); }) {
-    for (size_t i = 0; i < 4; ++i) {
+    for (size_t i = 0; i < 6; ++i) {
       Producer producer;
       producer.partition = world_.ids()[i % world_.ids().size()];
-      producer.acks = i < 3 || random_.OneIn(2) ? replication::kAcksAll : int16_t{1};
+      producer.acks = i < 4 || random_.OneIn(2) ? replication::kAcksAll : int16_t{1};
       producer.id = ProducerId(next_producer_++);
       producers_.push_back(std::move(producer));
     }
@@ -116,29 +117,31 @@ class ReplicationRun {
 
   void Act() {
     const uint64_t dice = random_.Below(1000);
-    if (dice < 400) {
-      for (uint64_t n = 1 + random_.Below(4); n > 0; --n) world_.network().Deliver(random_);
-    } else if (dice < 640) {
+    if (dice < 300) {
+      for (uint64_t n = 1 + random_.Below(8); n > 0; --n) world_.network().Deliver(random_);
+    } else if (dice < 500) {
       Node* node = Running();
       if (node != nullptr) node->broker->EndTick(/*cold=*/!random_.OneIn(3));
-    } else if (dice < 740) {
+    } else if (dice < 560) {
+      Round();
+    } else if (dice < 660) {
       Sync();
-    } else if (dice < 830) {
+    } else if (dice < 780) {
       Produce();
-    } else if (dice < 880) {
+    } else if (dice < 850) {
       Node* node = Running();
       if (node != nullptr) world_.Read(node);
-    } else if (dice < 905) {
+    } else if (dice < 890) {
       world_.HandleRequest(/*faults=*/true);
     } else if (dice < 930) {
       world_.Advance(static_cast<int64_t>(random_.Below(random_.OneIn(20) ? 2000 : 40)) * kNsPerMs);
-    } else if (dice < 945) {
+    } else if (dice < 940) {
       Consume();
-    } else if (dice < 955) {
+    } else if (dice < 972) {
       Watch();
-    } else if (dice < 965) {
+    } else if (dice < 982) {
       world_.CheckPartition(world_.ids()[random_.Below(world_.ids().size())]);
-    } else if (dice < 973) {
+    } else if (dice < 990) {
       Node* node = Running();
       if (node != nullptr) {
         node->broker->WriteCheckpoints();
@@ -151,7 +154,22 @@ class ReplicationRun {
       if (node->broker != nullptr && !node->broker->fault().empty()) {
         trace_.Fail("broker ", node->id.value(), ": ", node->broker->fault());
       }
-      if (node->failed && node->broker != nullptr) Die(node.get(), Death::kPower);
+      if (node->failed && node->broker != nullptr)
+        Die(node.get(), MayLosePower(*node) ? Death::kPower : Death::kKill);
+    }
+  }
+
+  // All that is well goes on for a while.
+  void Round() {
+    for (int i = 0; i < 3; ++i) {
+      world_.Advance(kNsPerMs);
+      for (auto& node : world_.nodes()) {
+        if (node->broker == nullptr || node->paused || node->failed) continue;
+        if (random_.OneIn(2)) node->files.CompleteOneSync(random_);
+        node->broker->TakeSyncs();
+        if (!node->failed) node->broker->EndTick();
+      }
+      for (int n = 0; n < 12; ++n) world_.network().Deliver(random_);
     }
   }
 
@@ -260,6 +278,7 @@ class ReplicationRun {
                       static_cast<int64_t>(random_.Below(static_cast<uint64_t>(room) + 1));
     trace_.Note(node->id.value(), " deletes ", id.partition.value(), " to ", to.value());
     (void)node->broker->DeleteRecords(id, to);
+    world_.OracleOf(id).Deleted(to);
     (void)node->broker->Retain(id);
   }
 
@@ -322,7 +341,11 @@ class ReplicationRun {
     } else if (done.error == protocol::ErrorCode::kOutOfOrderSequenceNumber ||
                done.error == protocol::ErrorCode::kInvalidProducerEpoch) {
       // Records that were acknowledged with acks=1, or in an unclean election, are lost.
-      if (producer.acks == replication::kAcksAll && !world_.OracleOf(id).forgiven()) {
+      // A leader that was deposed and does not know it has not what came later.
+      const ModelPartition& p = world_.controller().Get(id);
+      const bool leads = p.leader == from &&
+                         world_.NodeOf(from).broker->Find(id)->leader_epoch() == p.leader_epoch;
+      if (leads && producer.acks == replication::kAcksAll && !world_.OracleOf(id).forgiven()) {
         trace_.Fail("broker ", from.value(), " has lost records of producer ", producer.id.value(),
                     ": ", done.message, " (invariant 1)");
       }
@@ -368,7 +391,8 @@ class ReplicationRun {
     for (int round = 0; round < 3000 && quiet < 5 && !trace_.failed(); ++round) {
       world_.Advance(10 * kNsPerMs);
       for (auto& node : world_.nodes()) {
-        if (node->failed && node->broker != nullptr) Die(node.get(), Death::kPower);
+        if (node->failed && node->broker != nullptr)
+          Die(node.get(), MayLosePower(*node) ? Death::kPower : Death::kKill);
         if (node->broker == nullptr) {
           if (world_.controller().is_active(node->id)) world_.Fence(node->id);
           world_.Start(node.get());
@@ -441,6 +465,12 @@ class ReplicationRun {
             &text, " ", replica.value(), ":", partition.log().log_start_offset().value(), "-",
             partition.high_watermark().value(), "-", partition.log().log_end_offset().value(),
             " epoch ", partition.leader_epoch().value());
+        if (!partition.is_leader()) continue;
+        for (const auto& other : partition.others()) {
+          absl::StrAppend(&text, " (of ", other.broker.value(), " follow ", other.follow, " end ",
+                          other.end.value(), " durable ", other.flushed.value(),
+                          other.stalled ? " stalled" : "", ")");
+        }
       }
     }
     return text;

@@ -10,7 +10,7 @@
 
 int main(int argc, char** argv) {
   weir::sim::SimFlags flags;
-  flags.steps = 2000;
+  flags.steps = 4000;
   weir::sim::ReadSimFlags(argc, argv, &flags);
   const int64_t first_seed = flags.first_seed, last_seed = first_seed + flags.seeds - 1;
 

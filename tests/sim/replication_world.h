@@ -98,6 +98,7 @@ class ReplicationWorld {
 
   void Start(Node* node) {
     trace_.Note("start ", node->id.value());
+    node->files.ClearFaults();
     replication::TestBrokerConfig config;
     config.id = node->id;
     config.epoch = ++node->incarnations * 10 + node->id.value();
@@ -134,6 +135,9 @@ class ReplicationWorld {
     node->lossy = false;
     node->registered = true;
     NoteElections();
+    // It takes no role from before its registration: that was of an earlier life.
+    node->read = controller_.log().size();
+    for (const auto& [id, p] : controller_.partitions()) Tell(node, id, p);
   }
   void Unfence(Node* node) {
     trace_.Note("unfence ", node->id.value());
@@ -166,6 +170,13 @@ class ReplicationWorld {
     node->failed = false;
     if (loses) {
       node->lossy = true;
+      // More of them than what min.insync.replicas is there for are known at once.
+      int32_t lossy = 0;
+      for (const auto& each : nodes_) lossy += each->lossy ? 1 : 0;
+      if (lossy >= config_.partition.min_insync_replicas) {
+        controller_.Lose(node->id);
+        NoteElections();
+      }
       requests_.erase(std::remove_if(requests_.begin(), requests_.end(),
                                      [&](const Request& r) { return r.from == node->id; }),
                       requests_.end());
@@ -198,25 +209,27 @@ class ReplicationWorld {
 
   // The next record of the metadata.
   bool Read(Node* node) {
-    if (node->broker == nullptr || node->read >= controller_.log().size()) return false;
+    if (node->broker == nullptr || !node->registered) return false;
+    if (node->read >= controller_.log().size()) return false;
     const ModelController::Change change = controller_.log()[node->read++];
-    const ModelPartition& p = change.partition;
-    if (!HasBroker(p.replicas, node->id)) return true;
-    if (p.leader == node->id) {
-      node->broker->Step(change.id, replication::BecomeLeader{p.leader_epoch, p.partition_epoch,
-                                                              p.replicas, p.isr, p.recovery_state});
-      replication::Partition* partition = node->broker->Find(change.id);
-      // An older epoch may be of an earlier life of this broker.
-      if (partition->leader_epoch() == p.leader_epoch &&
-          controller_.Get(change.id).leader_epoch == p.leader_epoch && !node->failed) {
-        OracleOf(change.id).CheckAll(partition->log(), Name(*node, change.id, "elected"));
-      }
-    } else {
-      node->broker->Step(change.id,
-                         replication::BecomeFollower{p.leader, p.leader_epoch, p.partition_epoch,
-                                                     p.replicas, p.isr});
-    }
+    Tell(node, change.id, change.partition);
     return true;
+  }
+  void Tell(Node* node, const TopicPartition& id, const ModelPartition& p) {
+    if (!HasBroker(p.replicas, node->id)) return;
+    if (p.leader != node->id) {
+      node->broker->Step(id, replication::BecomeFollower{p.leader, p.leader_epoch,
+                                                         p.partition_epoch, p.replicas, p.isr});
+      return;
+    }
+    node->broker->Step(id, replication::BecomeLeader{p.leader_epoch, p.partition_epoch, p.replicas,
+                                                     p.isr, p.recovery_state});
+    replication::Partition* partition = node->broker->Find(id);
+    // It may be late, and another one have been elected.
+    if (partition->leader_epoch() == p.leader_epoch &&
+        controller_.Get(id).leader_epoch == p.leader_epoch && !node->failed) {
+      OracleOf(id).CheckAll(partition->log(), Name(*node, id, "elected"));
+    }
   }
   // Carries out the next request, loses it, or loses its answer.
   bool HandleRequest(bool faults) {
@@ -334,6 +347,13 @@ class ReplicationWorld {
   }
 
   void NoteElections() {
+    for (; noted_ < controller_.log().size(); ++noted_) {
+      const ModelController::Change& change = controller_.log()[noted_];
+      const ModelPartition& p = change.partition;
+      trace_.Note("  ", change.id.partition.value(), ": leader ", p.leader.value(), " epoch ",
+                  p.leader_epoch.value(), "/", p.partition_epoch, " isr ", IdsText(p.isr), " elr ",
+                  IdsText(p.elr));
+    }
     for (const auto& [id, p] : controller_.partitions()) {
       if (p.unclean > 0 && !OracleOf(id).forgiven()) {
         trace_.Note("unclean election of ", p.leader.value(), " in ", id.partition.value());
@@ -362,7 +382,7 @@ class ReplicationWorld {
       ++truncations_;
       trace_.Note(node->id.value(), " cuts ", id.partition.value(), " at ", cut->to.value(),
                   cut->fully ? " fully" : "");
-      if (cut->loses_committed && !OracleOf(id).forgiven() && !cut->fully) {
+      if (cut->loses_committed && IsCounted(id, node->id) && !cut->fully) {
         trace_.Fail(Name(*node, id, "cuts off"), " at ", cut->to.value(),
                     " what it was told to be committed (invariant 10)");
       }
@@ -371,8 +391,14 @@ class ReplicationWorld {
                   " log failed: ", node->broker->Find(id)->log().failed().message());
       node->failed = true;
     } else if (const auto* held = std::get_if<replication::ReplicationHeld>(&effect)) {
-      trace_.Note(node->id.value(), " held at ", held->at.value());
+      trace_.Note(node->id.value(), " held at ", held->at.value(), ": ", held->message);
     }
+  }
+
+  // Others may cut off more than they must: they get it again.
+  bool IsCounted(const TopicPartition& id, BrokerId broker) {
+    const ModelPartition& p = controller_.Get(id);
+    return !OracleOf(id).forgiven() && (HasBroker(p.isr, broker) || HasBroker(p.elr, broker));
   }
 
   // Those in sync, as the controller has them, and the eligible ones have it all, safely.
@@ -410,6 +436,7 @@ class ReplicationWorld {
   std::vector<TopicPartition> ids_;
   std::map<TopicPartition, ReplicationOracle> oracles_;
   std::vector<Request> requests_;
+  size_t noted_ = 0;  // of the controller's log
   int64_t now_ns_ = 0;
   int64_t truncations_ = 0;
 };
