@@ -131,10 +131,17 @@ class StreamShared {
     return absl::OkStatus();
   }
   // `channel`, if there is one, is kept until the next: gRPC 1.51 has a thread of its own wait for
-  // itself when the last channel goes there.
+  // itself when the last channel goes there. The one before goes before anybody who waits for the
+  // streams can go on and let this one go.
   void Remove(const void* stream, bool of_other, std::shared_ptr<::grpc::Channel> channel) {
+    if (channel != nullptr) {
+      {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        last_channel_.swap(channel);
+      }
+      channel.reset();
+    }
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (channel != nullptr) last_channel_.swap(channel);
     of_others_ -= of_other ? 1 : 0;
     open_.erase(stream);
     if (open_.empty()) none_open_.notify_all();
