@@ -134,6 +134,33 @@ struct PartitionOutcome {
   absl::Status status;
 };
 
+// --- Replicas ------------------------------------------------------------------------------------
+
+// Where a partition is to have its replicas; nothing ends a move that is under way.
+struct PartitionMove {
+  std::string topic;
+  int32_t partition = 0;
+  std::optional<std::vector<int32_t>> replicas;
+};
+
+struct OngoingMove {
+  std::string topic;
+  int32_t partition = 0;
+  std::vector<int32_t> replicas;
+  std::vector<int32_t> adding;
+  std::vector<int32_t> removing;
+};
+
+inline constexpr int8_t kPreferredElection = 0;
+inline constexpr int8_t kUncleanElection = 1;
+
+struct ElectionOutcome {
+  std::string topic;
+  int32_t partition = 0;
+  absl::Status status;
+  bool elected = false;  // now; else there was no need, or it failed
+};
+
 // --- The metadata quorum -------------------------------------------------------------------------
 
 struct QuorumDescription {

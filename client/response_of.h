@@ -74,6 +74,12 @@ struct AddRaftVoterRequest;
 struct AddRaftVoterResponse;
 struct RemoveRaftVoterRequest;
 struct RemoveRaftVoterResponse;
+struct AlterPartitionReassignmentsRequest;
+struct AlterPartitionReassignmentsResponse;
+struct ListPartitionReassignmentsRequest;
+struct ListPartitionReassignmentsResponse;
+struct ElectLeadersRequest;
+struct ElectLeadersResponse;
 
 }  // namespace weir::protocol
 
@@ -215,6 +221,18 @@ struct ResponseType<protocol::AddRaftVoterRequest> {
 template <>
 struct ResponseType<protocol::RemoveRaftVoterRequest> {
   using type = protocol::RemoveRaftVoterResponse;
+};
+template <>
+struct ResponseType<protocol::AlterPartitionReassignmentsRequest> {
+  using type = protocol::AlterPartitionReassignmentsResponse;
+};
+template <>
+struct ResponseType<protocol::ListPartitionReassignmentsRequest> {
+  using type = protocol::ListPartitionReassignmentsResponse;
+};
+template <>
+struct ResponseType<protocol::ElectLeadersRequest> {
+  using type = protocol::ElectLeadersResponse;
 };
 
 }  // namespace client_internal

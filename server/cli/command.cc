@@ -38,25 +38,17 @@ volatile std::sig_atomic_t interrupted = 0;
 void OnInterrupt(int) { interrupted = 1; }
 
 std::vector<const Command*> AllCommands() {
-  return {&TopicsCommand(),
-          &ProduceCommand(),
-          &ConsumeCommand(),
-          &GroupsCommand(),
-          &ConfigsCommand(),
-          &DumpLogCommand(),
-          &PerfProduceCommand(),
-          &PerfConsumeCommand(),
-          &ApiVersionsCommand(),
-          &SniffCommand(),
-          &DescribeQuorumCommand(),
-          &AddControllerCommand(),
-          &RemoveControllerCommand(),
-          &StartCommand(),
-          &StopCommand(),
-          &StatusCommand(),
-          &ListCommand(),
-          &LogsCommand(),
-          &CurrentCommand()};
+  return {&TopicsCommand(),         &ProduceCommand(),
+          &ConsumeCommand(),        &GroupsCommand(),
+          &ConfigsCommand(),        &ReassignCommand(),
+          &LeaderElectionCommand(), &LogDirsCommand(),
+          &DumpLogCommand(),        &PerfProduceCommand(),
+          &PerfConsumeCommand(),    &ApiVersionsCommand(),
+          &SniffCommand(),          &DescribeQuorumCommand(),
+          &AddControllerCommand(),  &RemoveControllerCommand(),
+          &StartCommand(),          &StopCommand(),
+          &StatusCommand(),         &ListCommand(),
+          &LogsCommand(),           &CurrentCommand()};
 }
 
 // The second words of commands of two: {"produce", "consume"} of "perf".

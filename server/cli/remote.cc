@@ -16,6 +16,8 @@
 #include "base/uuid.h"
 #include "client/admin.h"
 #include "client/group_admin.h"
+#include "client/log_admin.h"
+#include "client/partition_admin.h"
 #include "client/quorum_admin.h"
 #include "client/system_cluster.h"
 #include "protocol/api/add_raft_voter.h"
@@ -49,11 +51,18 @@ void TakeClusterProperties(ClientProperties* properties, client::ClusterConfig* 
 
 struct Remote::Parts {
   explicit Parts(std::unique_ptr<client::SystemCluster> connected)
-      : system(std::move(connected)), admin(system->cluster()), groups(admin), quorum(admin) {}
+      : system(std::move(connected)),
+        admin(system->cluster()),
+        groups(admin),
+        partitions(admin),
+        logs(admin),
+        quorum(admin) {}
 
   std::unique_ptr<client::SystemCluster> system;
   client::Admin admin;
   client::GroupAdmin groups;
+  client::PartitionAdmin partitions;
+  client::LogAdmin logs;
   client::QuorumAdmin quorum;
 };
 
@@ -153,6 +162,25 @@ absl::StatusOr<std::vector<client::PartitionOutcome>> Remote::AlterGroupOffsets(
 absl::StatusOr<std::vector<client::PartitionOutcome>> Remote::DeleteGroupOffsets(
     const std::string& group, absl::Span<const client::TopicAndPartition> partitions) {
   return parts_->groups.DeleteGroupOffsets(group, partitions);
+}
+
+absl::StatusOr<std::vector<client::PartitionOutcome>> Remote::AlterReassignments(
+    absl::Span<const client::PartitionMove> moves, bool may_change_factor) {
+  return parts_->partitions.AlterReassignments(moves, may_change_factor);
+}
+
+absl::StatusOr<std::vector<client::OngoingMove>> Remote::ListReassignments() {
+  return parts_->partitions.ListReassignments();
+}
+
+absl::StatusOr<std::vector<client::ElectionOutcome>> Remote::ElectLeaders(
+    int8_t type, const std::optional<std::vector<client::TopicAndPartition>>& partitions) {
+  return parts_->partitions.ElectLeaders(type, partitions);
+}
+
+absl::StatusOr<std::vector<protocol::DescribeLogDirsResponse::DescribeLogDirsResult>>
+Remote::DescribeLogDirs(int32_t broker) {
+  return parts_->logs.DescribeLogDirs(broker);
 }
 
 absl::StatusOr<std::string> Remote::ClusterId() {

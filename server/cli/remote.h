@@ -3,7 +3,8 @@
 // -----------------------------------------------------------------------------
 // A cluster and its administrators behind functions that are compiled once: the client's headers
 // would cost every command several seconds of compiling. What the calls do is said in
-// client/admin.h, client/group_admin.h and client/quorum_admin.h.
+// client/admin.h, client/group_admin.h, client/log_admin.h, client/partition_admin.h and
+// client/quorum_admin.h.
 // Threading: one thread.
 // Errors: Connect() gives kUnavailable when no bootstrap server could be reached within five
 // seconds, with the reason.
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +23,10 @@
 #include "absl/types/span.h"
 #include "base/uuid.h"
 #include "client/admin_types.h"
+#include "client/topic_and_partition.h"
 #include "protocol/api/add_raft_voter.h"
 #include "protocol/api/api_versions.h"
+#include "protocol/api/describe_log_dirs.h"
 #include "protocol/api/metadata.h"
 #include "server/cli/client_properties.h"
 
@@ -72,6 +76,14 @@ class Remote {
       const std::string& group, absl::Span<const client::GroupOffset> offsets);
   absl::StatusOr<std::vector<client::PartitionOutcome>> DeleteGroupOffsets(
       const std::string& group, absl::Span<const client::TopicAndPartition> partitions);
+
+  absl::StatusOr<std::vector<client::PartitionOutcome>> AlterReassignments(
+      absl::Span<const client::PartitionMove> moves, bool may_change_factor);
+  absl::StatusOr<std::vector<client::OngoingMove>> ListReassignments();
+  absl::StatusOr<std::vector<client::ElectionOutcome>> ElectLeaders(
+      int8_t type, const std::optional<std::vector<client::TopicAndPartition>>& partitions);
+  absl::StatusOr<std::vector<protocol::DescribeLogDirsResponse::DescribeLogDirsResult>>
+  DescribeLogDirs(int32_t broker);
 
   absl::StatusOr<std::string> ClusterId();
   absl::StatusOr<client::QuorumDescription> DescribeQuorum();

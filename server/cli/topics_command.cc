@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
@@ -45,6 +46,12 @@ constexpr FlagSpec kTopicsFlags[] = {
     {"under-replicated-partitions", FlagKind::kSwitch, "",
      "describe only partitions with replicas out of sync"},
     {"unavailable-partitions", FlagKind::kSwitch, "", "describe only partitions without a leader"},
+    {"under-min-isr-partitions", FlagKind::kSwitch, "",
+     "describe only partitions with fewer replicas in sync than min.insync.replicas"},
+    {"at-min-isr-partitions", FlagKind::kSwitch, "",
+     "describe only partitions with just as many in sync"},
+    {"topics-with-overrides", FlagKind::kSwitch, "",
+     "describe only topics with settings of their own, without their partitions"},
 };
 
 using Topic = Remote::Topic;
@@ -104,28 +111,37 @@ void List(Context& context, const std::vector<Topic>& topics) {
   context.out().Print(json.EndArray());
 }
 
-// What was set for the topic itself.
-absl::StatusOr<std::map<std::string, std::string>> ConfigsOf(Remote& remote,
-                                                             const std::string& topic) {
+// A topic's settings: those that were made for itself, and how many replicas are waited for.
+struct TopicConfigs {
+  std::map<std::string, std::string> set;
+  size_t min_insync_replicas = 1;
+};
+absl::StatusOr<TopicConfigs> ConfigsOf(Remote& remote, const std::string& topic) {
   WEIR_ASSIGN_OR_RETURN(const client::ConfigOutcome outcome,
                         remote.DescribeConfigs(protocol::kTopicResource, topic));
   WEIR_RETURN_IF_ERROR(outcome.status);
-  std::map<std::string, std::string> configs;
+  TopicConfigs configs;
   for (const auto& config : outcome.configs) {
+    size_t number = 0;
+    if (config.name == "min.insync.replicas" &&
+        absl::SimpleAtoi(config.value.value_or(""), &number)) {
+      configs.min_insync_replicas = number;
+    }
     if (config.config_source != protocol::kTopicConfigSource) continue;
-    configs[config.name] = config.is_sensitive ? "hidden" : config.value.value_or("");
+    configs.set[config.name] = config.is_sensitive ? "hidden" : config.value.value_or("");
   }
   return configs;
 }
 
 void DescribeAsText(Context& context, const Topic& topic,
-                    const std::map<std::string, std::string>& configs) {
+                    const std::map<std::string, std::string>& configs, bool with_partitions) {
   Output& out = context.out();
   const size_t factor = topic.partitions.empty() ? 0 : topic.partitions[0].replica_nodes.size();
   out.Line(absl::StrCat("Topic: ", *topic.name, "\tTopicId: ", topic.topic_id.ToString(),
                         "\tPartitionCount: ", topic.partitions.size(),
                         "\tReplicationFactor: ", factor,
                         "\tConfigs: ", absl::StrJoin(configs, ",", absl::PairFormatter("="))));
+  if (!with_partitions) return;
   for (const auto& partition : topic.partitions) {
     out.Line(absl::StrCat(
         "\tTopic: ", *topic.name, "\tPartition: ", partition.partition_index,
@@ -166,22 +182,34 @@ void DescribeAsJson(JsonWriter* json, const Topic& topic,
   json->EndArray().EndObject();
 }
 
+// Which partitions --describe is about.
+struct PartitionFilter {
+  explicit PartitionFilter(const Flags& flags)
+      : lagging(flags.Has("under-replicated-partitions")),
+        unavailable(flags.Has("unavailable-partitions")),
+        under_min(flags.Has("under-min-isr-partitions")),
+        at_min(flags.Has("at-min-isr-partitions")) {}
+
+  bool any() const { return lagging || unavailable || under_min || at_min; }
+  bool Takes(const protocol::MetadataResponse::Partition& partition, size_t min_isr) const {
+    const size_t in_sync = partition.isr_nodes.size();
+    if (lagging && in_sync >= partition.replica_nodes.size()) return false;
+    if (unavailable && partition.leader_id >= 0) return false;
+    return !(under_min && in_sync >= min_isr) && !(at_min && in_sync != min_isr);
+  }
+
+  const bool lagging, unavailable, under_min, at_min;
+};
+
 absl::Status Describe(Context& context, Remote& remote, std::vector<Topic> topics) {
-  const bool only_lagging = context.flags().Has("under-replicated-partitions");
-  const bool only_unavailable = context.flags().Has("unavailable-partitions");
+  const PartitionFilter filter(context.flags());
+  const bool only_overrides = context.flags().Has("topics-with-overrides");
+  if (filter.any() && only_overrides) {
+    return UsageError("--topics-with-overrides goes with no other choice of partitions");
+  }
   JsonWriter json;
   json.BeginArray();
   for (Topic& topic : topics) {
-    auto& partitions = topic.partitions;
-    partitions.erase(std::remove_if(partitions.begin(), partitions.end(),
-                                    [&](const protocol::MetadataResponse::Partition& partition) {
-                                      const bool lags = partition.isr_nodes.size() <
-                                                        partition.replica_nodes.size();
-                                      return (only_lagging && !lags) ||
-                                             (only_unavailable && partition.leader_id >= 0);
-                                    }),
-                     partitions.end());
-    if (partitions.empty() && (only_lagging || only_unavailable)) continue;
     if (topic.error_code != 0) {
       context.Fail(absl::UnavailableError(
           absl::StrCat(*topic.name, ": ",
@@ -191,10 +219,20 @@ absl::Status Describe(Context& context, Remote& remote, std::vector<Topic> topic
     const auto configs = ConfigsOf(remote, *topic.name);
     if (!configs.ok()) {
       context.Fail(configs.status());
-    } else if (context.out().json()) {
-      DescribeAsJson(&json, topic, *configs);
+      continue;
+    }
+    auto& partitions = topic.partitions;
+    partitions.erase(std::remove_if(partitions.begin(), partitions.end(),
+                                    [&](const protocol::MetadataResponse::Partition& partition) {
+                                      return !filter.Takes(partition, configs->min_insync_replicas);
+                                    }),
+                     partitions.end());
+    if (partitions.empty() && filter.any()) continue;
+    if (only_overrides && configs->set.empty()) continue;
+    if (context.out().json()) {
+      DescribeAsJson(&json, topic, configs->set);
     } else {
-      DescribeAsText(context, topic, *configs);
+      DescribeAsText(context, topic, configs->set, /*with_partitions=*/!only_overrides);
     }
   }
   if (context.out().json()) context.out().Print(json.EndArray());
