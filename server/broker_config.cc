@@ -215,6 +215,8 @@ void ReadScalars(BrokerConfig* config) {
       Text(*config, "weir.flush.policy") == "os" ? FlushPolicy::kOs : FlushPolicy::kAck;
   config->full_batch_validation = Text(*config, "weir.batch.validation") == "full";
   config->reactors = Int(*config, "weir.reactors");
+  config->scrub_bytes_per_second = Number(*config, "weir.scrub.bytes.per.second");
+  config->scrub_interval_ms = Number(*config, "weir.scrub.interval.ms");
   const std::string poller = Text(*config, "weir.poller");
   config->poller = poller == "epoll"      ? PollerChoice::kEpoll
                    : poller == "io_uring" ? PollerChoice::kIoUring

@@ -105,6 +105,8 @@ struct BrokerConfig {
   FlushPolicy flush_policy = FlushPolicy::kAck;
   bool full_batch_validation = false;
   int32_t reactors = 0;  // 0: one per core
+  int64_t scrub_bytes_per_second = 0;
+  int64_t scrub_interval_ms = 0;
   PollerChoice poller = PollerChoice::kAuto;
 
   Properties settings;  // what was set, validated

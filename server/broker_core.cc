@@ -18,6 +18,7 @@
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/topic_name.h"
 #include "log/log.h"
+#include "protocol/error_code.h"
 #include "protocol/record_batch_recompressor.h"
 #include "protocol/record_batch_validator.h"
 #include "server/acceptor.h"
@@ -32,6 +33,7 @@
 #include "server/group_table.h"
 #include "server/isr_proposals.h"
 #include "server/log_cleaner.h"
+#include "server/log_scrubber.h"
 #include "server/logger.h"
 #include "server/metadata_log.h"
 #include "server/partition_table.h"
@@ -77,6 +79,7 @@ Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
             std::move(got));
       })),
       replicas_(std::make_unique<Replicas>(*this)),
+      scrubber_(std::make_unique<LogScrubber>(*this)),
       connections_(std::make_unique<ConnectionTable>(*this, node, environment.loop)) {
   loop().SetSyncHandler([this](const log::SyncDone& sync) { OnSyncDone(sync); });
   loop().SetTickEndHook([this] { OnTickEnd(); });
@@ -224,9 +227,29 @@ void Shard::RepairPartitions() {
   report.broker = self;
   report.broker_epoch = broker == nullptr ? -1 : broker->epoch;
   Tell(kControllerShard, [report = std::move(report)](Shard& home) mutable {
-    home.controller().Ask<metadata::ReplicasAssigned>(std::move(report),
-                                                      {nullptr, [](const auto&) {}});
+    const auto answered = [logger = home.node().logger](const metadata::ReplicasAssigned& answer) {
+      if (answer.error == protocol::ErrorCode::kNone) return;
+      logger->Warning("the controller was told of replicas that are lost, or were: ",
+                      protocol::ErrorName(answer.error));
+    };
+    home.controller().Ask<metadata::ReplicasAssigned>(std::move(report), {nullptr, answered});
   });
+}
+
+void Shard::OnDamage(const TopicPartition& id, const absl::Status& damage) {
+  const metadata::PartitionImage* partition = image()->FindPartition(id);
+  if (partition == nullptr) return;
+  const auto is_other = [this](BrokerId broker) { return broker != node_.config.node_id; };
+  const auto& isr = partition->isr;
+  const auto& eligible = partition->eligible_leader_replicas;
+  if (!std::any_of(isr.begin(), isr.end(), is_other) &&
+      !std::any_of(eligible.begin(), eligible.end(), is_other)) {
+    return;
+  }
+  groups_->Close(id);
+  cleaner_->Abort({id});
+  partitions_->TakeOffline(id, damage);
+  RepairPartitions();
 }
 
 void Shard::OnSyncDone(const log::SyncDone& sync) {
@@ -525,6 +548,7 @@ void BrokerCore::Serve() {
     for (const std::unique_ptr<Shard>& shard : shards_) {
       shard->loop().Post([this, shard = shard.get()] {
         shard->replicas().Start(peers_->streams(), replica_reader_);
+        if (replica_reader_ != nullptr) shard->scrubber().Start(*replica_reader_);
       });
     }
     peers_->streams().SetAccept(Replicas::Acceptor(node_));

@@ -254,6 +254,12 @@ inline constexpr ConfigDef kEffectiveBrokerConfigs[] = {
      kNoMax, "auto|epoll|io_uring"},
     {"weir.reactors", ConfigType::kInt, "0", ConfigEffect::kEffective,
      "How many reactors serve connections and partitions; 0 for one per core.", 0, 1024},
+    {"weir.scrub.bytes.per.second", ConfigType::kLong, "2097152", ConfigEffect::kEffective,
+     "How fast a broker of a cluster reads its partitions again, to find and repair from other "
+     "replicas what a disk has lost; 0 for never.",
+     0},
+    {"weir.scrub.interval.ms", ConfigType::kLong, "3600000", ConfigEffect::kEffective,
+     "How long after it has read all of them the next round begins.", 1},
 };
 
 }  // namespace weir::server

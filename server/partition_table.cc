@@ -220,12 +220,42 @@ std::vector<TopicPartition> PartitionTable::Damaged() const {
   return damaged;
 }
 
+void PartitionTable::TakeOffline(const TopicPartition& id, const absl::Status& damage) {
+  Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) return;
+  Step(hosted, replication::StopLeading{});
+  replica_effects_.emplace_back(id, replication::StopFollowing{});
+  hosted->partition.reset();
+  hosted->offline = damage;
+  node_.logger->Error(hosted->topic, "-", id.partition.value(),
+                      " is taken offline: ", damage.message());
+}
+
+std::vector<TopicPartition> PartitionTable::Online() const {
+  std::vector<TopicPartition> online;
+  for (const Hosted* hosted : Sorted()) {
+    if (hosted->partition != nullptr) online.push_back(hosted->id);
+  }
+  return online;
+}
+
+absl::StatusOr<log::LogSlice> PartitionTable::Stored(const TopicPartition& id, Offset from,
+                                                     int64_t bytes_max) {
+  const Hosted* hosted = Find(id);
+  if (hosted == nullptr || hosted->partition == nullptr) return log::LogSlice();
+  log::Log& log = hosted->partition->log();
+  from = std::max(from, log.log_start_offset());
+  if (from >= log.flushed_offset()) return log::LogSlice();
+  return log.Read(from, bytes_max, log.flushed_offset(), /*at_least_one_batch=*/true);
+}
+
+// The name is one that Apache Kafka leaves alone as well.
 bool PartitionTable::BeginAnew(const TopicPartition& id, const metadata::PartitionImage& image,
                                const TopicSettings& settings) {
   Hosted* hosted = Find(id);
   if (hosted == nullptr || hosted->partition != nullptr) return false;
   const std::string aside =
-      AsidePath(hosted->directory, absl::StrCat(".", clock_.WallMs(), "-damaged"));
+      AsidePath(hosted->directory, absl::StrCat(".", clock_.WallMs(), "-damaged-stray"));
   absl::Status begun =
       node_.directory->Forget(files_, {PartitionName(hosted->topic, id.partition.value())});
   const bool is_there = files_.Exists(hosted->directory);

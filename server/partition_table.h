@@ -136,7 +136,14 @@ class PartitionTable {
   // Partitions whose logs have lost what was durable, or cannot be read: there may be others to
   // copy them from.
   std::vector<TopicPartition> Damaged() const;
-  // Sets the log of one of these aside and opens an empty one. False where that fails.
+  // The log of a partition that is online turned out to be so.
+  void TakeOffline(const TopicPartition& id, const absl::Status& damage);
+  // Those that are online, by id.
+  std::vector<TopicPartition> Online() const;
+  // What lies on disk from `from` on, durably; from the log's start where that is behind `from`.
+  // Empty at the end, and where the partition is not online.
+  absl::StatusOr<log::LogSlice> Stored(const TopicPartition& id, Offset from, int64_t bytes_max);
+  // Sets the log of one of the damaged aside and opens an empty one. False where that fails.
   bool BeginAnew(const TopicPartition& id, const metadata::PartitionImage& image,
                  const TopicSettings& settings);
   // Those that have a log though the metadata say that it is lost.

@@ -44,6 +44,7 @@ class IsrProposals;
 class LogCleaner;
 class PartitionTable;
 class ProducerIds;
+class LogScrubber;
 class Replicas;
 
 // What a shard runs on; all outlive it.
@@ -72,6 +73,7 @@ class Shard {
   LogCleaner& cleaner() { return *cleaner_; }
   GroupTable& groups() { return *groups_; }
   Replicas& replicas() { return *replicas_; }
+  LogScrubber& scrubber() { return *scrubber_; }
   ConnectionTable& connections() { return *connections_; }
   FetchSessionCache& fetch_sessions() { return *fetch_sessions_; }
   protocol::RecordBatchValidator& validator() { return *validator_; }
@@ -127,6 +129,10 @@ class Shard {
   // Follows the metadata: opens and deletes partitions of this shard.
   void Follow(metadata::MetadataImagePtr image);
 
+  // The log of a partition that is online is damaged. Where others have its records it is copied
+  // anew; where nobody has, what can be read of it can be read.
+  void OnDamage(const TopicPartition& id, const absl::Status& damage);
+
   // Closes the connections, then the logs. Nothing but destruction may follow.
   absl::Status Close();
 
@@ -158,6 +164,7 @@ class Shard {
   const std::unique_ptr<protocol::RecordBatchRecompressor> recompressor_;
   const std::unique_ptr<ProducerIds> producer_ids_;
   const std::unique_ptr<Replicas> replicas_;
+  const std::unique_ptr<LogScrubber> scrubber_;
   const std::unique_ptr<ConnectionTable> connections_;
   std::unique_ptr<ControllerDriver> controller_;
   std::unique_ptr<IsrProposals> isr_proposals_;

@@ -7,6 +7,7 @@
 #include "server/controller_driver.cc"
 #include "server/isr_proposals.cc"
 #include "server/log_cleaner.cc"
+#include "server/log_scrubber.cc"
 #include "server/metadata_log.cc"
 #include "server/partition_cleaning.cc"
 #include "server/partition_table.cc"

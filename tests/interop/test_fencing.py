@@ -1,6 +1,8 @@
 """A process that is killed is fenced at once; one that is stopped keeps its session."""
 
+import os
 import statistics
+import subprocess
 import time
 
 import cluster
@@ -40,6 +42,40 @@ class FencingTest(support.unittest.TestCase):
             victim.resume()
             cluster.until(lambda: victim.number in nodes.known_brokers(asked), 20, "it does not come back")
 
+    def test_producers_wait_shortly(self):
+        for roles, what in ((cluster.APART, "a leader"), (cluster.COMBINED, "a leader that is the active controller")):
+            with cluster.Cluster(roles, config={"min.insync.replicas": 2}) as nodes:
+                stalls = []
+                for round in range(ROUNDS):
+                    victim = nodes.active()[1] if roles is cluster.COMBINED else nodes.brokers[round]
+                    stalls.append(self.stall(nodes, victim))
+                print(f"  a producer waits {statistics.median(stalls):.2f} s in the middle, {max(stalls):.2f} s at "
+                      f"most, when {what} is killed, {len(stalls)} times", flush=True)
+
+    def stall(self, nodes, victim):
+        """The longest wait of a producer whose leader is killed."""
+        others = [node.number for node in nodes.brokers if node is not victim]
+        self.create(nodes, [[victim.number, *others]])
+        client = subprocess.Popen(
+            [support.python(), os.path.join(support.HERE, "stall_client.py"), nodes.address, self.topic],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self.assertEqual(client.stdout.readline(), b"begun\n")
+            time.sleep(1)
+            victim.kill()
+            time.sleep(4)
+            said, _ = client.communicate(timeout=120)
+        finally:
+            client.kill()
+            client.wait()
+        longest, delivered, failed = said.split()
+        self.assertEqual(int(failed), 0, said)
+        self.assertGreater(int(delivered), 100)
+        self.assertLess(float(longest), BOUND, nodes.said())
+        victim.start(wait=False)
+        nodes.wait_until_ready()
+        return float(longest)
+
     def kill_rounds(self, nodes, choose, what):
         times = []
         for round in range(ROUNDS):
@@ -56,20 +92,21 @@ class FencingTest(support.unittest.TestCase):
         print(f"  {what} is fenced and its partitions are led by others after {statistics.median(times):.2f} s in the "
               f"middle, {max(times):.2f} s at most, of {len(times)}", flush=True)
 
-    def create(self, nodes):
-        """A topic with a partition that each broker leads, and the others follow."""
+    def create(self, nodes, replicas=None):
+        """A topic with these partitions: without them, one that each broker leads and the others follow."""
         self.topic = f"t{time.monotonic_ns()}"
         ids = [node.number for node in nodes.brokers]
+        replicas = replicas or [ids[at:] + ids[:at] for at in range(len(ids))]
         peer = nodes.brokers[0].peer()
         try:
             answer = peer.ask("CreateTopics", 7, timeoutMs=10_000, topics=[
                 {"name": self.topic, "numPartitions": -1, "replicationFactor": -1, "assignments": [
-                    {"partitionIndex": at, "brokerIds": ids[at:] + ids[:at]} for at in range(len(ids))]}])
+                    {"partitionIndex": at, "brokerIds": brokers} for at, brokers in enumerate(replicas)]}])
             self.assertEqual(answer["topics"][0]["errorCode"], 0, answer)
         finally:
             peer.close()
         for node in nodes.brokers:
-            cluster.until(lambda n=node: len(self.leaders(nodes, n)) == len(ids), 10, "the topic is not everywhere")
+            cluster.until(lambda n=node: len(self.leaders(nodes, n)) == len(replicas), 10, "the topic is missing")
 
     def leaders(self, nodes, node):
         said = nodes.metadata(node, [self.topic])

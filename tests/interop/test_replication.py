@@ -257,7 +257,7 @@ class ReplicationTest(ReplicatedTest):
             file.seek(-1, os.SEEK_CUR)
             file.write(bytes([byte[0] ^ 1]))
         victim.start(wait=False)
-        aside = os.path.join(victim.data, f"{self.topic}-0.*-damaged")
+        aside = os.path.join(victim.data, f"{self.topic}-0.*-damaged-stray")
         cluster.until(lambda: glob.glob(aside), 30, lambda: "the damage is not noticed\n" + self.cluster.said())
         self.wait_for_isr(3)
         self.check_copies()
