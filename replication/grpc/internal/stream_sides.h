@@ -190,7 +190,11 @@ class FollowerCall final
   // Without a channel it ends at once; in a network that is shut down, nothing happens.
   void Start(std::shared_ptr<::grpc::Channel> channel) {
     writing_ = true;  // the hello: others leave the call alone until it is there
-    if (!shared_->Add(Self(), /*of_other=*/false).ok()) return;
+    if (!shared_->Add(Self(), /*of_other=*/false).ok()) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      done_ = stopped_ = true;
+      return;
+    }
     if (channel == nullptr) return StartNothing();
     ++shared_->counts.opened;
     self_ = Self();
