@@ -42,7 +42,15 @@ class TopicTable {
 
   const metadata::MetadataImagePtr& image() const { return image_; }
 
+  // `delta` begins at the table's image.
   void Apply(const metadata::ImageDelta& delta) {
+    // A topic that says the same in the new image may be another object there, as when the image
+    // was read from a snapshot.
+    Difference(image_->topics, delta.to->topics,
+               [&](const Uuid& id, const metadata::TopicImage*, const metadata::TopicImage* after) {
+                 const auto found = topics_.find(id);
+                 if (found != topics_.end()) found->second.image = after;
+               });
     image_ = delta.to;
     for (const metadata::TopicImage* topic : delta.deleted_topics) topics_.erase(topic->id);
     for (const metadata::TopicImage* topic : delta.created_topics) Put(topic->id);
