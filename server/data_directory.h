@@ -39,7 +39,8 @@ namespace weir::server {
 inline constexpr int64_t kMetaPropertiesBytesMax = 64 << 10;
 inline constexpr char kCleanShutdownName[] = ".kafka_cleanshutdown";
 inline constexpr char kDirectoryIdName[] = "directory.id";  // until there is a meta.properties
-inline constexpr char kFoundersCheckpointName[] = "00000000000000000000-0000000000.checkpoint";
+// The snapshot before all records, whole or half written, under whatever name it has meanwhile.
+inline constexpr char kFoundersSnapshotPrefix[] = "00000000000000000000-0000000000";
 inline constexpr char kRecoveryPointsName[] = "recovery-point-offset-checkpoint";
 inline constexpr char kLogStartsName[] = "log-start-offset-checkpoint";
 inline constexpr char kHighWatermarksName[] = "replication-offset-checkpoint";
@@ -207,7 +208,7 @@ inline absl::Status DataDirectory::CheckHasNoLogs(log::FileSystem& fs) const {
                             fs.List(absl::StrCat(path_, "/", name)));
       // Who was killed while it founded a cluster has said who votes, and nothing else.
       const bool is_founders = std::all_of(files.begin(), files.end(), [](const std::string& file) {
-        return absl::StartsWith(file, kFoundersCheckpointName);
+        return absl::StartsWith(file, kFoundersSnapshotPrefix);
       });
       if (is_founders) continue;
       return absl::FailedPreconditionError(absl::StrCat(path_, ": expected ",

@@ -1,6 +1,7 @@
 #include "server/data_directory.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -8,6 +9,8 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "log/checkpoint_file.h"
+#include "log/file.h"
 #include "log/memory_file.h"
 
 namespace weir::server {
@@ -47,6 +50,21 @@ TEST_F(DataDirectoryTest, KnowsHighWatermarksOfTheLastRun) {
   const auto directory = Open();
   EXPECT_EQ(directory->HighWatermarkOf(kA), Offset(99));
   EXPECT_EQ(directory->HighWatermarkOf({"c", 0}), kNoOffset);
+}
+
+// Whoever founds a cluster writes a snapshot first, under another name until it is whole.
+TEST_F(DataDirectoryTest, BeginsAnewWhereAFoundingEndedHalfWay) {
+  const std::string folder = "/data/__cluster_metadata-0";
+  ASSERT_TRUE(log::CreateDirectoriesDurably(files_, folder).ok());
+  for (const char* name : {"/00000000000000000000-0000000000-taken.checkpoint.part",
+                           "/00000000000000000000-0000000000.checkpoint"}) {
+    ASSERT_TRUE(files_.Open(folder + name, log::OpenMode::kCreate).ok());
+    EXPECT_FALSE(DataDirectory::Open(files_, "/data", BrokerId(1), /*is_alone=*/false, random_)
+                     .value()
+                     ->has_cluster());
+  }
+  ASSERT_TRUE(files_.Open(folder + "/00000000000000000000.log", log::OpenMode::kCreate).ok());
+  EXPECT_FALSE(DataDirectory::Open(files_, "/data", BrokerId(1), /*is_alone=*/false, random_).ok());
 }
 
 TEST_F(DataDirectoryTest, PromisesNothingOfALogThatIsToBeCutOff) {
