@@ -58,7 +58,11 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   explicit Streams(Shard& shard)
       : shard_(shard),
         lines_(shard.loop(), *shard.node().logger, "replication streams that broke") {}
-  ~Streams() override { Close(); }
+  // The partitions are told nothing any more: who waits for them may be gone already.
+  ~Streams() override {
+    CloseLeaders();
+    for (auto& [id, follower] : followers_) follower.end->Close(BrokerStops());
+  }
 
   void Start(replication::StreamNetwork& network, Worker* reader) {
     network_ = &network;
@@ -96,14 +100,10 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   }
 
   void Close() {
-    for (auto& [at, leader] : leaders_) {
-      shard_.loop().timers().Cancel(leader.timer);
-      CloseLeader(&leader, "the broker stops");
-    }
-    leaders_.clear();
+    CloseLeaders();
     followed_.clear();
     for (auto& [id, follower] : followers_) {
-      follower.end->Close(absl::UnavailableError("the broker stops"));
+      follower.end->Close(BrokerStops());
       follower.stream.Closed();
     }
     followers_.clear();
@@ -114,7 +114,7 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
 
   void OnAccepted(StreamId id, replication::StreamHello hello,
                   std::shared_ptr<replication::LeaderEnd> end) {
-    if (network_ == nullptr) return end->Close(absl::UnavailableError("the broker stops"));
+    if (network_ == nullptr) return end->Close(BrokerStops());
     followers_.try_emplace(id, std::move(hello), this, std::move(end));
   }
 
@@ -163,6 +163,16 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     BrokerId leader;
     uint32_t shard = 0;
   };
+
+  static absl::Status BrokerStops() { return absl::UnavailableError("the broker stops"); }
+
+  void CloseLeaders() {
+    for (auto& [at, leader] : leaders_) {
+      shard_.loop().timers().Cancel(leader.timer);
+      CloseLeader(&leader, "the broker stops");
+    }
+    leaders_.clear();
+  }
 
   // --- what partitions ask for --------------------------------------------------------------
 
