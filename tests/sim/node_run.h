@@ -28,7 +28,9 @@
 #include "server/shard.h"
 #include "tests/sim/group_oracle.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/sim_actor.h"
 #include "tests/sim/sim_clients.h"
+#include "tests/sim/sim_consumer.h"
 #include "tests/sim/sim_group_cast.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_poller.h"
@@ -56,7 +58,8 @@ class NodeRun {
         node_(random_, network_, trace_, options_),
         oracle_(trace_, !flush_on_ack_),
         group_oracle_(trace_, oracle_),
-        context_{random_, node_.clock(), trace_, oracle_, group_oracle_, network_, SimNode::kPort},
+        brokers_({{1, SimNode::kPort}}),
+        context_{random_, node_.clock(), trace_, oracle_, group_oracle_, network_, brokers_},
         cast_(context_, 1 + random_.Below(2)) {
     group_oracle_.set_expires(options_.offsets_expire);
     ChooseFaults();
@@ -476,6 +479,7 @@ class NodeRun {
   SimNode node_;
   Oracle oracle_;
   GroupOracle group_oracle_;
+  BrokerMap brokers_;
   ClientContext context_;
   GroupCast cast_;
   std::vector<std::unique_ptr<SimActor>> actors_;

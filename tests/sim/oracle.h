@@ -48,12 +48,22 @@ class Oracle {
     uint64_t delete_asked = 0;  // 0: never
     uint64_t deleted = 0;       // when a client was told so; 0: never
   };
+  // How topics are created, of clusters.
+  struct Replication {
+    int16_t factor = 1;
+    int16_t min_insync = 1;
+    bool unclean = false;   // kUncleanTopic may lose what its leader does not have
+    bool eligible = false;  // eligible leader replicas are on (KIP-966)
+  };
   struct Counters {
     int64_t acknowledged = 0, batches_read = 0, ids = 0, creations = 0, deletions = 0;
   };
 
   // `lossy`: the flush policy lets power loss take acknowledged records.
   Oracle(Trace& trace, bool lossy) : trace_(trace), lossy_(lossy), compaction_(trace) {}
+
+  const Replication& replication() const { return replication_; }
+  void set_replication(const Replication& replication) { replication_ = replication; }
 
   // --- topics -------------------------------------------------------------------------------
 
@@ -84,13 +94,13 @@ class Oracle {
 
   void Created(const Uuid& id, const std::string& name, int32_t partitions) {
     if (id.is_zero()) return trace_.Fail("topic ", name, " was created without an id");
+    if (Find(id) != nullptr) return;
     for (const Topic* topic : Live()) {
-      if (topic->name == name && topic->id != id) {
+      if (topic->name == name) {
         trace_.Fail("topic ", name, " exists twice: ", topic->id.ToString(), ", ", id.ToString());
       }
     }
     Topic& topic = topics_[id];
-    if (topic.created != 0) return;
     topic.id = id;
     topic.name = name;
     topic.partitions = partitions;
@@ -110,6 +120,10 @@ class Oracle {
     ++counters_.deletions;
   }
 
+  // Whether brokers may be behind with the metadata of what clients were told by another.
+  bool brokers_lag() const { return brokers_lag_; }
+  void set_brokers_lag(bool lag) { brokers_lag_ = lag; }
+
   // An answer about all topics, to a request of event `sent`.
   void OnMetadata(const protocol::MetadataResponse& response, uint64_t sent) {
     std::set<Uuid> seen;
@@ -121,7 +135,7 @@ class Oracle {
       }
       seen.insert(topic.topic_id);
       const Topic* known = Find(topic.topic_id);
-      if (known != nullptr && known->deleted != 0 && known->deleted < sent) {
+      if (!brokers_lag_ && known != nullptr && known->deleted != 0 && known->deleted < sent) {
         trace_.Fail("metadata: topic ", name, " is there after its deletion was acknowledged");
       }
       if (known == nullptr) {
@@ -132,6 +146,7 @@ class Oracle {
                     " partitions, expected ", known->name, " with ", known->partitions);
       }
     }
+    if (brokers_lag_) return;
     for (const auto& [id, topic] : topics_) {
       if (topic.delete_asked == 0 && topic.created < sent && seen.count(id) == 0) {
         trace_.Fail("metadata: topic ", topic.name, " is missing, though it was created");
@@ -165,22 +180,35 @@ class Oracle {
     return found == partitions_.end() ? 0 : found->second.floor;
   }
 
-  // Produce was answered: the batch of this hash is at `base`. `readable`: and readers see it.
-  void Acknowledged(const TopicPartition& partition, int64_t base, uint64_t hash, bool readable) {
+  // Whether nothing is claimed of the partition's records: its leaders may be elected uncleanly, or
+  // machines lost power that had not flushed, which shows when such a one leads, and later.
+  bool IsLoose(const TopicPartition& partition) const {
+    if (lost_power_ && replication_.factor > 1) return true;
+    const Topic* topic = Find(partition.topic_id);
+    return replication_.unclean && topic != nullptr && topic->name == kUncleanTopic;
+  }
+  bool MayLose(const TopicPartition& partition) const { return lost_power_ || IsLoose(partition); }
+
+  // Produce was answered: the batch of this hash is at `base`. `by_all`: all in sync have it, and
+  // readers see it; else only the leader's disk says so.
+  void Acknowledged(const TopicPartition& partition, int64_t base, uint64_t hash, bool by_all) {
     ++counters_.acknowledged;
+    if ((!by_all && replication_.factor > 1) || IsLoose(partition)) return;
     if (const SentBatch& sent = sent_.at(hash); sent.first_id > 0) {
       compaction_.Acknowledged(partition, base, sent.first_id, sent.records);
     } else {
       Place(partition, base, hash, "acknowledged");
     }
-    if (readable) Raise(partition, base + sent_.at(hash).records);
+    if (by_all) Raise(partition, base + sent_.at(hash).records);
   }
 
   // Fetch from `from` was answered with `bytes`; the claims of when it was sent are in `floor`.
   // Returns the offset to read on from.
   int64_t OnRecords(const TopicPartition& partition, int64_t from, int64_t high_watermark,
                     int64_t floor, absl::string_view bytes) {
-    OnEnd(partition, high_watermark, floor, "high watermark");
+    // A leader learns how far its predecessor was from those in sync; until then it shows less.
+    const bool may_be_behind = brokers_lag_;
+    OnEnd(partition, high_watermark, may_be_behind ? 0 : floor, "high watermark");
     int64_t next = from;
     bool first = true;
     while (!bytes.empty()) {
@@ -203,9 +231,9 @@ class Oracle {
         trace_.Fail(Name(partition), ": read up to ", end, ", high watermark ", high_watermark);
       }
       ++counters_.batches_read;
-      if (compacted) {
+      if (compacted && !IsLoose(partition)) {
         compaction_.Read(partition, *batch);
-      } else {
+      } else if (!compacted) {
         Place(partition, base, BatchHash(*batch), "read");
       }
       CheckOrder(partition, *batch);
@@ -240,6 +268,7 @@ class Oracle {
     return absl::StrCat(topic == nullptr ? "?" : topic->name, "-", partition.partition.value());
   }
   const Counters& counters() const { return counters_; }
+  static constexpr char kUncleanTopic[] = "t1";
   static constexpr char kRetentionTopic[] = "t3";
   static constexpr char kCompactedTopic[] = "t2";
 
@@ -258,6 +287,7 @@ class Oracle {
   };
 
   void Raise(const TopicPartition& partition, int64_t end) {
+    if (IsLoose(partition)) return;
     int64_t& floor = partitions_[partition].floor;
     floor = std::max(floor, end);
   }
@@ -269,6 +299,7 @@ class Oracle {
           Name(partition), ": the batch ", how, " at ", base,
           sent == sent_.end() ? " was never sent" : " was sent to another partition");
     }
+    if (IsLoose(partition)) return;
     Model& model = partitions_[partition];
     const auto [at, is_new] = model.batches.emplace(base, hash);
     if (!is_new) {
@@ -293,7 +324,7 @@ class Oracle {
 
   // One producer's sequences rise with the offsets.
   void CheckOrder(const TopicPartition& partition, const protocol::RecordBatchView& batch) {
-    if (!batch.has_producer_id()) return;
+    if (!batch.has_producer_id() || IsLoose(partition)) return;
     auto& sequences = partitions_[partition]
                           .sequences[{batch.producer_id().value(), batch.producer_epoch().value()}];
     const auto at = sequences.emplace(batch.base_offset().value(), batch.base_sequence()).first;
@@ -308,6 +339,8 @@ class Oracle {
   Trace& trace_;
   const bool lossy_;
   bool lost_power_ = false;
+  bool brokers_lag_ = false;
+  Replication replication_;
   CompactionOracle compaction_;
   std::map<Uuid, Topic> topics_;
   std::set<int64_t> producer_ids_;

@@ -1,114 +1,44 @@
 // -----------------------------------------------------------------------------
 // File: tests/sim/sim_clients.h
 // -----------------------------------------------------------------------------
-// The simulator's clients: producers that repeat what was not answered, consumers with fetch
-// sessions, an administrator. Each does one thing per Act and tells the oracle what it was told.
+// The simulator's clients that change something: producers that repeat what was not answered, and
+// an administrator. Each does one thing per Act and tells the oracle what it was told.
 #ifndef WEIR_TESTS_SIM_SIM_CLIENTS_H_
 #define WEIR_TESTS_SIM_SIM_CLIENTS_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/ids.h"
-#include "base/random.h"
+#include "protocol/api/alter_partition_reassignments.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
-#include "protocol/api/fetch.h"
 #include "protocol/api/init_producer_id.h"
 #include "protocol/api/list_offsets.h"
-#include "protocol/api/metadata.h"
 #include "protocol/api/produce.h"
+#include "protocol/api/update_features.h"
 #include "protocol/error_code.h"
 #include "protocol/record.h"
 #include "protocol/record_batch.h"
 #include "protocol/record_batch_builder.h"
 #include "tests/sim/compaction_oracle.h"
-#include "tests/sim/group_oracle.h"
 #include "tests/sim/oracle.h"
+#include "tests/sim/sim_actor.h"
 #include "tests/sim/sim_session.h"
-#include "tests/sim/sim_trace.h"
 
 namespace weir::sim {
-
-struct ClientContext {
-  Random& random;
-  Clock& clock;
-  Trace& trace;
-  Oracle& oracle;
-  GroupOracle& groups;
-  SimNetwork& network;
-  int port;
-};
-
-class SimActor {
- public:
-  SimActor(ClientContext& context, std::string name)
-      : context_(context), session_(context.network, context.trace, std::move(name)) {}
-  virtual ~SimActor() = default;
-
-  // One more request, if the client has something to ask now.
-  void Act() {
-    if (!session_.connected() && !session_.Connect(context_.port)) return;
-    Ask();
-  }
-  Session& session() { return session_; }
-
- protected:
-  using ErrorCode = protocol::ErrorCode;
-
-  virtual void Ask() = 0;
-
-  // Sends and gives `done` the answer and the event that the sending was.
-  template <class Response, class Request, class Done>
-  void Send(const Request& request, int16_t version, absl::string_view what, Done done) {
-    const uint64_t sent = context_.trace.Note(session_.name(), ": ", what);
-    session_.Send<Response>(request, version, context_.clock.Monotonic(),
-                            [this, sent, done = std::move(done)](const Response* response) {
-                              context_.trace.Note(session_.name(),
-                                                  response == nullptr ? ": closed" : ": answer",
-                                                  " to ", sent);
-                              done(response, sent);
-                            });
-  }
-  std::optional<TopicPartition> AnyPartition() {
-    const std::vector<const Oracle::Topic*> live = context_.oracle.Live();
-    if (live.empty()) return std::nullopt;
-    const Oracle::Topic& topic = *live[context_.random.Below(live.size())];
-    const auto index = context_.random.Below(static_cast<uint64_t>(topic.partitions));
-    return TopicPartition{topic.id, PartitionIndex(static_cast<int32_t>(index))};
-  }
-  // An answer that the topic is not there.
-  void OnUnknown(const TopicPartition& partition, uint64_t sent) {
-    const Oracle::Topic* topic = context_.oracle.Find(partition.topic_id);
-    if (topic->delete_asked == 0 && topic->created < sent) {
-      context_.trace.Fail(context_.oracle.Name(partition), " is unknown to the broker");
-    }
-  }
-  void OnKnown(const TopicPartition& partition, uint64_t sent) {
-    const Oracle::Topic* topic = context_.oracle.Find(partition.topic_id);
-    if (topic->deleted != 0 && topic->deleted < sent) {
-      context_.trace.Fail(context_.oracle.Name(partition), " is served after its deletion");
-    }
-  }
-  static bool IsUnknown(int16_t code) {
-    const auto error = static_cast<ErrorCode>(code);
-    return error == ErrorCode::kUnknownTopicId || error == ErrorCode::kUnknownTopicOrPartition;
-  }
-
-  ClientContext& context_;
-  Session session_;
-};
 
 class Producer final : public SimActor {
  public:
@@ -127,19 +57,23 @@ class Producer final : public SimActor {
     const std::optional<TopicPartition> partition = AnyPartition();
     if (!partition.has_value()) return;
     Lane& lane = lanes_[*partition];
-    if (lane.in_flight || session_.waiting() >= 5) return;
+    if (lane.in_flight) return;
+    Session* const to = ToLeaderOf(*partition);
+    if (to == nullptr || to->waiting() >= 5) return;
     if (lane.batch.empty()) lane.batch = NewBatch(*partition, lane.next_sequence);
-    Produce(*partition, lane);
+    Produce(*to, *partition, lane);
   }
 
   void AskId() {
     if (asking_) return;
+    Session* const to = ToAny();
+    if (to == nullptr) return;
     asking_ = true;
     protocol::InitProducerIdRequest request;
     request.transactional_id = std::nullopt;
     request.transaction_timeout_ms = 60000;
     Send<protocol::InitProducerIdResponse>(
-        request, 4, "init producer id",
+        *to, request, 4, "init producer id",
         [this](const protocol::InitProducerIdResponse* response, uint64_t) {
           asking_ = false;
           if (response == nullptr || response->error_code != 0) return;
@@ -188,7 +122,7 @@ class Producer final : public SimActor {
     return batch;
   }
 
-  void Produce(const TopicPartition& partition, Lane& lane) {
+  void Produce(Session& to, const TopicPartition& partition, Lane& lane) {
     const protocol::RecordBatchView batch = *protocol::RecordBatchView::Parse(lane.batch);
     protocol::ProduceRequest request;
     request.acks = idempotent_ ? -1 : static_cast<int16_t>(context_.random.Below(3)) - 1;
@@ -202,14 +136,14 @@ class Producer final : public SimActor {
         absl::StrCat("produce to ", context_.oracle.Name(partition), " acks ", request.acks, " id ",
                      batch.producer_id().value(), " sequence ", batch.base_sequence());
     if (request.acks == 0) {
-      context_.trace.Note(session_.name(), ": ", what);
-      session_.Send<protocol::ProduceResponse>(request, 13, context_.clock.Monotonic(), nullptr);
+      context_.trace.Note(to.name(), ": ", what);
+      to.Send<protocol::ProduceResponse>(request, 13, context_.clock.Monotonic(), nullptr);
       lane.batch.clear();
       return;
     }
     lane.in_flight = true;
     Send<protocol::ProduceResponse>(
-        request, 13, what,
+        to, request, 13, what,
         [this, partition, acks = request.acks, generation = generation_, hash = BatchHash(batch),
          count = batch.record_count()](const protocol::ProduceResponse* response, uint64_t sent) {
           OnAnswer(partition, acks, generation, hash, count, response, sent);
@@ -222,13 +156,14 @@ class Producer final : public SimActor {
     Lane& lane = generation == generation_ ? lanes_[partition] : none;
     lane.in_flight = false;
     if (!idempotent_) lane.batch.clear();  // else it is sent again
-    if (response == nullptr) return;
+    if (response == nullptr) return context_.brokers.Forget(partition);
     const auto& answer = response->responses.at(0).partition_responses.at(0);
     context_.trace.Note("  ", context_.oracle.Name(partition), " error ", answer.error_code,
                         " offset ", answer.base_offset);
+    OnMoved(partition, answer.error_code);
     if (IsUnknown(answer.error_code)) {
       OnUnknown(partition, sent);
-      lanes_.erase(partition);
+      if (!context_.oracle.brokers_lag()) lanes_.erase(partition);
       return;
     }
     switch (static_cast<ErrorCode>(answer.error_code)) {
@@ -242,7 +177,7 @@ class Producer final : public SimActor {
       case ErrorCode::kUnknownProducerId:
       case ErrorCode::kDuplicateSequenceNumber:
       case ErrorCode::kInvalidProducerEpoch:
-        if (!context_.oracle.lost_power()) {
+        if (!context_.oracle.MayLose(partition)) {
           context_.trace.Fail(context_.oracle.Name(partition),
                               " refused a sequence that is next: ", answer.error_code);
         }
@@ -265,171 +200,63 @@ class Producer final : public SimActor {
   std::map<TopicPartition, Lane> lanes_;
 };
 
-class Consumer final : public SimActor {
- public:
-  Consumer(ClientContext& context, std::string name, bool sessions)
-      : SimActor(context, std::move(name)), sessions_(sessions) {}
-
- private:
-  struct Place {
-    int64_t from = 0;
-    int64_t floor = 0;
-  };
-  using Places = std::map<TopicPartition, Place>;
-
-  void Ask() override {
-    if (session_.waiting() > 0) return;
-    std::set<TopicPartition> wanted;
-    for (const Oracle::Topic* topic : context_.oracle.Live()) {
-      for (int32_t i = 0; i < topic->partitions; ++i) wanted.insert({topic->id, PartitionIndex(i)});
-    }
-    if (wanted.empty()) return;
-    if (wanted != wanted_ || context_.random.OneIn(50)) epoch_ = 0;
-    wanted_ = std::move(wanted);
-    if (context_.random.OneIn(10)) {  // reads something again
-      const auto floor = context_.oracle.Floor(*wanted_.begin());
-      position_[*wanted_.begin()] =
-          static_cast<int64_t>(context_.random.Below(static_cast<uint64_t>(floor) + 1));
-    }
-    Fetch();
-  }
-
-  void Fetch() {
-    protocol::FetchRequest request;
-    request.max_wait_ms = static_cast<int32_t>(context_.random.Below(500));
-    request.min_bytes = context_.random.OneIn(3) ? 3000 : 1;
-    request.max_bytes = context_.random.OneIn(3) ? 2000 : 1 << 20;
-    request.session_id = sessions_ ? id_ : 0;
-    request.session_epoch = sessions_ ? epoch_ : -1;
-    if (epoch_ == 0 || !sessions_) told_.clear();
-    Places places;
-    for (const TopicPartition& partition : wanted_) {
-      const int64_t from = position_[partition];
-      places[partition] = {from, context_.oracle.Floor(partition)};
-      const auto told = told_.find(partition);
-      if (told != told_.end() && told->second == from) continue;
-      told_[partition] = from;
-      context_.trace.Note("  ", context_.oracle.Name(partition), " from ", from);
-      if (request.topics.empty() || request.topics.back().topic_id != partition.topic_id) {
-        request.topics.emplace_back().topic_id = partition.topic_id;
-      }
-      auto& asked = request.topics.back().partitions.emplace_back();
-      asked.partition = partition.partition.value();
-      asked.fetch_offset = from;
-      asked.partition_max_bytes = context_.random.OneIn(3) ? 500 : 1 << 20;
-    }
-    const auto version = static_cast<int16_t>(13 + context_.random.Below(4));
-    Send<protocol::FetchResponse>(
-        request, version,
-        absl::StrCat("fetch, session ", request.session_id, " epoch ", request.session_epoch),
-        [this, places = std::move(places)](const protocol::FetchResponse* response, uint64_t sent) {
-          OnAnswer(places, response, sent);
-        });
-  }
-
-  void OnAnswer(const Places& places, const protocol::FetchResponse* response, uint64_t sent) {
-    if (response == nullptr || response->error_code != 0) {
-      if (response != nullptr) context_.trace.Note("  fetch error ", response->error_code);
-      epoch_ = 0;
-      return;
-    }
-    id_ = response->session_id;
-    epoch_ = id_ == 0 ? 0 : epoch_ + 1;
-    for (const auto& topic : response->responses) {
-      for (const auto& data : topic.partitions) {
-        const TopicPartition partition{topic.topic_id, PartitionIndex(data.partition_index)};
-        const auto place = places.find(partition);
-        if (place == places.end()) {
-          context_.trace.Fail(session_.name(), ": a partition that was not asked for");
-          continue;
-        }
-        OnPartition(partition, place->second, data, sent);
-      }
-    }
-  }
-
-  void OnPartition(const TopicPartition& partition, const Place& place,
-                   const protocol::FetchResponse::PartitionData& data, uint64_t sent) {
-    if (IsUnknown(data.error_code)) return OnUnknown(partition, sent);
-    const auto error = static_cast<ErrorCode>(data.error_code);
-    if (error == ErrorCode::kOffsetOutOfRange) {
-      if (place.from <= place.floor && !context_.oracle.Find(partition.topic_id)->retention) {
-        context_.trace.Fail(context_.oracle.Name(partition), ": offset ", place.from,
-                            " is out of range, readers knew ", place.floor);
-      }
-      position_[partition] = data.log_start_offset > 0 ? data.log_start_offset : 0;
-      return;
-    }
-    if (error != ErrorCode::kNone) {
-      context_.trace.Note("  ", context_.oracle.Name(partition), " fetch error ", data.error_code);
-      return;
-    }
-    OnKnown(partition, sent);
-    position_[partition] = context_.oracle.OnRecords(partition, place.from, data.high_watermark,
-                                                     place.floor, data.records.bytes);
-  }
-
-  const bool sessions_;
-  int32_t id_ = 0;
-  int32_t epoch_ = 0;
-  std::set<TopicPartition> wanted_;
-  std::map<TopicPartition, int64_t> position_;
-  std::map<TopicPartition, int64_t> told_;  // what the session has
-};
-
 class Administrator final : public SimActor {
  public:
   using SimActor::SimActor;
 
-  void AskMetadata() {
-    protocol::MetadataRequest request;
-    request.topics = std::nullopt;
-    request.allow_auto_topic_creation = false;
-    Send<protocol::MetadataResponse>(
-        request, 12, "metadata", [this](const protocol::MetadataResponse* response, uint64_t sent) {
-          if (response != nullptr) context_.oracle.OnMetadata(*response, sent);
-        });
-  }
-
  private:
   void Ask() override {
-    if (session_.waiting() >= 3) return;
+    Session* const to = ToAny();
+    if (to == nullptr || to->waiting() >= 3) return;
     switch (context_.random.Below(8)) {
       case 0:
       case 1:
       case 2:
-        return Create();
+        return Create(*to);
       case 3:
-        return context_.random.OneIn(3) ? Delete() : AskMetadata();
+        return context_.random.OneIn(3) ? Delete(*to) : AskMetadata();
       case 4:
-        return AskProducerId();
+        return AskProducerId(*to);
       case 5:
+        if (context_.oracle.replication().eligible && !asked_eligible_) return AskEligible(*to);
+        if (context_.brokers.size() > 1 && context_.random.OneIn(2)) return Reassign(*to);
         return AskMetadata();
       default:
         return ListOffsets();
     }
   }
 
-  void Create() {
+  void Create(Session& to) {
     protocol::CreateTopicsRequest request;
     auto& topic = request.topics.emplace_back();
     topic.name = absl::StrCat("t", context_.random.Below(4));
     topic.num_partitions = static_cast<int32_t>(1 + context_.random.Below(3));
-    topic.replication_factor = 1;
+    const Oracle::Replication& replication = context_.oracle.replication();
+    topic.replication_factor = replication.factor;
     if (context_.random.OneIn(2)) topic.configs.push_back({"segment.ms", "3000"});
     if (topic.name == Oracle::kCompactedTopic) {
-      topic.configs = {{"cleanup.policy", "compact"},
-                       {"segment.ms", "500"},
-                       {"min.cleanable.dirty.ratio", context_.random.OneIn(2) ? "0" : "0.3"},
-                       {"delete.retention.ms", absl::StrCat(CompactionOracle::kDeleteRetentionMs)},
-                       {"file.delete.delay.ms", "1000"}};
+      topic.configs = {
+          {"cleanup.policy", "compact"},
+          {"segment.ms", "500"},
+          {"min.cleanable.dirty.ratio", context_.random.OneIn(2) ? "0" : "0.3"},
+          // A replica that was away for longer would keep what was deleted.
+          {"delete.retention.ms",
+           absl::StrCat(context_.brokers.size() > 1 ? 3'600'000
+                                                    : CompactionOracle::kDeleteRetentionMs)},
+          {"file.delete.delay.ms", "1000"}};
     }
     if (topic.name == Oracle::kRetentionTopic) {
       topic.configs.push_back({"retention.ms", "20000"});
       topic.configs.push_back({"file.delete.delay.ms", "1000"});
     }
+    if (replication.min_insync > 1) {
+      topic.configs.push_back({"min.insync.replicas", absl::StrCat(replication.min_insync)});
+    }
+    if (replication.unclean && topic.name == Oracle::kUncleanTopic) {
+      topic.configs.push_back({"unclean.leader.election.enable", "true"});
+    }
     Send<protocol::CreateTopicsResponse>(
-        request, 7, absl::StrCat("create ", topic.name),
+        to, request, 7, absl::StrCat("create ", topic.name),
         [this](const protocol::CreateTopicsResponse* response, uint64_t) {
           if (response == nullptr) return;
           for (const auto& topic : response->topics) {
@@ -441,7 +268,7 @@ class Administrator final : public SimActor {
         });
   }
 
-  void Delete() {
+  void Delete(Session& to) {
     const std::optional<TopicPartition> partition = AnyPartition();
     if (!partition.has_value()) return;
     protocol::DeleteTopicsRequest request;
@@ -451,7 +278,7 @@ class Administrator final : public SimActor {
     topic.name = std::nullopt;
     context_.oracle.DeleteAsked(partition->topic_id);
     Send<protocol::DeleteTopicsResponse>(
-        request, 6, absl::StrCat("delete ", context_.oracle.Name(*partition)),
+        to, request, 6, absl::StrCat("delete ", context_.oracle.Name(*partition)),
         [this, id = partition->topic_id](const protocol::DeleteTopicsResponse* response, uint64_t) {
           if (response == nullptr) return;
           context_.trace.Note("  delete error ", response->responses.at(0).error_code);
@@ -459,11 +286,51 @@ class Administrator final : public SimActor {
         });
   }
 
-  void AskProducerId() {
+  // Turns eligible leader replicas on.
+  void AskEligible(Session& to) {
+    protocol::UpdateFeaturesRequest request;
+    auto& feature = request.feature_updates.emplace_back();
+    feature.feature = "eligible.leader.replicas.version";
+    feature.max_version_level = 1;
+    Send<protocol::UpdateFeaturesResponse>(
+        to, request, 1, "eligible leader replicas",
+        [this](const protocol::UpdateFeaturesResponse* response, uint64_t) {
+          if (response == nullptr) return;
+          context_.trace.Note("  error ", response->error_code);
+          asked_eligible_ = true;
+        });
+  }
+
+  // Moves a partition to other brokers, or in another order.
+  void Reassign(Session& to) {
+    const std::optional<TopicPartition> partition = AnyPartition();
+    const auto factor = static_cast<size_t>(context_.oracle.replication().factor);
+    if (!partition.has_value() || factor > context_.brokers.size()) return;
+    std::vector<int32_t> replicas;
+    while (replicas.size() < factor) {
+      const int32_t id = context_.brokers.IdOf(context_.brokers.Any(context_.random));
+      if (std::count(replicas.begin(), replicas.end(), id) == 0) replicas.push_back(id);
+    }
+    protocol::AlterPartitionReassignmentsRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.name = context_.oracle.Find(partition->topic_id)->name;
+    auto& moved = topic.partitions.emplace_back();
+    moved.partition_index = partition->partition.value();
+    if (!context_.random.OneIn(5)) moved.replicas = replicas;  // else the move is taken back
+    Send<protocol::AlterPartitionReassignmentsResponse>(
+        to, request, 0,
+        absl::StrCat("move ", context_.oracle.Name(*partition), " to ",
+                     moved.replicas.has_value() ? absl::StrJoin(replicas, ",") : "where it was"),
+        [this](const protocol::AlterPartitionReassignmentsResponse* response, uint64_t) {
+          if (response != nullptr) context_.trace.Note("  error ", response->error_code);
+        });
+  }
+
+  void AskProducerId(Session& to) {
     protocol::InitProducerIdRequest request;
     request.transactional_id = std::nullopt;
     Send<protocol::InitProducerIdResponse>(
-        request, 4, "init producer id",
+        to, request, 4, "init producer id",
         [this](const protocol::InitProducerIdResponse* response, uint64_t) {
           if (response == nullptr || response->error_code != 0) return;
           context_.oracle.OnProducerId(response->producer_id);
@@ -473,6 +340,8 @@ class Administrator final : public SimActor {
   void ListOffsets() {
     const std::optional<TopicPartition> partition = AnyPartition();
     if (!partition.has_value()) return;
+    Session* const to = ToLeaderOf(*partition);
+    if (to == nullptr) return;
     protocol::ListOffsetsRequest request;
     request.replica_id = -1;
     auto& topic = request.topics.emplace_back();
@@ -480,17 +349,24 @@ class Administrator final : public SimActor {
     topic.partitions.emplace_back().partition_index = partition->partition.value();
     topic.partitions.back().timestamp = protocol::kLatestTimestamp;
     Send<protocol::ListOffsetsResponse>(
-        request, 7, absl::StrCat("list offsets of ", topic.name),
-        [this, partition = *partition, floor = context_.oracle.Floor(*partition)](
+        *to, request, 7, absl::StrCat("list offsets of ", topic.name),
+        [this, partition = *partition, floor = context_.oracle.Floor(*partition),
+         epoch = context_.brokers.TrueEpochOf(*partition)](
             const protocol::ListOffsetsResponse* response, uint64_t sent) {
           // By name: of no other topic only if nobody wants this one deleted.
-          if (response == nullptr || context_.oracle.Deletable(partition.topic_id)) return;
+          if (response == nullptr) return context_.brokers.Forget(partition);
+          if (context_.oracle.Deletable(partition.topic_id)) return;
           const auto& answer = response->topics.at(0).partitions.at(0);
+          OnMoved(partition, answer.error_code);
           if (IsUnknown(answer.error_code)) return OnUnknown(partition, sent);
           if (answer.error_code != 0) return;
-          context_.oracle.OnEnd(partition, answer.offset, floor, "log end");
+          // A leader that does not know of the next one tells of what it knows.
+          const bool leads = answer.leader_epoch >= epoch;
+          context_.oracle.OnEnd(partition, answer.offset, leads ? floor : 0, "log end");
         });
   }
+
+  bool asked_eligible_ = false;
 };
 
 }  // namespace weir::sim

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/sim/sim_clients.h"
+#include "tests/sim/sim_actor.h"
 #include "tests/sim/sim_group_member.h"
 #include "tests/sim/sim_group_offsets.h"
 
@@ -142,7 +142,8 @@ class GroupCast {
   }
   void AskAbout(const std::string& group) {
     if (admin_->session().waiting() > 0 || context_.clock.Monotonic() < next_ask_) return;
-    if (!admin_->session().connected() && !admin_->session().Connect(context_.port)) return;
+    if (!admin_->session().connected() && !admin_->session().Connect(context_.brokers.PortOf(0)))
+      return;
     next_ask_ = context_.clock.Monotonic() + kAskNs;
     admin_->Describe(group);
   }

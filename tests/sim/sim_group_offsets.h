@@ -26,7 +26,7 @@
 #include "protocol/api/offset_fetch.h"
 #include "protocol/error_code.h"
 #include "tests/sim/group_oracle.h"
-#include "tests/sim/sim_clients.h"
+#include "tests/sim/sim_actor.h"
 
 namespace weir::sim {
 
@@ -165,7 +165,8 @@ class GroupAdministrator final : public OffsetActor {
   // Asks for an offset; `done` hears whether it was told.
   void Fetch(const std::string& group, const TopicPartition& partition,
              std::function<void(bool)> done) {
-    if (!session().connected() && !session().Connect(context_.port)) return done(false);
+    if (!session().connected() && !session().Connect(context_.brokers.PortOf(0)))
+      return done(false);
     FetchOffsets(group, partition, std::move(done));
   }
 

@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -27,6 +29,7 @@
 #include "server/broker_core.h"
 #include "server/event_loop.h"
 #include "server/logger.h"
+#include "server/peer_network.h"
 #include "server/properties.h"
 #include "tests/sim/sim_poller.h"
 #include "tests/sim/sim_trace.h"
@@ -39,13 +42,21 @@ class SimClock final : public Clock {
   MonotonicNs Monotonic() override { return now_; }
   TimestampMs WallMs() override { return kStartMs + now_.value() / kNsPerMs + jump_ms_; }
 
-  void Advance(int64_t ns) { now_ = now_ + ns; }
+  // Of true time; the clock may be fast or slow.
+  void Advance(int64_t ns) {
+    drifted_ += ns * drift_ppm_;
+    now_ = now_ + ns + drifted_ / 1'000'000;
+    drifted_ %= 1'000'000;
+  }
+  void set_drift_ppm(int64_t ppm) { drift_ppm_ = ppm; }
   void SetJump(int64_t ms) { jump_ms_ = ms; }  // of the wall clock, against the true time
 
  private:
   static constexpr TimestampMs kStartMs = 1'700'000'000'000;
   MonotonicNs now_{1'000'000'000};
   int64_t jump_ms_ = 0;
+  int64_t drift_ppm_ = 0;
+  int64_t drifted_ = 0;  // millionths of a nanosecond
 };
 
 class SimNode {
@@ -64,6 +75,10 @@ class SimNode {
     bool offsets_expire = false;
     bool compacts_offsets = false;  // as soon as there is something to compact
     int64_t snapshot_bytes = 20 << 20;
+    // Of a node of a cluster.
+    std::string name = "broker";  // in the trace
+    std::vector<std::pair<std::string, std::string>> settings;
+    std::function<std::unique_ptr<server::PeerNetwork>()> make_peers;  // for each process anew
 
     static Options Choose(Random& random, bool flush_on_ack) {
       Options options;
@@ -84,8 +99,9 @@ class SimNode {
   SimNode(Random& random, SimNetwork& network, Trace& trace, const Options& options)
       : random_(random),
         network_(network),
-        logger_(trace),
+        logger_(trace, options.name),
         shards_(options.shards),
+        make_peers_(options.make_peers),
         disk_(random.NextU64()),
         config_(Config(options)) {
     disk_.set_manual_syncs(true);
@@ -117,6 +133,9 @@ class SimNode {
     options.logger = &logger_;
     options.on_failed = [this](const absl::Status&) { failed_ = true; };
     options.workers = {worker_.get()};
+    if (make_peers_) peers_ = make_peers_();
+    options.peers = peers_.get();
+    options.replica_reader = worker_.get();
     auto core =
         server::BrokerCore::Open(std::move(options), environments, [this] { ready_ = true; });
     if (!core.ok()) {
@@ -145,6 +164,18 @@ class SimNode {
     return next;
   }
 
+  // Begins to hand leaderships over; then it may be shut down.
+  void Leave(absl::AnyInvocable<void()> done) {
+    reactors_.front()->loop.Post(
+        [core = core_.get(), done = std::move(done)]() mutable { core->Leave(std::move(done)); });
+  }
+
+  // Of a node that does not run: its disk is another one.
+  absl::Status WipeDisk() {
+    const absl::Status wiped = disk_.RemoveRecursively("/data");
+    return wiped.ok() ? disk_.SyncDirectory("/") : wiped;
+  }
+
   // Kills what runs; the disk then has what it may have.
   void Kill() {
     disk_.KillProcess();
@@ -165,13 +196,14 @@ class SimNode {
   // Log lines are part of the trace.
   class TraceLogger final : public server::Logger {
    public:
-    explicit TraceLogger(Trace& trace) : trace_(trace) {}
+    TraceLogger(Trace& trace, std::string name) : trace_(trace), name_(std::move(name)) {}
     void Write(server::LogLevel, absl::string_view message) override {
-      trace_.Note("  broker: ", message);
+      trace_.Note("  ", name_, ": ", message);
     }
 
    private:
     Trace& trace_;
+    const std::string name_;
   };
 
   struct Reactor {
@@ -215,6 +247,7 @@ class SimNode {
     set("offsets.retention.minutes", options.offsets_expire ? "1" : "10080");
     // An empty group without offsets goes with the next check, and its generations begin anew.
     set("offsets.retention.check.interval.ms", options.offsets_expire ? "3000" : "600000");
+    for (const auto& [key, value] : options.settings) set(key, value);
     absl::StatusOr<server::BrokerConfig> config = server::ReadBrokerConfig(properties, nullptr);
     if (!config.ok()) std::fprintf(stderr, "%s\n", config.status().ToString().c_str());
     WEIR_CHECK(config.ok());
@@ -225,6 +258,7 @@ class SimNode {
   // every client gone, before the core goes.
   void Drop() {
     core_.reset();
+    peers_.reset();
     worker_.reset();
     reactors_.clear();
     shared_.reset();
@@ -235,12 +269,14 @@ class SimNode {
   SimNetwork& network_;
   TraceLogger logger_;
   const size_t shards_;
+  const std::function<std::unique_ptr<server::PeerNetwork>()> make_peers_;
   log::MemoryFileSystem disk_;
   SimClock clock_;
   const server::BrokerConfig config_;
   std::unique_ptr<log::SharedMemoryFiles> shared_;
   std::unique_ptr<SimWorker> worker_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::unique_ptr<server::PeerNetwork> peers_;
   std::unique_ptr<server::BrokerCore> core_;
   bool ready_ = false;
   bool failed_ = false;

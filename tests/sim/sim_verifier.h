@@ -6,6 +6,7 @@
 #ifndef WEIR_TESTS_SIM_SIM_VERIFIER_H_
 #define WEIR_TESTS_SIM_SIM_VERIFIER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -16,7 +17,8 @@
 #include "protocol/api/list_offsets.h"
 #include "protocol/api/metadata.h"
 #include "tests/sim/oracle.h"
-#include "tests/sim/sim_clients.h"
+#include "tests/sim/sim_actor.h"
+#include "tests/sim/sim_session.h"
 
 namespace weir::sim {
 
@@ -28,19 +30,35 @@ class Verifier final : public SimActor {
 
  private:
   void Ask() override {
-    if (!has_topics_) return AskTopics();
+    if (!has_topics_) {
+      if (Session* const to = ToAny(); to != nullptr) AskTopics(*to);
+      return;
+    }
     if (unread_.empty()) return;
-    if (position_.has_value()) return Fetch(unread_.front());
-    AskStart(unread_.front());
+    const std::optional<size_t> leader = context_.brokers.LeaderOf(unread_.front());
+    if (!leader.has_value() || !Connected(*leader)) return AskMetadata();
+    if (position_.has_value()) return Fetch(session(*leader), unread_.front());
+    AskStart(session(*leader), unread_.front());
+  }
+  // Leaders may move back to where they belong.
+  bool HasMoved(const TopicPartition& partition, int16_t code) {
+    if (context_.brokers.size() == 1 ||
+        static_cast<ErrorCode>(code) != ErrorCode::kNotLeaderOrFollower) {
+      return false;
+    }
+    context_.brokers.Forget(partition);
+    return true;
   }
 
-  void AskTopics() {
+  void AskTopics(Session& to) {
     protocol::MetadataRequest request;
     request.topics = std::nullopt;
     Send<protocol::MetadataResponse>(
-        request, 12, "metadata", [this](const protocol::MetadataResponse* response, uint64_t sent) {
+        to, request, 12, "metadata",
+        [this](const protocol::MetadataResponse* response, uint64_t sent) {
           if (response == nullptr) return context_.trace.Fail("verifier: metadata: closed");
           context_.oracle.OnMetadata(*response, sent);
+          context_.brokers.Learn(*response);
           has_topics_ = true;
           for (const auto& topic : response->topics) {
             if (topic.is_internal) continue;  // the groups' verifier asks for what is in it
@@ -51,7 +69,7 @@ class Verifier final : public SimActor {
         });
   }
 
-  void AskStart(const TopicPartition& partition) {
+  void AskStart(Session& to, const TopicPartition& partition) {
     protocol::ListOffsetsRequest request;
     request.replica_id = -1;
     auto& topic = request.topics.emplace_back();
@@ -59,10 +77,11 @@ class Verifier final : public SimActor {
     topic.partitions.emplace_back().partition_index = partition.partition.value();
     topic.partitions.back().timestamp = protocol::kEarliestTimestamp;
     Send<protocol::ListOffsetsResponse>(
-        request, 7, "list offsets",
+        to, request, 7, "list offsets",
         [this, partition](const protocol::ListOffsetsResponse* response, uint64_t) {
           if (response == nullptr) return context_.trace.Fail("verifier: list offsets: closed");
           const auto& answer = response->topics.at(0).partitions.at(0);
+          if (HasMoved(partition, answer.error_code)) return;
           if (answer.error_code != 0) {
             return context_.trace.Fail(context_.oracle.Name(partition), ": list offsets: error ",
                                        answer.error_code);
@@ -75,7 +94,7 @@ class Verifier final : public SimActor {
         });
   }
 
-  void Fetch(const TopicPartition& partition) {
+  void Fetch(Session& to, const TopicPartition& partition) {
     protocol::FetchRequest request;
     request.min_bytes = 1;
     request.max_wait_ms = 0;
@@ -86,7 +105,7 @@ class Verifier final : public SimActor {
     asked.fetch_offset = *position_;
     asked.partition_max_bytes = 1 << 20;
     Send<protocol::FetchResponse>(
-        request, 16, absl::StrCat("read ", context_.oracle.Name(partition)),
+        to, request, 16, absl::StrCat("read ", context_.oracle.Name(partition)),
         [this, partition, floor = context_.oracle.Floor(partition)](
             const protocol::FetchResponse* response, uint64_t) {
           if (response == nullptr) return context_.trace.Fail("verifier: fetch: closed");
@@ -100,6 +119,7 @@ class Verifier final : public SimActor {
     if (out_of_range && context_.oracle.Find(partition.topic_id)->retention) {
       return position_.reset();  // deleted meanwhile
     }
+    if (HasMoved(partition, data.error_code)) return;
     if (data.error_code != 0) {
       return context_.trace.Fail(context_.oracle.Name(partition), ": fetch from ", *position_,
                                  ": error ", data.error_code);
@@ -110,6 +130,7 @@ class Verifier final : public SimActor {
     if (*position_ >= data.high_watermark) {
       position_.reset();
       unread_.pop_front();
+      if (context_.oracle.IsLoose(partition)) return;
       context_.oracle.compaction().EndReading(partition, context_.clock.Monotonic());
     } else if (*position_ == from) {
       context_.trace.Fail(context_.oracle.Name(partition), ": nothing at ", from,
