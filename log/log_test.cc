@@ -497,6 +497,29 @@ TEST_F(LogTest, TruncatesRecordsEpochsAndProducers) {
   EXPECT_EQ(Append({}).base_offset, Offset(100));
 }
 
+// What is left of it must begin where the log did: a later start would pass for deleted records,
+// here and with those who copy from this log.
+TEST_F(LogTest, ATruncationThatIsCutOffLeavesABeginning) {
+  config_.segment_bytes = 500;
+  SeededRandom random(1);
+  for (int64_t boundary = 0, ended = 0; ended == 0; ++boundary) {
+    for (int round = 0; round < 20; ++round) {
+      log_.reset();
+      ASSERT_TRUE(fs_.RemoveRecursively("/data").ok());
+      Open();
+      for (int i = 0; i < 12; ++i) Append({.value_bytes = 100});
+      ASSERT_TRUE(log_->Flush().ok());
+      ASSERT_GT(log_->segments(), 2u);
+      fs_.CrashAtBoundary(boundary);
+      ended = log_->TruncateFullyAndStartAt(Offset(0), 1000).ok() ? 1 : 0;
+      log_.reset();
+      fs_.PowerLoss(random);
+      Open();
+      EXPECT_EQ(log_->log_start_offset(), Offset(0)) << "boundary " << boundary;
+    }
+  }
+}
+
 TEST_F(LogTest, CleanCloseAndOpenReadsAlmostNothing) {
   config_.segment_bytes = 100'000;
   Open();

@@ -175,8 +175,10 @@ inline absl::Status Log::TruncateFullyAndStartAt(Offset offset, TimestampMs now_
   at_rest_ = false;
   cleaned_to_ = Offset(0);
   const auto restart = [&]() -> absl::Status {
-    for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
-      WEIR_RETURN_IF_ERROR(RemoveFiles(**segment));
+    for (size_t i = segments_.size(); i-- > 0;) {
+      // The first goes last: a log of which a crash leaves the others would seem to begin there.
+      if (i == 0) WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(directory_));
+      WEIR_RETURN_IF_ERROR(RemoveFiles(*segments_[i]));
       WEIR_RETURN_IF_ERROR(SyncRemoval());
     }
     WEIR_RETURN_IF_ERROR(log_internal::RemoveSnapshotsBetween(fs_, directory_, kNoOffset,
