@@ -200,6 +200,18 @@ void Shard::ReopenPartitions() {
   }
 }
 
+namespace {
+
+// Whether another broker than `self` has everything that was acknowledged, as far as is known.
+bool OthersCount(const metadata::PartitionImage& partition, BrokerId self) {
+  const auto is_other = [self](BrokerId broker) { return broker != self; };
+  return std::any_of(partition.isr.begin(), partition.isr.end(), is_other) ||
+         std::any_of(partition.eligible_leader_replicas.begin(),
+                     partition.eligible_leader_replicas.end(), is_other);
+}
+
+}  // namespace
+
 // What has lost records says so to the controller, and is copied anew when the controller counts on
 // it no more; then it says where. Looked at again and again, until the metadata have it.
 void Shard::RepairPartitions() {
@@ -213,7 +225,9 @@ void Shard::RepairPartitions() {
         std::find(image->replicas.begin(), image->replicas.end(), self) - image->replicas.begin());
     if (at >= image->directories.size()) continue;
     if (image->directories[at] != metadata::kDirectoryLost) {
-      report.assignments.push_back({id, metadata::kDirectoryLost});
+      // Who gives up the last copy that counts leaves the partition without a leader for good; what
+      // cannot be opened now may be another time.
+      if (OthersCount(*image, self)) report.assignments.push_back({id, metadata::kDirectoryLost});
     } else if (image->leader != kNoBroker && image->leader != self &&
                std::count(image->isr.begin(), image->isr.end(), self) == 0) {
       partitions_->BeginAnew(id, *image, topic->settings);
@@ -239,13 +253,7 @@ void Shard::RepairPartitions() {
 void Shard::OnDamage(const TopicPartition& id, const absl::Status& damage) {
   const metadata::PartitionImage* partition = image()->FindPartition(id);
   if (partition == nullptr) return;
-  const auto is_other = [this](BrokerId broker) { return broker != node_.config.node_id; };
-  const auto& isr = partition->isr;
-  const auto& eligible = partition->eligible_leader_replicas;
-  if (!std::any_of(isr.begin(), isr.end(), is_other) &&
-      !std::any_of(eligible.begin(), eligible.end(), is_other)) {
-    return;
-  }
+  if (!OthersCount(*partition, node_.config.node_id)) return;
   groups_->Close(id);
   cleaner_->Abort({id});
   partitions_->TakeOffline(id, damage);
