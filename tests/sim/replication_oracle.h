@@ -104,6 +104,8 @@ class ReplicationOracle {
     if (forgiven_) return;
     for (const SeenBatch& batch : batches) {
       if (batch.base >= end_) break;
+      // A log may not know yet, or not any more, that what it has there is deleted.
+      if (batch.base < deleted_to_) continue;
       const auto found = committed_.find(batch.base);
       if (found == committed_.end() || !(found->second == batch)) {
         trace_.Fail(who, " has ", Text(batch), ", committed is ",
