@@ -65,6 +65,7 @@ struct ApiInfo {
   int16_t key = -1;
   VersionRange versions;
   int16_t flexible_since = kNoVersion;
+  bool hot = false;  // see MessageInfo
 };
 
 // A record in a log: cluster metadata, committed offsets, transactions.
@@ -72,6 +73,7 @@ struct RecordInfo {
   int16_t type = -1;
   VersionRange versions;
   int16_t flexible_since = kNoVersion;
+  bool hot = false;  // see MessageInfo
 };
 
 // --- Attributes of a field --------------------------------------------------------------------
@@ -192,14 +194,17 @@ struct MessageInfo {
   int16_t id = -1;  // API key or record type
   VersionRange versions;
   int16_t flexible_since = kNoVersion;
+  // Whether encoder and decoder are compiled for this message; all others share the ones that read
+  // its layout, which are slower to run and much faster to compile (docs/adr/0016).
+  bool hot = false;
 };
 
 template <class M>
 constexpr MessageInfo InfoOf() {
   if constexpr (requires { M::kApi; }) {
-    return {M::kApi.key, M::kApi.versions, M::kApi.flexible_since};
+    return {M::kApi.key, M::kApi.versions, M::kApi.flexible_since, M::kApi.hot};
   } else {
-    return {M::kRecord.type, M::kRecord.versions, M::kRecord.flexible_since};
+    return {M::kRecord.type, M::kRecord.versions, M::kRecord.flexible_since, M::kRecord.hot};
   }
 }
 

@@ -30,6 +30,8 @@
 #include "protocol/decoder.h"
 #include "protocol/describe.h"
 #include "protocol/encoder.h"
+#include "protocol/layout.h"
+#include "protocol/layout_codec.h"
 #include "protocol/printer.h"
 #include "protocol/version_check.h"
 #include "protocol/wire.h"
@@ -38,40 +40,63 @@ namespace weir::protocol {
 
 namespace protocol_internal {
 
-// What is the same for all messages is compiled once, and told by these how one is made.
-using EncodeMessage = void (*)(const EncodeContext& c, const void* m);
-using DecodeMessage = void (*)(const DecodeContext& c, void* m);
+// What is the same for all messages is compiled once, and told by this how one is made: by
+// functions that are compiled for it, or by its layout.
+struct Codec {
+  MessageInfo info;
+  void (*encode)(const EncodeContext& c, const void* m) = nullptr;
+  void (*decode)(const DecodeContext& c, void* m) = nullptr;
+  const StructType* type = nullptr;  // null: the message is hot, and has the functions
+};
 
 template <class M>
-void EncodeMessageOf(const EncodeContext& c, const void* m) {
-  EncodeStruct(c, *static_cast<const M*>(m));
-}
-template <class M>
-void DecodeMessageOf(const DecodeContext& c, void* m) {
-  DecodeStruct(c, *static_cast<M*>(m));
+constexpr Codec CodecOf() {
+  Codec codec{.info = InfoOf<M>()};
+  if constexpr (InfoOf<M>().hot) {
+    codec.encode = [](const EncodeContext& c, const void* m) {
+      EncodeStruct(c, *static_cast<const M*>(m));
+    };
+    codec.decode = [](const DecodeContext& c, void* m) { DecodeStruct(c, *static_cast<M*>(m)); };
+  } else {
+    codec.type = &kStructType<M>;
+  }
+  return codec;
 }
 
-[[gnu::noinline]] inline void Write(const MessageInfo& info, EncodeMessage encode, const void* m,
-                                    int16_t version, Writer& out) {
-  WEIR_CHECK(info.versions.Contains(version));
-  encode(EncodeContext{out, version, version >= info.flexible_since}, m);
+template <class M>
+inline constexpr Codec kCodec = CodecOf<M>();
+
+[[gnu::noinline]] inline void Write(const Codec& codec, const void* m, int16_t version,
+                                    Writer& out) {
+  WEIR_CHECK(codec.info.versions.Contains(version));
+  const EncodeContext context{out, version, version >= codec.info.flexible_since};
+  if (codec.type == nullptr) {
+    codec.encode(context, m);
+  } else {
+    EncodeByLayout(context, *codec.type, m);
+  }
   out.Finish();
 }
 
-[[gnu::noinline]] inline absl::Status Read(const MessageInfo& info, DecodeMessage decode, void* m,
-                                           int16_t version, absl::string_view* bytes) {
-  WEIR_RETURN_IF_ERROR(CheckVersion(info, version));
+[[gnu::noinline]] inline absl::Status Read(const Codec& codec, void* m, int16_t version,
+                                           absl::string_view* bytes) {
+  WEIR_RETURN_IF_ERROR(CheckVersion(codec.info, version));
   Reader reader(*bytes);
-  decode(DecodeContext{reader, version, version >= info.flexible_since}, m);
+  const DecodeContext context{reader, version, version >= codec.info.flexible_since};
+  if (codec.type == nullptr) {
+    codec.decode(context, m);
+  } else {
+    DecodeByLayout(context, *codec.type, m);
+  }
   if (!reader.ok()) return reader.status();
   *bytes = reader.rest();
   return absl::OkStatus();
 }
 
-[[gnu::noinline]] inline absl::Status ReadAll(const MessageInfo& info, DecodeMessage decode,
-                                              void* m, int16_t version, absl::string_view bytes) {
+[[gnu::noinline]] inline absl::Status ReadAll(const Codec& codec, void* m, int16_t version,
+                                              absl::string_view bytes) {
   const size_t size = bytes.size();
-  absl::Status status = Read(info, decode, m, version, &bytes);
+  absl::Status status = Read(codec, m, version, &bytes);
   if (!status.ok() || bytes.empty()) return status;
   return absl::InvalidArgumentError(
       absl::StrCat("malformed message: expected ", size - bytes.size(), " bytes, came ", size));
@@ -96,8 +121,7 @@ void DecodeMessageOf(const DecodeContext& c, void* m) {
 template <class M>
 void Encode(const M& m, int16_t version, std::string* out) {
   Writer writer(out);
-  protocol_internal::Write(InfoOf<M>(), &protocol_internal::EncodeMessageOf<M>, &m, version,
-                           writer);
+  protocol_internal::Write(protocol_internal::kCodec<M>, &m, version, writer);
 }
 
 // As Encode, but leaves out the payload of Records with external_bytes and appends to *gaps where
@@ -105,8 +129,7 @@ void Encode(const M& m, int16_t version, std::string* out) {
 template <class M>
 void EncodeWithGaps(const M& m, int16_t version, std::string* out, std::vector<Gap>* gaps) {
   Writer writer(out, gaps);
-  protocol_internal::Write(InfoOf<M>(), &protocol_internal::EncodeMessageOf<M>, &m, version,
-                           writer);
+  protocol_internal::Write(protocol_internal::kCodec<M>, &m, version, writer);
 }
 
 // OK when `version` can carry all that `m` says: no field is set that the version lacks (unless
@@ -116,7 +139,11 @@ absl::Status CheckEncodable(const M& m, int16_t version) {
   constexpr VersionRange kVersions = InfoOf<M>().versions;
   if (!kVersions.Contains(version)) return protocol_internal::VersionStatus(kVersions, version);
   protocol_internal::Loss loss;
-  protocol_internal::FindLoss(m, version, loss);
+  if constexpr (InfoOf<M>().hot) {
+    protocol_internal::FindLoss(m, version, loss);
+  } else {
+    protocol_internal::FindLossByLayout(protocol_internal::kStructType<M>, &m, version, loss);
+  }
   if (loss.field == nullptr) return absl::OkStatus();
   return protocol_internal::LossStatus(loss, version);
 }
@@ -133,8 +160,7 @@ absl::Status EncodeChecked(const M& m, int16_t version, std::string* out) {
 template <class M>
 size_t EncodedSize(const M& m, int16_t version) {
   Writer counter;
-  protocol_internal::Write(InfoOf<M>(), &protocol_internal::EncodeMessageOf<M>, &m, version,
-                           counter);
+  protocol_internal::Write(protocol_internal::kCodec<M>, &m, version, counter);
   return counter.size();
 }
 
@@ -144,8 +170,7 @@ template <class M>
 absl::StatusOr<M> DecodePrefix(absl::string_view* bytes, int16_t version) {
   absl::StatusOr<M> m;
   m.emplace();
-  absl::Status status = protocol_internal::Read(InfoOf<M>(), &protocol_internal::DecodeMessageOf<M>,
-                                                &*m, version, bytes);
+  absl::Status status = protocol_internal::Read(protocol_internal::kCodec<M>, &*m, version, bytes);
   if (!status.ok()) m = std::move(status);
   return m;
 }
@@ -153,8 +178,7 @@ absl::StatusOr<M> DecodePrefix(absl::string_view* bytes, int16_t version) {
 // As Decode, into *m, which has its defaults; after an error it has what was read before that.
 template <class M>
 absl::Status DecodeInto(absl::string_view bytes, int16_t version, M* m) {
-  return protocol_internal::ReadAll(InfoOf<M>(), &protocol_internal::DecodeMessageOf<M>, m, version,
-                                    bytes);
+  return protocol_internal::ReadAll(protocol_internal::kCodec<M>, m, version, bytes);
 }
 
 // Reads one message that takes all of `bytes`: refuses trailing ones.

@@ -20,26 +20,10 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "base/uuid.h"
 #include "protocol/describe.h"
+#include "protocol/field_kind.h"
 
 namespace weir::protocol {
-
-enum class FieldKind : int8_t {
-  kBool,
-  kInt8,
-  kInt16,
-  kUint16,
-  kInt32,
-  kUint32,
-  kInt64,
-  kFloat64,
-  kUuid,
-  kString,
-  kBytes,
-  kRecords,
-  kStruct,
-};
 
 struct FieldShape;
 using StructShape = std::vector<FieldShape>;
@@ -64,40 +48,6 @@ struct MessageShape {
 };
 
 namespace protocol_internal {
-
-template <class T>
-constexpr FieldKind KindOf() {
-  if constexpr (std::is_enum_v<T>) {
-    return KindOf<std::underlying_type_t<T>>();
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return FieldKind::kBool;
-  } else if constexpr (std::is_same_v<T, int8_t>) {
-    return FieldKind::kInt8;
-  } else if constexpr (std::is_same_v<T, int16_t>) {
-    return FieldKind::kInt16;
-  } else if constexpr (std::is_same_v<T, uint16_t>) {
-    return FieldKind::kUint16;
-  } else if constexpr (std::is_same_v<T, int32_t>) {
-    return FieldKind::kInt32;
-  } else if constexpr (std::is_same_v<T, uint32_t>) {
-    return FieldKind::kUint32;
-  } else if constexpr (std::is_same_v<T, int64_t>) {
-    return FieldKind::kInt64;
-  } else if constexpr (std::is_same_v<T, double>) {
-    return FieldKind::kFloat64;
-  } else if constexpr (std::is_same_v<T, Uuid>) {
-    return FieldKind::kUuid;
-  } else if constexpr (kIsString<T>) {
-    return FieldKind::kString;
-  } else if constexpr (std::is_same_v<T, Bytes>) {
-    return FieldKind::kBytes;
-  } else if constexpr (std::is_same_v<T, Records>) {
-    return FieldKind::kRecords;
-  } else {
-    static_assert(Described<const T>);
-    return FieldKind::kStruct;
-  }
-}
 
 // The Describe visitor that builds a shape from a default-constructed struct.
 class ShapeBuilder {

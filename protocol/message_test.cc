@@ -8,7 +8,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/uuid.h"
 #include "gtest/gtest.h"
 
 namespace weir::protocol {
@@ -58,6 +61,11 @@ struct Sample {
     v.Field({"records", Since(1), NullableSince(1)}, m.records);
     v.Field({"maybe", Since(3), NullableSince(3)}, m.maybe);
   }
+};
+
+// The same, with a codec of its own.
+struct HotSample : Sample {
+  static constexpr ApiInfo kApi{.key = 9, .versions = {0, 3}, .flexible_since = 2, .hot = true};
 };
 
 struct Plain {
@@ -240,6 +248,54 @@ TEST(Message, MemoryForElementsIsBounded) {
       Decode<Names>(bytes, 0).status().message(),
       "malformed message at byte 4, field names: expected 268435456 bytes of decoded elements "
       "at most, came 536870912");
+}
+
+// What `bytes` are to a codec: their message, encoded and checked for each version, or why not.
+template <class M>
+std::string Account(absl::string_view bytes, int16_t version) {
+  const absl::StatusOr<M> m = Decode<M>(bytes, version);
+  if (!m.ok()) return m.status().ToString();
+  std::string account;
+  for (int16_t as = 0; as <= 3; ++as) {
+    Encode(*m, as, &account);
+    absl::StrAppend(&account, CheckEncodable(*m, as).ToString());
+  }
+  return account;
+}
+
+TEST(Message, BothCodecsDoTheSame) {
+  Sample m;
+  m.name = "name";
+  m.numbers = {1, -1, 300};
+  std::vector<Sample> samples = {m};
+  m.rack = "r";
+  m.quiet = true;
+  m.epoch = 7;
+  m.ids = {Uuid{1, 2}, Uuid{3, 4}};
+  m.leader = {.id = 5, .epoch = 6};
+  m.note = "note";
+  m.records.bytes = "records";
+  m.maybe = Leader{.id = 7, .epoch = 8};
+  samples.push_back(m);
+  m.ids.reset();
+  m.records = Records::Null();
+  m.unknown_tags.Add(3, "unknown");
+  samples.push_back(m);
+  for (const Sample& sample : samples) {
+    for (int16_t version = 0; version <= 3; ++version) {
+      const std::string bytes = Encoded(sample, version);
+      for (size_t i = 0; i < bytes.size(); ++i) {
+        const absl::string_view cut = absl::string_view(bytes).substr(0, i);
+        EXPECT_EQ(Account<Sample>(cut, version), Account<HotSample>(cut, version));
+        for (const int flip : {0, 0x01, 0x02, 0x04, 0x10, 0x80, 0xff}) {
+          std::string damaged = bytes;
+          damaged[i] = static_cast<char>(damaged[i] ^ flip);
+          EXPECT_EQ(Account<Sample>(damaged, version), Account<HotSample>(damaged, version))
+              << "byte " << i << " of version " << version;
+        }
+      }
+    }
+  }
 }
 
 TEST(Message, Prints) {

@@ -25,6 +25,7 @@
 #include "base/uuid.h"
 #include "protocol/decoder.h"
 #include "protocol/describe.h"
+#include "protocol/field_kind.h"
 #include "protocol/message_shape.h"
 #include "protocol/printer.h"
 #include "protocol/wire.h"
@@ -126,8 +127,8 @@ class ShapePrinter : TextPrinter {
 
   void Array(const FieldShape& field, bool nullable) {
     const char* const name = field.spec.name;
-    const int64_t count =
-        context_.in.ArrayCount(name, context_.flexible, BytesMin(field.kind), field.element_bytes);
+    const int64_t count = context_.in.ArrayCount(name, context_.flexible,
+                                                 ElementBytesMin(field.kind), field.element_bytes);
     if (!HasValue(context_, name, count, nullable)) return Null();
     out_.push_back('[');
     bool is_full = false;
@@ -227,25 +228,6 @@ class ShapePrinter : TextPrinter {
       Default(field);
     }
     out_.push_back('}');
-  }
-
-  // What an element of an array takes at least on the wire.
-  static size_t BytesMin(FieldKind kind) {
-    switch (kind) {
-      case FieldKind::kInt16:
-      case FieldKind::kUint16:
-        return 2;
-      case FieldKind::kInt32:
-      case FieldKind::kUint32:
-        return 4;
-      case FieldKind::kInt64:
-      case FieldKind::kFloat64:
-        return 8;
-      case FieldKind::kUuid:
-        return 16;
-      default:
-        return 1;
-    }
   }
 
   const DecodeContext& context_;

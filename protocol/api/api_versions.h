@@ -16,7 +16,7 @@
 namespace weir::protocol {
 
 struct ApiVersionsRequest {
-  static constexpr ApiInfo kApi{.key = 18, .versions = {0, 4}, .flexible_since = 3};
+  static constexpr ApiInfo kApi{.key = 18, .versions = {0, 4}, .flexible_since = 3, .hot = true};
 
   std::string client_software_name;
   std::string client_software_version;
@@ -30,7 +30,7 @@ struct ApiVersionsRequest {
 };
 
 struct ApiVersionsResponse {
-  static constexpr ApiInfo kApi{.key = 18, .versions = {0, 4}, .flexible_since = 3};
+  static constexpr ApiInfo kApi{.key = 18, .versions = {0, 4}, .flexible_since = 3, .hot = true};
 
   struct ApiVersion {
     int16_t api_key = 0;

@@ -23,7 +23,7 @@ inline constexpr int8_t kReadUncommitted = 0;
 inline constexpr int8_t kReadCommitted = 1;
 
 struct FetchRequest {
-  static constexpr ApiInfo kApi{.key = 1, .versions = {4, 18}, .flexible_since = 12};
+  static constexpr ApiInfo kApi{.key = 1, .versions = {4, 18}, .flexible_since = 12, .hot = true};
 
   struct ReplicaState {
     int32_t replica_id = -1;
@@ -117,7 +117,7 @@ struct FetchRequest {
 };
 
 struct FetchResponse {
-  static constexpr ApiInfo kApi{.key = 1, .versions = {4, 18}, .flexible_since = 12};
+  static constexpr ApiInfo kApi{.key = 1, .versions = {4, 18}, .flexible_since = 12, .hot = true};
 
   struct EpochEndOffset {
     int32_t epoch = -1;

@@ -21,7 +21,7 @@
 namespace weir::protocol {
 
 struct JoinGroupRequest {
-  static constexpr ApiInfo kApi{.key = 11, .versions = {0, 9}, .flexible_since = 6};
+  static constexpr ApiInfo kApi{.key = 11, .versions = {0, 9}, .flexible_since = 6, .hot = true};
 
   struct Protocol {
     std::string name;
@@ -58,7 +58,7 @@ struct JoinGroupRequest {
 };
 
 struct JoinGroupResponse {
-  static constexpr ApiInfo kApi{.key = 11, .versions = {0, 9}, .flexible_since = 6};
+  static constexpr ApiInfo kApi{.key = 11, .versions = {0, 9}, .flexible_since = 6, .hot = true};
 
   struct Member {
     std::string member_id;

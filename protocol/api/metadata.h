@@ -21,7 +21,7 @@
 namespace weir::protocol {
 
 struct MetadataRequest {
-  static constexpr ApiInfo kApi{.key = 3, .versions = {0, 13}, .flexible_since = 9};
+  static constexpr ApiInfo kApi{.key = 3, .versions = {0, 13}, .flexible_since = 9, .hot = true};
 
   struct Topic {
     Uuid topic_id;
@@ -52,7 +52,7 @@ struct MetadataRequest {
 };
 
 struct MetadataResponse {
-  static constexpr ApiInfo kApi{.key = 3, .versions = {0, 13}, .flexible_since = 9};
+  static constexpr ApiInfo kApi{.key = 3, .versions = {0, 13}, .flexible_since = 9, .hot = true};
 
   struct Broker {
     int32_t node_id = 0;

@@ -19,7 +19,7 @@
 namespace weir::protocol {
 
 struct OffsetCommitRequest {
-  static constexpr ApiInfo kApi{.key = 8, .versions = {2, 10}, .flexible_since = 8};
+  static constexpr ApiInfo kApi{.key = 8, .versions = {2, 10}, .flexible_since = 8, .hot = true};
 
   struct Topic {
     struct Partition {
@@ -70,7 +70,7 @@ struct OffsetCommitRequest {
 };
 
 struct OffsetCommitResponse {
-  static constexpr ApiInfo kApi{.key = 8, .versions = {2, 10}, .flexible_since = 8};
+  static constexpr ApiInfo kApi{.key = 8, .versions = {2, 10}, .flexible_since = 8, .hot = true};
 
   struct Topic {
     struct Partition {

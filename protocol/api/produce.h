@@ -20,7 +20,7 @@
 namespace weir::protocol {
 
 struct ProduceRequest {
-  static constexpr ApiInfo kApi{.key = 0, .versions = {0, 13}, .flexible_since = 9};
+  static constexpr ApiInfo kApi{.key = 0, .versions = {0, 13}, .flexible_since = 9, .hot = true};
 
   struct PartitionProduceData {
     int32_t index = 0;
@@ -62,7 +62,7 @@ struct ProduceRequest {
 };
 
 struct ProduceResponse {
-  static constexpr ApiInfo kApi{.key = 0, .versions = {0, 13}, .flexible_since = 9};
+  static constexpr ApiInfo kApi{.key = 0, .versions = {0, 13}, .flexible_since = 9, .hot = true};
 
   struct BatchIndexAndErrorMessage {
     int32_t batch_index = 0;
