@@ -28,11 +28,13 @@
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
 #include "client/admin_types.h"
 #include "client/cluster.h"
 #include "client/connection.h"
+#include "client/leader_calls.h"
 #include "protocol/api/api_versions.h"
 #include "protocol/api/create_partitions.h"
 #include "protocol/api/create_topics.h"
@@ -58,20 +60,18 @@ class Admin {
       entry.name = topic.name;
       entry.num_partitions = topic.partitions;
       entry.replication_factor = topic.replication_factor;
+      for (size_t i = 0; i < topic.assignment.size(); ++i) {
+        entry.assignments.push_back({static_cast<int32_t>(i), topic.assignment[i]});
+      }
       for (const auto& [key, value] : topic.configs) entry.configs.push_back({key, value});
       request.topics.push_back(std::move(entry));
     }
     request.validate_only = validate_only;
     request.timeout_ms = static_cast<int32_t>(cluster_.config().request_timeout_ms);
-    WEIR_ASSIGN_OR_RETURN(const protocol::CreateTopicsResponse response,
-                          CallController<protocol::CreateTopicsRequest>(
-                              request, [](const auto& answer) -> protocol::ErrorCode {
-                                for (const auto& topic : answer.topics) {
-                                  if (IsOtherController(topic.error_code))
-                                    return protocol::ErrorCode::kNotController;
-                                }
-                                return protocol::ErrorCode::kNone;
-                              }));
+    WEIR_ASSIGN_OR_RETURN(
+        const protocol::CreateTopicsResponse response,
+        CallController<protocol::CreateTopicsRequest>(
+            request, [](const auto& answer) { return AnyOtherController(answer.topics); }));
     std::vector<TopicOutcome> outcomes;
     for (const auto& topic : response.topics) {
       outcomes.push_back(
@@ -83,26 +83,20 @@ class Admin {
   absl::StatusOr<std::vector<TopicOutcome>> DeleteTopics(absl::Span<const std::string> names) {
     const std::vector<std::string> topics(names.begin(), names.end());
     const int32_t timeout_ms = static_cast<int32_t>(cluster_.config().request_timeout_ms);
-    WEIR_ASSIGN_OR_RETURN(const protocol::DeleteTopicsResponse response,
-                          CallController<protocol::DeleteTopicsRequest>(
-                              [topics, timeout_ms](int16_t version) {
-                                protocol::DeleteTopicsRequest request;
-                                request.timeout_ms = timeout_ms;
-                                if (version < 6) {
-                                  request.topic_names = topics;
-                                } else {
-                                  for (const std::string& topic : topics)
-                                    request.topics.push_back({topic, Uuid()});
-                                }
-                                return request;
-                              },
-                              [](const auto& answer) -> protocol::ErrorCode {
-                                for (const auto& topic : answer.responses) {
-                                  if (IsOtherController(topic.error_code))
-                                    return protocol::ErrorCode::kNotController;
-                                }
-                                return protocol::ErrorCode::kNone;
-                              }));
+    WEIR_ASSIGN_OR_RETURN(
+        const protocol::DeleteTopicsResponse response,
+        CallController<protocol::DeleteTopicsRequest>(
+            [topics, timeout_ms](int16_t version) {
+              protocol::DeleteTopicsRequest request;
+              request.timeout_ms = timeout_ms;
+              if (version < 6) {
+                request.topic_names = topics;
+              } else {
+                for (const std::string& topic : topics) request.topics.push_back({topic, Uuid()});
+              }
+              return request;
+            },
+            [](const auto& answer) { return AnyOtherController(answer.responses); }));
     std::vector<TopicOutcome> outcomes;
     for (const auto& topic : response.responses) {
       const std::string name = topic.name.value_or(topic.topic_id.ToString());
@@ -120,15 +114,10 @@ class Admin {
     for (const auto& [name, count] : counts) request.topics.push_back({name, count, std::nullopt});
     request.validate_only = validate_only;
     request.timeout_ms = static_cast<int32_t>(cluster_.config().request_timeout_ms);
-    WEIR_ASSIGN_OR_RETURN(const protocol::CreatePartitionsResponse response,
-                          CallController<protocol::CreatePartitionsRequest>(
-                              request, [](const auto& answer) -> protocol::ErrorCode {
-                                for (const auto& topic : answer.results) {
-                                  if (IsOtherController(topic.error_code))
-                                    return protocol::ErrorCode::kNotController;
-                                }
-                                return protocol::ErrorCode::kNone;
-                              }));
+    WEIR_ASSIGN_OR_RETURN(
+        const protocol::CreatePartitionsResponse response,
+        CallController<protocol::CreatePartitionsRequest>(
+            request, [](const auto& answer) { return AnyOtherController(answer.results); }));
     std::vector<TopicOutcome> outcomes;
     for (const auto& topic : response.results) {
       outcomes.push_back(
@@ -216,27 +205,11 @@ class Admin {
       answers.push_back({query.topic, query.partition, absl::UnavailableError("not asked")});
     }
     const MonotonicNs deadline = cluster_.Deadline();
-    WEIR_RETURN_IF_ERROR(RefreshTopicsOf(queries, deadline));
-    for (int failures = 0;; ++failures) {
-      std::map<int32_t, std::vector<size_t>> by_leader;
-      for (size_t i = 0; i < queries.size(); ++i) {
-        if (answers[i].status.code() != absl::StatusCode::kUnavailable) continue;
-        const int32_t leader = cluster_.metadata().LeaderOf(queries[i].topic, queries[i].partition);
-        if (leader != kNoNode) {
-          by_leader[leader].push_back(i);
-        } else {
-          answers[i].status = WhyNoLeader(queries[i]);
-        }
-      }
-      for (const auto& [leader, asked] : by_leader) AskOffsets(leader, queries, asked, &answers);
-      bool again = false;
-      for (const OffsetAnswer& answer : answers) {
-        again = again || answer.status.code() == absl::StatusCode::kUnavailable;
-      }
-      if (!again || cluster_.Now() >= deadline) return answers;
-      cluster_.Pause(failures, deadline);
-      WEIR_RETURN_IF_ERROR(RefreshTopicsOf(queries, deadline));
-    }
+    WEIR_RETURN_IF_ERROR(AskLeaders(cluster_, queries, deadline, &answers,
+                                    [&](int32_t leader, const LeaderShare<OffsetQuery>& share) {
+                                      AskOffsets(leader, queries, share, deadline, &answers);
+                                    }));
+    return answers;
   }
 
   Cluster& cluster() { return cluster_; }
@@ -289,64 +262,49 @@ class Admin {
   static bool IsOtherController(int16_t code) {
     return code == static_cast<int16_t>(protocol::ErrorCode::kNotController);
   }
+  // kNotController where one of a response's entries says so.
+  template <class Entries>
+  static protocol::ErrorCode AnyOtherController(const Entries& entries) {
+    for (const auto& entry : entries) {
+      if (IsOtherController(entry.error_code)) return protocol::ErrorCode::kNotController;
+    }
+    return protocol::ErrorCode::kNone;
+  }
 
  private:
   static std::vector<protocol::MetadataResponse::Topic> Sorted(
       std::vector<protocol::MetadataResponse::Topic> topics) {
-    std::sort(topics.begin(), topics.end(),
-              [](const auto& a, const auto& b) { return a.name < b.name; });
+    Sort(topics, [](const auto& a, const auto& b) { return a.name < b.name; });
     for (auto& topic : topics) {
-      std::sort(topic.partitions.begin(), topic.partitions.end(),
-                [](const auto& a, const auto& b) { return a.partition_index < b.partition_index; });
+      Sort(topic.partitions,
+           [](const auto& a, const auto& b) { return a.partition_index < b.partition_index; });
     }
     return topics;
   }
 
-  absl::Status RefreshTopicsOf(absl::Span<const OffsetQuery> queries, MonotonicNs deadline) {
-    std::vector<std::string> topics;
-    for (const OffsetQuery& query : queries) topics.push_back(query.topic);
-    std::sort(topics.begin(), topics.end());
-    topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
-    return cluster_.Describe(topics, deadline).status();
-  }
-
-  absl::Status WhyNoLeader(const OffsetQuery& query) const {
-    const std::string what = absl::StrCat(query.topic, "-", query.partition);
-    const TopicInfo* topic = cluster_.metadata().Find(query.topic);
-    if (topic != nullptr && topic->error != protocol::ErrorCode::kNone) {
-      return StatusOfError(topic->error, query.topic);
-    }
-    if (cluster_.metadata().Find(query.topic, query.partition) == nullptr) {
-      return StatusOfError(protocol::ErrorCode::kUnknownTopicOrPartition, what);
-    }
-    return StatusOfError(protocol::ErrorCode::kLeaderNotAvailable, what);
-  }
-
   void AskOffsets(int32_t leader, absl::Span<const OffsetQuery> queries,
-                  const std::vector<size_t>& asked, std::vector<OffsetAnswer>* answers) {
+                  const LeaderShare<OffsetQuery>& share, MonotonicNs deadline,
+                  std::vector<OffsetAnswer>* answers) {
+    using Partition = protocol::ListOffsetsRequest::ListOffsetsPartition;
     protocol::ListOffsetsRequest request;
     request.replica_id = -1;
-    for (const size_t i : asked) {
-      const PartitionInfo* info = cluster_.metadata().Find(queries[i].topic, queries[i].partition);
-      request.topics.push_back(
-          {queries[i].topic, {{queries[i].partition, info->leader_epoch, queries[i].time}}});
-    }
-    const auto response = cluster_.Call<protocol::ListOffsetsRequest>(leader, std::move(request),
-                                                                      cluster_.Deadline());
-    for (const size_t i : asked) {
-      OffsetAnswer& answer = (*answers)[i];
-      if (!response.ok()) {
-        answer.status = response.status();
-        continue;
-      }
-      answer.status = absl::InvalidArgumentError("ListOffsets: the broker left a partition out");
+    share.Fill(&request.topics, [&](size_t i) {
+      const OffsetQuery& query = queries[i];
+      const PartitionInfo* info = cluster_.metadata().Find(query.topic, query.partition);
+      return Partition{query.partition, info->leader_epoch, query.time};
+    });
+    const auto response =
+        cluster_.Call<protocol::ListOffsetsRequest>(leader, std::move(request), deadline);
+    for (const size_t i : share.indices()) {
+      (*answers)[i].status =
+          response.ok() ? absl::InvalidArgumentError("ListOffsets: the broker left a partition out")
+                        : response.status();
     }
     if (!response.ok()) return;
     for (const auto& topic : response->topics) {
       for (const auto& partition : topic.partitions) {
-        for (const size_t i : asked) {
+        for (const size_t i : share.Find(topic.name, partition.partition_index)) {
           OffsetAnswer& answer = (*answers)[i];
-          if (answer.topic != topic.name || answer.partition != partition.partition_index) continue;
           answer.status =
               Error(partition.error_code, absl::StrCat(topic.name, "-", partition.partition_index));
           answer.offset = Offset(partition.offset);

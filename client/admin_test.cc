@@ -1,6 +1,7 @@
 // Administration of groups, configurations, partitions and records; brokers in memory.
 #include "client/admin.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/ids.h"
 #include "base/random.h"
 #include "client/cluster.h"
 #include "client/group_admin.h"
@@ -22,6 +24,7 @@
 #include "protocol/api/find_coordinator.h"
 #include "protocol/api/incremental_alter_configs.h"
 #include "protocol/api/list_groups.h"
+#include "protocol/api/list_offsets.h"
 #include "protocol/api/metadata.h"
 #include "protocol/api/offset_commit.h"
 #include "protocol/api/offset_fetch.h"
@@ -58,9 +61,12 @@ class AdminTest : public testing::Test {
       protocol::MetadataResponse::Topic topic;
       topic.name = asked.name;
       topic.topic_id = {1, 2};
-      topic.partitions.resize(1);
-      topic.partitions[0].leader_id = leader_;
-      topic.partitions[0].leader_epoch = ++epoch_;
+      for (int32_t i = 0; i < partitions_; ++i) {
+        auto& partition = topic.partitions.emplace_back();
+        partition.partition_index = i;
+        partition.leader_id = leader_;
+        partition.leader_epoch = ++epoch_;
+      }
       response.topics.push_back(topic);
     }
     return response;
@@ -98,6 +104,7 @@ class AdminTest : public testing::Test {
   int32_t coordinator_ = 8;
   int32_t leader_ = 7;
   int32_t epoch_ = 0;
+  int32_t partitions_ = 1;
   int16_t find_error_ = 0;
   int finds_ = 0;
 };
@@ -325,6 +332,40 @@ TEST_F(AdminTest, DeletesRecordsAtTheLeaderOfNow) {
   EXPECT_TRUE((*deleted)[0].status.ok()) << (*deleted)[0].status;
   EXPECT_EQ((*deleted)[0].low_watermark, Offset(4));
   EXPECT_EQ((*deleted)[1].status.code(), absl::StatusCode::kNotFound);
+}
+
+// Its name stands once in the request, however many of its partitions are asked about.
+TEST_F(AdminTest, AsksALeaderAboutAllPartitionsOfATopicAtOnce) {
+  partitions_ = 3;
+  int requests = 0;
+  b1_.On<protocol::ListOffsetsRequest>([&](const protocol::ListOffsetsRequest& request, int16_t) {
+    ++requests;
+    protocol::ListOffsetsResponse response;
+    EXPECT_EQ(request.topics.size(), 2u);
+    for (const auto& topic : request.topics) {
+      EXPECT_EQ(topic.partitions.size(), topic.name == "t" ? 3u : 1u);
+      auto& answered = response.topics.emplace_back();
+      answered.name = topic.name;
+      for (const auto& asked : topic.partitions) {
+        auto& partition = answered.partitions.emplace_back();
+        partition.partition_index = asked.partition_index;
+        partition.offset = 100 + asked.partition_index;
+      }
+    }
+    response.topics.push_back({"another", {{}}});  // that nobody asked about
+    return response;
+  });
+  const auto answers = admin_->ListOffsets({{"t", 2}, {"u", 1}, {"t", 0}, {"t", 1}, {"t", 3}});
+  ASSERT_TRUE(answers.ok()) << answers.status();
+  ASSERT_EQ(answers->size(), 5u);
+  const int32_t partitions[] = {2, 1, 0, 1};
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_TRUE((*answers)[i].status.ok()) << (*answers)[i].status;
+    EXPECT_EQ((*answers)[i].partition, partitions[i]);
+    EXPECT_EQ((*answers)[i].offset, Offset(100 + partitions[i]));
+  }
+  EXPECT_TRUE(absl::IsNotFound((*answers)[4].status)) << (*answers)[4].status;
+  EXPECT_EQ(requests, 1);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ struct NewTopic {
   std::string name;
   int32_t partitions = -1;          // the broker's default
   int16_t replication_factor = -1;  // the broker's default
+  // Not empty: the replicas of each partition, in place of both numbers.
+  std::vector<std::vector<int32_t>> assignment;
   std::map<std::string, std::string> configs;
 };
 

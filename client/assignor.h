@@ -25,6 +25,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/sort.h"
 #include "client/topic_and_partition.h"
 
 namespace weir::client {
@@ -71,7 +72,7 @@ inline std::vector<const MemberSubscription*> InOrder(
     absl::Span<const MemberSubscription> members) {
   std::vector<const MemberSubscription*> ordered;
   for (const MemberSubscription& member : members) ordered.push_back(&member);
-  std::sort(ordered.begin(), ordered.end(), IsBefore);
+  Sort(ordered, IsBefore);
   return ordered;
 }
 

@@ -25,6 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "protocol/compression.h"
 #include "protocol/compression_batch.h"
@@ -73,8 +74,8 @@ class FetchedRecords {
         aborted_(std::move(aborted)),
         read_committed_(read_committed),
         check_crcs_(check_crcs) {
-    std::sort(aborted_.begin(), aborted_.end(),
-              [](const Aborted& a, const Aborted& b) { return a.first_offset < b.first_offset; });
+    Sort(aborted_,
+         [](const Aborted& a, const Aborted& b) { return a.first_offset < b.first_offset; });
   }
 
   // Whether a whole batch is left.

@@ -10,7 +10,6 @@
 #ifndef WEIR_CLIENT_GROUP_ADMIN_H_
 #define WEIR_CLIENT_GROUP_ADMIN_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -27,6 +26,7 @@
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
 #include "client/admin.h"
@@ -54,7 +54,7 @@ inline std::vector<TopicAndPartition> PartitionsOfAssignment(absl::string_view b
   for (const protocol::ConsumerProtocolTopic& topic : assignment->assigned_partitions) {
     for (const int32_t partition : topic.partitions) partitions.push_back({topic.topic, partition});
   }
-  std::sort(partitions.begin(), partitions.end());
+  Sort(partitions);
   return partitions;
 }
 
@@ -87,8 +87,7 @@ class GroupAdmin {
         return absl::OkStatus();
       }));
     }
-    std::sort(groups.begin(), groups.end(),
-              [](const GroupListing& a, const GroupListing& b) { return a.id < b.id; });
+    Sort(groups, [](const GroupListing& a, const GroupListing& b) { return a.id < b.id; });
     return groups;
   }
 
@@ -133,7 +132,7 @@ class GroupAdmin {
     WEIR_RETURN_IF_ERROR(WithCoordinator(group, [&](int32_t node, MonotonicNs deadline) {
       return FetchOffsetsAt(node, deadline, group, &offsets);
     }));
-    std::sort(offsets.begin(), offsets.end(), [](const GroupOffset& a, const GroupOffset& b) {
+    Sort(offsets, [](const GroupOffset& a, const GroupOffset& b) {
       return a.topic != b.topic ? a.topic < b.topic : a.partition < b.partition;
     });
     return offsets;

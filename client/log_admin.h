@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,10 +24,9 @@
 #include "client/admin.h"
 #include "client/admin_types.h"
 #include "client/cluster.h"
-#include "client/metadata_cache.h"
+#include "client/leader_calls.h"
 #include "protocol/api/delete_records.h"
 #include "protocol/api/describe_log_dirs.h"
-#include "protocol/error_code.h"
 
 namespace weir::client {
 
@@ -40,32 +38,15 @@ class LogAdmin {
   absl::StatusOr<std::vector<DeletedRecords>> DeleteRecords(
       absl::Span<const RecordsToDelete> what) {
     std::vector<DeletedRecords> answers;
-    std::vector<std::string> topics;
     for (const RecordsToDelete& one : what) {
       answers.push_back({one.topic, one.partition, absl::UnavailableError("not asked")});
-      if (topics.empty() || topics.back() != one.topic) topics.push_back(one.topic);
     }
     const MonotonicNs deadline = cluster_.Deadline();
-    for (int failures = 0;; ++failures) {
-      WEIR_RETURN_IF_ERROR(cluster_.Describe(topics, deadline).status());
-      std::map<int32_t, std::vector<size_t>> by_leader;
-      for (size_t i = 0; i < what.size(); ++i) {
-        if (answers[i].status.code() != absl::StatusCode::kUnavailable) continue;
-        const int32_t leader = cluster_.metadata().LeaderOf(what[i].topic, what[i].partition);
-        if (leader != kNoNode) {
-          by_leader[leader].push_back(i);
-        } else {
-          answers[i].status = WhyNoLeader(what[i]);
-        }
-      }
-      for (const auto& [leader, asked] : by_leader) Ask(leader, what, asked, deadline, &answers);
-      bool again = false;
-      for (const DeletedRecords& answer : answers) {
-        again = again || answer.status.code() == absl::StatusCode::kUnavailable;
-      }
-      if (!again || cluster_.Now() >= deadline) return answers;
-      cluster_.Pause(failures, deadline);
-    }
+    WEIR_RETURN_IF_ERROR(AskLeaders(cluster_, what, deadline, &answers,
+                                    [&](int32_t leader, const LeaderShare<RecordsToDelete>& share) {
+                                      Ask(leader, what, share, deadline, &answers);
+                                    }));
+    return answers;
   }
 
   // The directories of one broker with the partitions in them.
@@ -80,27 +61,18 @@ class LogAdmin {
   }
 
  private:
-  absl::Status WhyNoLeader(const RecordsToDelete& one) const {
-    const TopicInfo* topic = cluster_.metadata().Find(one.topic);
-    if (topic != nullptr && topic->error != protocol::ErrorCode::kNone) {
-      return StatusOfError(topic->error, one.topic);
-    }
-    const bool known = cluster_.metadata().Find(one.topic, one.partition) != nullptr;
-    return StatusOfError(known ? protocol::ErrorCode::kLeaderNotAvailable
-                               : protocol::ErrorCode::kUnknownTopicOrPartition,
-                         absl::StrCat(one.topic, "-", one.partition));
-  }
-
-  void Ask(int32_t leader, absl::Span<const RecordsToDelete> what, const std::vector<size_t>& asked,
-           MonotonicNs deadline, std::vector<DeletedRecords>* answers) {
+  void Ask(int32_t leader, absl::Span<const RecordsToDelete> what,
+           const LeaderShare<RecordsToDelete>& share, MonotonicNs deadline,
+           std::vector<DeletedRecords>* answers) {
+    using Partition = protocol::DeleteRecordsRequest::DeleteRecordsPartition;
     protocol::DeleteRecordsRequest request;
     request.timeout_ms = static_cast<int32_t>(cluster_.config().request_timeout_ms);
-    for (const size_t i : asked) {
-      request.topics.push_back({what[i].topic, {{what[i].partition, what[i].before.value()}}});
-    }
+    share.Fill(&request.topics, [&](size_t i) {
+      return Partition{what[i].partition, what[i].before.value()};
+    });
     const auto response =
         cluster_.Call<protocol::DeleteRecordsRequest>(leader, std::move(request), deadline);
-    for (const size_t i : asked) {
+    for (const size_t i : share.indices()) {
       (*answers)[i].status =
           response.ok() ? absl::InvalidArgumentError("DeleteRecords: the broker left it out")
                         : response.status();
@@ -108,9 +80,8 @@ class LogAdmin {
     if (!response.ok()) return;
     for (const auto& topic : response->topics) {
       for (const auto& partition : topic.partitions) {
-        for (const size_t i : asked) {
+        for (const size_t i : share.Find(topic.name, partition.partition_index)) {
           DeletedRecords& answer = (*answers)[i];
-          if (answer.topic != topic.name || answer.partition != partition.partition_index) continue;
           answer.status =
               Admin::Error(partition.error_code, absl::StrCat(topic.name, "-", answer.partition));
           answer.low_watermark = Offset(partition.low_watermark);

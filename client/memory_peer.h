@@ -32,6 +32,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/manual_clock.h"
 #include "client/response_of.h"
 #include "client/transport.h"
 #include "protocol/api/api_versions.h"
@@ -41,16 +42,6 @@
 #include "protocol/message.h"
 
 namespace weir::client {
-
-class ManualClock final : public Clock {
- public:
-  MonotonicNs Monotonic() override { return now_; }
-  TimestampMs WallMs() override { return 1'700'000'000'000 + now_.value() / kNsPerMs; }
-  void Advance(int64_t ns) { now_ += ns; }
-
- private:
-  MonotonicNs now_{1'000'000'000};
-};
 
 class MemoryBroker {
  public:
@@ -132,6 +123,8 @@ class MemoryBroker {
 
 class MemoryNetwork final : public Transport {
  public:
+  MemoryNetwork() { clock_.Advance(1'000'000'000); }  // zero is no time that anything happened at
+
   MemoryBroker& AddBroker(const std::string& host, int32_t port) {
     return brokers_[absl::StrCat(host, ":", port)];
   }

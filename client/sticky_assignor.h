@@ -29,6 +29,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/sort.h"
 #include "client/assignor.h"
 #include "client/topic_and_partition.h"
 #include "protocol/consumer_protocol.h"
@@ -98,7 +99,7 @@ class StickyShares {
   void ShareOutTheRest(const PartitionCounts& partitions) {
     std::vector<std::pair<size_t, absl::string_view>> topics;
     for (const auto& [topic, readers] : readers_) topics.push_back({readers.size(), topic});
-    std::sort(topics.begin(), topics.end());
+    Sort(topics);
     for (const auto& [count, topic] : topics) {
       if (count == 0) continue;
       const int32_t end = partitions.find(topic)->second;

@@ -36,7 +36,8 @@ inline constexpr int16_t kOffsetCommitType = 1;
 inline constexpr int16_t kGroupMetadataType = 2;
 
 struct OffsetCommitKey {
-  static constexpr protocol::RecordInfo kRecord{.type = kOffsetCommitType, .versions = {0, 0}};
+  static constexpr protocol::RecordInfo kRecord{
+      .type = kOffsetCommitType, .versions = {0, 0}, .hot = true};
 
   std::string group;
   std::string topic;
@@ -52,7 +53,7 @@ struct OffsetCommitKey {
 
 struct OffsetCommitValue {
   static constexpr protocol::RecordInfo kRecord{
-      .type = kOffsetCommitType, .versions = {0, 4}, .flexible_since = 4};
+      .type = kOffsetCommitType, .versions = {0, 4}, .flexible_since = 4, .hot = true};
 
   int64_t offset = 0;
   int32_t leader_epoch = -1;
