@@ -100,6 +100,8 @@ class FileSystem {
   // Makes names created, renamed and removed in `directory` durable.
   virtual absl::Status SyncDirectory(const std::string& directory) = 0;
   virtual absl::StatusOr<int64_t> FreeBytes(const std::string& directory) = 0;
+  // How large the file system of `directory` is, with what is in it.
+  virtual absl::StatusOr<int64_t> TotalBytes(const std::string& directory) = 0;
   // An exclusive lock among processes, on a file that is created if missing. kUnavailable when
   // another process holds it.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;

@@ -44,6 +44,9 @@ class ForwardingFiles : public FileSystem {
   absl::StatusOr<int64_t> FreeBytes(const std::string& directory) override {
     return files_.FreeBytes(directory);
   }
+  absl::StatusOr<int64_t> TotalBytes(const std::string& directory) override {
+    return files_.TotalBytes(directory);
+  }
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
     return files_.Lock(path);
   }

@@ -64,12 +64,14 @@ class Log {
   // that go into one segment.
   void Append(absl::Span<BatchToAppend> batches, LeaderEpoch epoch, TimestampMs now_ms);
 
-  // Appends whole batches that the leader's log has, unchanged, with their offsets and epochs. The
-  // first may begin behind the log's end (compaction). The bytes are hostile: CRCs, offsets and
-  // epochs are checked. Stops at a batch that is refused; what stands before it is appended.
-  // kDataLoss: the bytes are no batch, or a damaged one. kFailedPrecondition: offset or epoch go
-  // back. kResourceExhausted: the disk is full. The log has failed only if failed() says so.
-  absl::Status AppendAsFollower(absl::string_view batches, TimestampMs now_ms);
+  // Appends whole batches that the leader of `leader_epoch` has in its log, unchanged, with their
+  // offsets and epochs. The first may begin behind the log's end (compaction). The bytes are
+  // hostile: CRCs, offsets and epochs are checked. Stops at a batch that is refused; what stands
+  // before it is appended. kDataLoss: the bytes are no batch, or a damaged one.
+  // kFailedPrecondition: offset or epoch go back, or the epoch is later than the leader's.
+  // kResourceExhausted: the disk is full. The log has failed only if failed() says so.
+  absl::Status AppendAsFollower(absl::string_view batches, LeaderEpoch leader_epoch,
+                                TimestampMs now_ms);
 
   // Makes what was appended until now durable, asynchronously. One flush runs at a time; another
   // that is asked for meanwhile starts behind it. True when one is running now: flushed_offset()
@@ -166,10 +168,14 @@ class Log {
   Offset flushed_offset() const { return flushed_offset_; }
   bool flush_in_flight() const { return !flush_.tokens.empty(); }
 
+  // How often this object has cut off or dropped records at its end.
+  uint64_t truncations() const { return truncations_; }
   // OK, or why the log refuses changes.
   const absl::Status& failed() const { return failed_; }
   const RecoveryReport& recovery_report() const { return report_; }
   const std::string& directory() const { return directory_; }
+  // Whether the disk can take some more batches.
+  bool HasRoom();
   int64_t size_bytes() const;
   size_t segments() const { return segments_.size(); }
   Offset active_segment_base() const { return segments_.back()->base_offset(); }
@@ -228,13 +234,15 @@ class Log {
   absl::Status WriteRun(absl::Span<BatchToAppend> all, size_t end);
   absl::Status UndoRoll();
   absl::Status Roll(TimestampMs now_ms);
+  void NoteRefused(absl::Span<const BatchToAppend> batches);
   absl::Status AssignEpoch(LeaderEpoch epoch);
   // Notes that the log failed, unless the disk is merely full.
   absl::Status Failed(absl::Status status);
 
   // internal/log_follow.h
-  absl::Status FollowOne(absl::string_view* bytes, TimestampMs now_ms);
-  absl::StatusOr<protocol::RecordBatchView> CheckFollowing(absl::string_view bytes) const;
+  absl::Status FollowOne(absl::string_view* bytes, LeaderEpoch leader_epoch, TimestampMs now_ms);
+  absl::StatusOr<protocol::RecordBatchView> CheckFollowing(absl::string_view bytes,
+                                                           LeaderEpoch leader_epoch) const;
   absl::Status ForgetEmptyEpochs(const char* batch);
 
   // internal/log_transactions.h

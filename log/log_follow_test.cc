@@ -22,6 +22,7 @@ namespace {
 
 constexpr int16_t kTransactional = protocol::record_batch_attribute::kTransactional;
 constexpr Offset kEnd{1 << 30};
+constexpr LeaderEpoch kLatest{1000};
 
 class LogFollowTest : public ::testing::Test {
  protected:
@@ -63,8 +64,8 @@ class LogFollowTest : public ::testing::Test {
   }
   void CatchUp(int64_t max_bytes = 1 << 20) {
     while (follower_.log->log_end_offset() < leader_.log->log_end_offset()) {
-      const absl::Status status =
-          follower_.log->AppendAsFollower(From(follower_.log->log_end_offset(), max_bytes), 1000);
+      const absl::Status status = follower_.log->AppendAsFollower(
+          From(follower_.log->log_end_offset(), max_bytes), kLatest, 1000);
       ASSERT_TRUE(status.ok()) << status;
     }
   }
@@ -149,7 +150,7 @@ TEST_F(LogFollowTest, ADamagedBatchIsRefusedWithAllBehindIt) {
   std::string bytes = From(Offset(0));
   const size_t one = bytes.size() / 3;
   bytes[one + 70] ^= 1;
-  const absl::Status status = follower_.log->AppendAsFollower(bytes, 1000);
+  const absl::Status status = follower_.log->AppendAsFollower(bytes, kLatest, 1000);
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_NE(status.message().find("offset 2"), absl::string_view::npos) << status;
   EXPECT_EQ(follower_.log->log_end_offset(), Offset(2));
@@ -161,12 +162,13 @@ TEST_F(LogFollowTest, ADamagedBatchIsRefusedWithAllBehindIt) {
   bytes = From(Offset(6));
   for (const size_t size : {size_t{1}, size_t{60}, bytes.size() - 1}) {
     EXPECT_TRUE(absl::IsDataLoss(
-        follower_.log->AppendAsFollower(absl::string_view(bytes).substr(0, size), 1000)));
+        follower_.log->AppendAsFollower(absl::string_view(bytes).substr(0, size), kLatest, 1000)));
   }
   std::string old = bytes;
   old[protocol::record_batch_at::kMagic] = 1;
-  EXPECT_TRUE(absl::IsDataLoss(follower_.log->AppendAsFollower(old, 1000)));
-  EXPECT_TRUE(absl::IsDataLoss(follower_.log->AppendAsFollower(std::string(200, '\xff'), 1000)));
+  EXPECT_TRUE(absl::IsDataLoss(follower_.log->AppendAsFollower(old, kLatest, 1000)));
+  EXPECT_TRUE(
+      absl::IsDataLoss(follower_.log->AppendAsFollower(std::string(200, '\xff'), kLatest, 1000)));
   EXPECT_EQ(follower_.log->log_end_offset(), Offset(6));
   CatchUp();
   ExpectEqual();
@@ -176,18 +178,32 @@ TEST_F(LogFollowTest, OffsetsAndEpochsDoNotGoBack) {
   Lead(MakeBatch({.records = 2}), 3);
   Lead(MakeBatch({.records = 2}), 3);
   CatchUp();
-  EXPECT_TRUE(absl::IsFailedPrecondition(follower_.log->AppendAsFollower(From(Offset(0)), 1000)));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(follower_.log->AppendAsFollower(From(Offset(0)), kLatest, 1000)));
   std::string older = MakeBatch({.base_offset = Offset(4)});
   protocol::SetLeaderEpoch(older.data(), LeaderEpoch(2));
-  EXPECT_TRUE(absl::IsFailedPrecondition(follower_.log->AppendAsFollower(older, 1000)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(follower_.log->AppendAsFollower(older, kLatest, 1000)));
   EXPECT_EQ(follower_.log->log_end_offset(), Offset(4));
   // Compaction leaves gaps.
   std::string behind = MakeBatch({.base_offset = Offset(9)});
   protocol::SetLeaderEpoch(behind.data(), LeaderEpoch(4));
-  EXPECT_TRUE(follower_.log->AppendAsFollower(behind, 1000).ok());
+  EXPECT_TRUE(follower_.log->AppendAsFollower(behind, kLatest, 1000).ok());
   EXPECT_EQ(follower_.log->log_end_offset(), Offset(10));
   EXPECT_EQ(follower_.log->epochs().EpochForOffset(Offset(9)), LeaderEpoch(4));
   EXPECT_EQ(follower_.log->epochs().EpochForOffset(Offset(8)), LeaderEpoch(3));
+}
+
+// What a deposed leader still sends may have been written by the next one in its place.
+TEST_F(LogFollowTest, TakesNothingOfALaterLeader) {
+  Lead(MakeBatch({.records = 2}), 3);
+  Lead(MakeBatch({.records = 2}), 4);
+  const absl::Status status =
+      follower_.log->AppendAsFollower(From(Offset(0)), LeaderEpoch(3), 1000);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_EQ(follower_.log->log_end_offset(), Offset(2)) << "the first is of its own epoch";
+  EXPECT_EQ(follower_.log->latest_epoch(), LeaderEpoch(3));
+  CatchUp();
+  ExpectEqual();
 }
 
 // A leader whose first write failed has noted an epoch that has no record.
@@ -209,7 +225,7 @@ TEST_F(LogFollowTest, AFullDiskRefusesWithoutFailing) {
   CatchUp();
   Lead(MakeBatch({.producer = ProducerId(4), .sequence = 1}));
   follower_.fs.set_capacity_bytes(0);
-  const absl::Status status = follower_.log->AppendAsFollower(From(Offset(1)), 1000);
+  const absl::Status status = follower_.log->AppendAsFollower(From(Offset(1)), kLatest, 1000);
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_TRUE(follower_.log->failed().ok());
   EXPECT_EQ(follower_.log->log_end_offset(), Offset(1));

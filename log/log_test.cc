@@ -198,6 +198,43 @@ TEST_F(LogTest, AFullDiskRefusesAppendsUntilThereIsSpace) {
   EXPECT_EQ(accepted.base_offset, Offset(1));
 }
 
+// librdkafka begins an epoch when it is told of a gap, and sends again all that it has no answer
+// to, in all partitions: records would be there twice.
+TEST_F(LogTest, WhatComesBehindABatchWithoutRoomIsNoGap) {
+  Open();
+  const ProducerId known(5), fresh(6);
+  ASSERT_TRUE(Append({.producer = known, .sequence = 0}).status.ok());
+  fs_.set_capacity_bytes(log_->size_bytes() + 100);
+  for (const ProducerId p : {known, fresh}) {
+    EXPECT_TRUE(absl::IsResourceExhausted(
+        Append({.value_bytes = 500, .producer = p, .sequence = 1}).status));
+  }
+  fs_.set_capacity_bytes(1 << 20);
+  for (const ProducerId p : {known, fresh}) {
+    const BatchToAppend behind = Append({.producer = p, .sequence = 2});
+    EXPECT_EQ(behind.outcome, AppendOutcome::kRefused);
+    EXPECT_TRUE(absl::IsResourceExhausted(behind.status)) << behind.status;
+  }
+  EXPECT_EQ(Append({.producer = known, .sequence = 0}).outcome, AppendOutcome::kDuplicate);
+  for (const ProducerId p : {known, fresh}) {
+    EXPECT_EQ(Append({.value_bytes = 500, .producer = p, .sequence = 1}).outcome,
+              AppendOutcome::kAppended);
+    EXPECT_EQ(Append({.producer = p, .sequence = 2}).outcome, AppendOutcome::kAppended);
+    EXPECT_EQ(Append({.producer = p, .sequence = 4}).outcome, AppendOutcome::kOutOfOrderSequence);
+  }
+}
+
+TEST_F(LogTest, WhoHadNoRoomMayBeginAnEpoch) {
+  Open();
+  const ProducerId p(5);
+  ASSERT_TRUE(Append({.producer = p, .sequence = 0}).status.ok());
+  fs_.set_capacity_bytes(log_->size_bytes() + 100);
+  Append({.value_bytes = 500, .producer = p, .sequence = 1});
+  fs_.set_capacity_bytes(1 << 20);
+  EXPECT_EQ(Append({.producer = p, .epoch = 1, .sequence = 0}).outcome, AppendOutcome::kAppended);
+  EXPECT_EQ(Append({.producer = p, .epoch = 1, .sequence = 1}).outcome, AppendOutcome::kAppended);
+}
+
 // What a roll that was refused leaves behind must not end the segment before it.
 TEST_F(LogTest, ARollThatIsRefusedForWantOfSpaceLeavesNothing) {
   constexpr int64_t kPlenty = int64_t{1} << 40;

@@ -192,6 +192,11 @@ class MemoryFileSystem final : public FileSystem {
     return std::max<int64_t>(0, capacity_bytes_ - log_internal::BytesUsed(*root_));
   }
 
+  absl::StatusOr<int64_t> TotalBytes(const std::string& directory) override {
+    if (crashed_) return CrashedError(directory);
+    return capacity_bytes_;
+  }
+
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
 
   void DrainSyncs(std::vector<SyncDone>* done) override {

@@ -99,6 +99,9 @@ class MemoryFileView final : public FileSystem {
   absl::StatusOr<int64_t> FreeBytes(const std::string& directory) override {
     return shared_.files_.FreeBytes(directory);
   }
+  absl::StatusOr<int64_t> TotalBytes(const std::string& directory) override {
+    return shared_.files_.TotalBytes(directory);
+  }
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
     return shared_.files_.Lock(path);
   }

@@ -37,6 +37,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/check.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "log/file.h"
 
@@ -281,7 +282,7 @@ class PosixFileSystem final : public FileSystem {
     const int error = errno;
     ::closedir(dir);
     if (error != 0) return PosixError("readdir", directory, error);
-    std::sort(names.begin(), names.end());
+    Sort(names);
     return names;
   }
 
@@ -298,6 +299,12 @@ class PosixFileSystem final : public FileSystem {
     struct statvfs info {};
     if (::statvfs(directory.c_str(), &info) != 0) return PosixError("statvfs", directory, errno);
     return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
+  }
+
+  absl::StatusOr<int64_t> TotalBytes(const std::string& directory) override {
+    struct statvfs info {};
+    if (::statvfs(directory.c_str(), &info) != 0) return PosixError("statvfs", directory, errno);
+    return static_cast<int64_t>(info.f_blocks) * static_cast<int64_t>(info.f_frsize);
   }
 
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {

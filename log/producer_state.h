@@ -32,6 +32,7 @@
 #include "base/crc32c.h"
 #include "base/endian.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "log/append_terms.h"
 #include "log/transaction_index.h"
 #include "log/transaction_marker.h"
@@ -89,6 +90,7 @@ enum class ProducerVerdict {
   kInvalidProducerEpoch,
   kInvalidTransactionState,  // the batch is of no open transaction, or of none while one is open
   kCoordinatorFenced,        // the marker is of a coordinator that was replaced
+  kBehindRefused,            // an earlier batch of the producer had no room: see NoteRefused
 };
 
 class ProducerState {
@@ -112,7 +114,19 @@ class ProducerState {
                 : batch.is_transactional() && !terms.transaction_verified) {
       return ProducerVerdict::kInvalidTransactionState;
     }
+    if (terms.origin == AppendOrigin::kClient && IsBehindRefused(batch)) {
+      return ProducerVerdict::kBehindRefused;
+    }
     return checks_sequence ? CheckSequence(batch, entry) : ProducerVerdict::kAccept;
+  }
+
+  // The disk had no room for this batch, which Check lets in. What its producer has sent behind it
+  // is no gap then: it is refused as this one was, until this one comes again or an epoch begins. A
+  // producer that is told of a gap begins an epoch, and sends again what it has no answer to.
+  void NoteRefused(const protocol::RecordBatchHeader& batch) {
+    if (refused_.size() < kRefusedMax) {
+      refused_[batch.producer_id()] = {batch.producer_epoch(), batch.base_sequence()};
+    }
   }
 
   // Takes note of a batch that is in the log; its header has the offsets it got. The transaction
@@ -122,6 +136,7 @@ class ProducerState {
     if (!batch.has_producer_id()) return std::nullopt;
     if (batch.is_control() && !marker.has_value()) return std::nullopt;
     const ProducerId id = batch.producer_id();
+    refused_.erase(id);
     ProducerEntry& entry = entries_[id];
     if (batch.producer_epoch() > entry.epoch) {
       entry.epoch = batch.producer_epoch();
@@ -205,8 +220,7 @@ class ProducerState {
   // Every producer, in ascending order of their ids.
   std::vector<std::pair<ProducerId, ProducerEntry>> Sorted() const {
     std::vector<std::pair<ProducerId, ProducerEntry>> all(entries_.begin(), entries_.end());
-    std::sort(all.begin(), all.end(),
-              [](const auto& a, const auto& b) { return a.first < b.first; });
+    Sort(all, [](const auto& a, const auto& b) { return a.first < b.first; });
     return all;
   }
 
@@ -214,6 +228,7 @@ class ProducerState {
     entries_.clear();
     open_.clear();
     ended_.clear();
+    refused_.clear();
   }
   size_t size() const { return entries_.size(); }
 
@@ -223,7 +238,7 @@ class ProducerState {
     std::vector<ProducerId> ids;
     ids.reserve(entries_.size());
     for (const auto& [id, entry] : entries_) ids.push_back(id);
-    std::sort(ids.begin(), ids.end());
+    Sort(ids);
     std::string bytes(kHeaderBytes + ids.size() * kEntryBytes, '\0');
     StoreBig16(bytes.data(), kVersion);
     StoreBig32(&bytes[kCountAt], static_cast<uint32_t>(ids.size()));
@@ -275,6 +290,12 @@ class ProducerState {
       }
     }
     return false;
+  }
+
+  bool IsBehindRefused(const protocol::RecordBatchHeader& batch) const {
+    const auto found = refused_.find(batch.producer_id());
+    return found != refused_.end() && found->second.epoch == batch.producer_epoch() &&
+           found->second.sequence != batch.base_sequence();
   }
 
   static ProducerVerdict CheckSequence(const protocol::RecordBatchHeader& batch,
@@ -350,7 +371,14 @@ class ProducerState {
     }
   }
 
+  struct Refused {
+    ProducerEpoch epoch;
+    int32_t sequence;
+  };
+  static constexpr size_t kRefusedMax = 1000;
+
   Entries entries_;
+  absl::flat_hash_map<ProducerId, Refused> refused_;
   std::set<std::pair<Offset, ProducerId>> open_;  // transactions, by their first offsets
   // First offsets of transactions that ended, and their markers', which are not yet known to be
   // below the high watermark.

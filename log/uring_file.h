@@ -77,6 +77,9 @@ class UringFileSystem final : public FileSystem {
   absl::StatusOr<int64_t> FreeBytes(const std::string& directory) override {
     return posix_.FreeBytes(directory);
   }
+  absl::StatusOr<int64_t> TotalBytes(const std::string& directory) override {
+    return posix_.TotalBytes(directory);
+  }
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
     return posix_.Lock(path);
   }

@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "log/transaction_index.h"
 #include "protocol/record_batch.h"
 
@@ -28,10 +29,9 @@ class CleanedTransactions {
   explicit CleanedTransactions(const std::vector<AbortedTransaction>& aborted) {
     for (const AbortedTransaction& one : aborted) aborted_[one.producer_id].push_back(one);
     for (auto& [id, transactions] : aborted_) {
-      std::sort(transactions.begin(), transactions.end(),
-                [](const AbortedTransaction& a, const AbortedTransaction& b) {
-                  return a.first_offset < b.first_offset;
-                });
+      Sort(transactions, [](const AbortedTransaction& a, const AbortedTransaction& b) {
+        return a.first_offset < b.first_offset;
+      });
     }
   }
 

@@ -32,6 +32,12 @@ inline absl::Status Log::Failed(absl::Status status) {
   return status;
 }
 
+inline bool Log::HasRoom() {
+  constexpr int64_t kEnoughBytes = int64_t{1} << 20;
+  const absl::StatusOr<int64_t> free = fs_.FreeBytes(directory_);
+  return free.ok() && *free >= kEnoughBytes;
+}
+
 inline absl::Status Log::AssignEpoch(LeaderEpoch epoch) {
   if (epoch <= epochs_.latest()) return absl::OkStatus();
   absl::Status status = epochs_.Assign(epoch, next_offset_);
@@ -53,7 +59,24 @@ inline void Log::Append(absl::Span<BatchToAppend> batches, LeaderEpoch epoch, Ti
     if (refused.ok()) AppendOne(&batch, i, batches, epoch, now_ms, &refused);
     if (!refused.ok()) batch.status = refused;
   }
-  if (refused.ok()) (void)WriteRun(batches, batches.size());
+  if (refused.ok()) refused = WriteRun(batches, batches.size());
+  if (absl::IsResourceExhausted(refused)) NoteRefused(batches);
+}
+
+// Of each producer the first batch that had no room.
+inline void Log::NoteRefused(absl::Span<const BatchToAppend> batches) {
+  for (const BatchToAppend& batch : batches) {
+    if (batch.outcome != AppendOutcome::kRefused || !absl::IsResourceExhausted(batch.status)) {
+      continue;
+    }
+    const auto header = protocol::RecordBatchView::Parse({batch.bytes.data(), batch.bytes.size()});
+    if (!header.ok() || !header->has_producer_id() || header->is_control()) continue;
+    ProducerBatch original;
+    if (producers_.Check(*header, std::nullopt, batch.terms, &original) ==
+        ProducerVerdict::kAccept) {
+      producers_.NoteRefused(*header);
+    }
+  }
 }
 
 // Puts one batch into the run, or says why not. *refused is set when the disk takes no more.
@@ -149,6 +172,11 @@ inline bool Log::CheckProducer(const protocol::RecordBatchHeader& header,
       batch->status = absl::FailedPreconditionError(absl::StrCat(
           "producer ", header.producer_id().value(), " epoch ", header.producer_epoch().value(),
           ": sequence ", header.base_sequence(), " is out of order"));
+      return false;
+    case ProducerVerdict::kBehindRefused:
+      batch->status = absl::ResourceExhaustedError(
+          absl::StrCat("producer ", header.producer_id().value(), ": sequence ",
+                       header.base_sequence(), " is behind one that the disk had no room for"));
       return false;
     case ProducerVerdict::kInvalidProducerEpoch:
       batch->outcome = AppendOutcome::kInvalidProducerEpoch;

@@ -24,13 +24,14 @@
 
 namespace weir::log {
 
-inline absl::Status Log::AppendAsFollower(absl::string_view batches, TimestampMs now_ms) {
+inline absl::Status Log::AppendAsFollower(absl::string_view batches, LeaderEpoch leader_epoch,
+                                          TimestampMs now_ms) {
   WEIR_RETURN_IF_ERROR(failed_);
   at_rest_ = false;
   run_.first = 0;
   run_.first_offset = next_offset_;
   absl::Status stopped;
-  while (stopped.ok() && !batches.empty()) stopped = FollowOne(&batches, now_ms);
+  while (stopped.ok() && !batches.empty()) stopped = FollowOne(&batches, leader_epoch, now_ms);
   // What came before the one that is refused is good.
   const absl::Status written = WriteRun({}, 0);
   return written.ok() ? stopped : written;
@@ -38,7 +39,7 @@ inline absl::Status Log::AppendAsFollower(absl::string_view batches, TimestampMs
 
 // Whether the batch that `bytes` begins with may follow what the log has.
 inline absl::StatusOr<protocol::RecordBatchView> Log::CheckFollowing(
-    absl::string_view bytes) const {
+    absl::string_view bytes, LeaderEpoch leader_epoch) const {
   const auto bad = [&](absl::string_view what) {
     return absl::DataLossError(absl::StrCat("replication to ", directory_, ": behind offset ",
                                             next_offset_.value() - 1, ": ", what));
@@ -60,15 +61,24 @@ inline absl::StatusOr<protocol::RecordBatchView> Log::CheckFollowing(
         " or more in leader epoch ", epochs_.latest().value(), " or later, came offset ",
         batch->base_offset().value(), " in epoch ", batch->leader_epoch().value()));
   }
+  // Its leader was another by then, and its log may not continue this one.
+  if (batch->leader_epoch() > leader_epoch) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("replication to ", directory_, ": expected records of leader epoch ",
+                     leader_epoch.value(), " at most, came some of epoch ",
+                     batch->leader_epoch().value(), " at offset ", batch->base_offset().value()));
+  }
   return *batch;
 }
 
 // Puts the batch that *bytes begins with into the run, and takes it from there.
-inline absl::Status Log::FollowOne(absl::string_view* bytes, TimestampMs now_ms) {
+inline absl::Status Log::FollowOne(absl::string_view* bytes, LeaderEpoch leader_epoch,
+                                   TimestampMs now_ms) {
   if (bytes->size() >= static_cast<size_t>(protocol::kRecordBatchHeaderBytes)) {
     WEIR_RETURN_IF_ERROR(ForgetEmptyEpochs(bytes->data()));
   }
-  WEIR_ASSIGN_OR_RETURN(const protocol::RecordBatchView batch, CheckFollowing(*bytes));
+  WEIR_ASSIGN_OR_RETURN(const protocol::RecordBatchView batch,
+                        CheckFollowing(*bytes, leader_epoch));
   const Offset last = batch.last_offset();
   if (active().ShouldRoll(batch, last, run_.bytes, run_.first_timestamp, batch.max_timestamp(),
                           now_ms)) {

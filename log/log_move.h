@@ -1,0 +1,294 @@
+// -----------------------------------------------------------------------------
+// File: log/log_move.h
+// -----------------------------------------------------------------------------
+// Moves the log of one partition to another folder of the same broker (KIP-113): copies it there in
+// pieces while it goes on, follows it where it is cut off, and puts the copy in its place once that
+// has everything. Until then the current log is untouched.
+//
+// The end is two renames. First the current log becomes `-stray`, with a file in it that says why,
+// then the copy gets its name; each is durable before the next begins. So at most one of them
+// has the name, and from either state log/move_recovery.h finds the other. Nothing is appended in
+// between. Directories that are named `-delete` are left to the owner, who removes them when no
+// reader has their files any more. Decision: docs/adr/0017-moves-between-folders.md.
+// Threading: that of the current log.
+// Errors: as log/log.h; kAlreadyExists when there is a log of that name where it is to go,
+// kInvalidArgument for a name that is too long.
+#ifndef WEIR_LOG_LOG_MOVE_H_
+#define WEIR_LOG_LOG_MOVE_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "base/status_macros.h"
+#include "base/uuid.h"
+#include "log/checkpoint_file.h"
+#include "log/file.h"
+#include "log/leader_epoch_cache.h"
+#include "log/log.h"
+#include "log/log_types.h"
+#include "log/move_names.h"
+#include "log/partition_metadata.h"
+
+namespace weir::log {
+
+class LogMove {
+ public:
+  struct Plan {
+    std::string partition;  // TOPIC-PARTITION, the name of the log's directory
+    std::string from;       // the folder that it is in
+    std::string to;         // the one it is to be in
+    LogConfig config;
+    std::function<SyncToken()> next_token = nullptr;  // see Log::Open
+  };
+
+  // Goes on with a copy that is there already, if it is of the same topic; sets any other aside.
+  static absl::StatusOr<std::unique_ptr<LogMove>> Begin(FileSystem& fs, Plan plan, Random& random,
+                                                        TimestampMs now_ms);
+
+  // Copies what the current log has and the copy lacks, one batch more than `bytes_max` at most.
+  // Returns how many bytes that were: 0 when there is nothing more. After an error the copy may be
+  // taken up again by Begin, or cancelled.
+  absl::StatusOr<int64_t> Copy(Log& current, int64_t bytes_max, TimestampMs now_ms);
+
+  // How many offsets the copy is behind.
+  int64_t Lag(const Log& current) const {
+    return std::max<int64_t>(0, current.log_end_offset() - future().log_end_offset());
+  }
+  // For flushes in between, whose completions go to it, and its size. Not after Finish.
+  Log& future() { return *future_; }
+  const Log& future() const { return *future_; }
+  const std::string& to() const { return plan_.to; }
+
+  enum class Outcome {
+    kMoved,    // `log` is the partition's log
+    kStays,    // the current log goes on; Begin may try again
+    kUnknown,  // neither may be used before log/move_recovery.h has looked
+  };
+  struct End {
+    Outcome outcome = Outcome::kStays;
+    std::unique_ptr<Log> log;
+    absl::Status status;  // OK for kMoved
+  };
+
+  // Copies the rest, makes it durable and replaces `current`, to which nothing may be appended from
+  // here on unless it stays. Before, the owner durably sets the checkpoints of the new folder: no
+  // recovery point, and the log's start. Waits for the disk.
+  End Finish(Log& current, TimestampMs now_ms);
+
+  // Sets the copy aside.
+  absl::Status Cancel();
+
+ private:
+  LogMove(FileSystem& fs, Plan plan, MoveName name)
+      : fs_(fs), plan_(std::move(plan)), name_(std::move(name)) {}
+
+  std::string FuturePath() const { return absl::StrCat(plan_.to, "/", name_.With(kFutureSuffix)); }
+  std::string StrayPath() const { return absl::StrCat(plan_.from, "/", name_.With(kStraySuffix)); }
+  std::string CurrentPath() const { return absl::StrCat(plan_.from, "/", plan_.partition); }
+  std::string MovedPath() const { return absl::StrCat(plan_.to, "/", plan_.partition); }
+
+  absl::StatusOr<bool> Resume(const std::optional<Uuid>& topic, TimestampMs now_ms);
+  absl::Status Create(const std::optional<Uuid>& topic, TimestampMs now_ms);
+  absl::Status OpenFuture(TimestampMs now_ms);
+  absl::Status CutOff(const Log& current, TimestampMs now_ms);
+  absl::Status MoveStart(const Log& current, TimestampMs now_ms);
+  absl::StatusOr<int64_t> CopyOne(Log& current, int64_t bytes_max, TimestampMs now_ms);
+  absl::Status SetCurrentAside();
+  absl::Status PutInPlace();
+
+  FileSystem& fs_;
+  const Plan plan_;
+  MoveName name_;
+  std::unique_ptr<Log> future_;
+  std::optional<uint64_t> truncations_;  // of the current log, that the copy has followed
+  std::string buffer_;
+};
+
+inline absl::StatusOr<std::unique_ptr<LogMove>> LogMove::Begin(FileSystem& fs, Plan plan,
+                                                               Random& random, TimestampMs now_ms) {
+  MoveName name = NewMoveName(plan.partition, random);
+  WEIR_RETURN_IF_ERROR(CheckMoveName(name));
+  std::unique_ptr<LogMove> move(new LogMove(fs, std::move(plan), std::move(name)));
+  if (fs.Exists(move->MovedPath())) {
+    return absl::AlreadyExistsError(absl::StrCat(move->MovedPath(), ": expected no log, came one"));
+  }
+  std::optional<Uuid> topic;
+  const absl::StatusOr<Uuid> known = ReadPartitionMetadata(fs, move->CurrentPath());
+  if (known.ok()) topic = *known;
+  if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
+  WEIR_ASSIGN_OR_RETURN(const bool resumed, move->Resume(topic, now_ms));
+  if (!resumed) WEIR_RETURN_IF_ERROR(move->Create(topic, now_ms));
+  return move;
+}
+
+// True when there was a copy to go on with.
+inline absl::StatusOr<bool> LogMove::Resume(const std::optional<Uuid>& topic, TimestampMs now_ms) {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_.List(plan_.to));
+  const MoveName fresh = name_;
+  for (const std::string& name : names) {
+    const std::optional<MoveName> found = ParseMoveName(name, kFutureSuffix);
+    if (!found.has_value() || found->partition != plan_.partition) continue;
+    const auto owner = ReadPartitionMetadata(fs_, absl::StrCat(plan_.to, "/", name));
+    if (future_ == nullptr && topic.has_value() && owner.ok() && *owner == *topic) {
+      name_ = *found;
+      if (OpenFuture(now_ms).ok()) continue;
+      name_ = fresh;
+    }
+    WEIR_RETURN_IF_ERROR(SetAsideToDelete(fs_, plan_.to, name, *found));
+  }
+  return future_ != nullptr;
+}
+
+inline absl::Status LogMove::Create(const std::optional<Uuid>& topic, TimestampMs now_ms) {
+  WEIR_RETURN_IF_ERROR(CreateDirectoriesDurably(fs_, FuturePath()));
+  if (topic.has_value()) WEIR_RETURN_IF_ERROR(WritePartitionMetadata(fs_, FuturePath(), *topic));
+  return OpenFuture(now_ms);
+}
+
+// All of it is checked: no recovery point speaks for what a crash has left. A gap between segments
+// may be compaction's or the crash's, so that nothing behind one is kept.
+inline absl::Status LogMove::OpenFuture(TimestampMs now_ms) {
+  LogConfig strict = plan_.config;
+  strict.compact = false;
+  WEIR_ASSIGN_OR_RETURN(
+      future_, Log::Open(fs_, FuturePath(), strict, RecoveryHint(), now_ms, plan_.next_token));
+  future_->set_config(plan_.config);
+  return absl::OkStatus();
+}
+
+inline absl::StatusOr<int64_t> LogMove::Copy(Log& current, int64_t bytes_max, TimestampMs now_ms) {
+  WEIR_RETURN_IF_ERROR(current.failed());
+  WEIR_RETURN_IF_ERROR(CutOff(current, now_ms));
+  int64_t copied = 0;
+  const Offset end = current.log_end_offset();
+  while (copied < bytes_max &&
+         std::max(future_->log_end_offset(), current.log_start_offset()) < end) {
+    WEIR_ASSIGN_OR_RETURN(const int64_t bytes, CopyOne(current, bytes_max - copied, now_ms));
+    copied += bytes;
+  }
+  WEIR_RETURN_IF_ERROR(MoveStart(current, now_ms));
+  return copied;
+}
+
+// Drops what the current log has dropped since, by epochs (KIP-101, KIP-279): what both have of an
+// epoch is equal.
+inline absl::Status LogMove::CutOff(const Log& current, TimestampMs now_ms) {
+  if (truncations_ == current.truncations()) return absl::OkStatus();
+  while (future_->latest_epoch() != kNoLeaderEpoch) {
+    const EpochEnd theirs = current.EpochEndOffset(future_->latest_epoch());
+    if (theirs.end_offset == kNoOffset) {
+      WEIR_RETURN_IF_ERROR(future_->TruncateFullyAndStartAt(current.log_start_offset(), now_ms));
+      break;
+    }
+    const Offset ours = future_->EpochEndOffset(theirs.epoch).end_offset;
+    const Offset end = ours == kNoOffset ? theirs.end_offset : std::min(theirs.end_offset, ours);
+    if (end >= future_->log_end_offset()) break;
+    if (end <= future_->log_start_offset()) {
+      WEIR_RETURN_IF_ERROR(future_->TruncateFullyAndStartAt(current.log_start_offset(), now_ms));
+      break;
+    }
+    WEIR_RETURN_IF_ERROR(future_->TruncateTo(end));
+  }
+  if (future_->log_end_offset() > current.log_end_offset()) {
+    WEIR_RETURN_IF_ERROR(future_->TruncateTo(current.log_end_offset()));
+  }
+  truncations_ = current.truncations();
+  return absl::OkStatus();
+}
+
+// The copy begins where the current log does, or at the batch that this is in.
+inline absl::Status LogMove::MoveStart(const Log& current, TimestampMs now_ms) {
+  const Offset start = current.log_start_offset();
+  if (future_->log_end_offset() < start) {
+    WEIR_RETURN_IF_ERROR(future_->TruncateFullyAndStartAt(start, now_ms));
+  }
+  return start > future_->log_start_offset() ? future_->AdvanceLogStart(start) : absl::OkStatus();
+}
+
+inline absl::StatusOr<int64_t> LogMove::CopyOne(Log& current, int64_t bytes_max,
+                                                TimestampMs now_ms) {
+  const Offset from = std::max(future_->log_end_offset(), current.log_start_offset());
+  WEIR_ASSIGN_OR_RETURN(const LogSlice slice,
+                        current.Read(from, bytes_max, current.log_end_offset(), true));
+  if (slice.empty()) {
+    return absl::DataLossError(absl::StrCat(CurrentPath(), ": expected a batch at offset ",
+                                            from.value(), ", before the log's end ",
+                                            current.log_end_offset().value(), ", came none"));
+  }
+  if (future_->log_end_offset() < current.log_start_offset()) {
+    WEIR_RETURN_IF_ERROR(future_->TruncateFullyAndStartAt(slice.first_offset, now_ms));
+  }
+  buffer_.resize(static_cast<size_t>(slice.size_bytes));
+  WEIR_ASSIGN_OR_RETURN(
+      const size_t read,
+      slice.file->ReadAt(slice.position, absl::MakeSpan(buffer_.data(), buffer_.size())));
+  if (read != buffer_.size()) {
+    return absl::DataLossError(absl::StrCat(CurrentPath(), ": expected ", buffer_.size(),
+                                            " bytes at offset ", from.value(), ", came ", read));
+  }
+  WEIR_RETURN_IF_ERROR(future_->AppendAsFollower(buffer_, current.latest_epoch(), now_ms));
+  return slice.size_bytes;
+}
+
+inline LogMove::End LogMove::Finish(Log& current, TimestampMs now_ms) {
+  constexpr int64_t kCopyBytes = 1 << 20;
+  const auto ends = [](Outcome outcome, absl::Status status) {
+    return End{outcome, nullptr, std::move(status)};
+  };
+  for (;;) {
+    const absl::StatusOr<int64_t> copied = Copy(current, kCopyBytes, now_ms);
+    if (!copied.ok()) return ends(Outcome::kStays, copied.status());
+    if (*copied == 0) break;
+  }
+  const RecoveryHint hint{.clean = true,
+                          .recovery_point = future_->log_end_offset(),
+                          .log_start_offset = future_->log_start_offset()};
+  const absl::Status closed = future_->Close();
+  future_.reset();
+  if (!closed.ok()) return ends(Outcome::kStays, closed);
+  if (absl::Status aside = SetCurrentAside(); !aside.ok()) {
+    const bool stays = fs_.Exists(CurrentPath());
+    return ends(stays ? Outcome::kStays : Outcome::kUnknown, std::move(aside));
+  }
+  if (absl::Status placed = PutInPlace(); !placed.ok()) {
+    return ends(Outcome::kUnknown, std::move(placed));
+  }
+  auto log = Log::Open(fs_, MovedPath(), plan_.config, hint, now_ms, plan_.next_token);
+  if (!log.ok()) return ends(Outcome::kUnknown, log.status());
+  // If this fails, the next start does it.
+  (void)SetAsideToDelete(fs_, plan_.from, name_.With(kStraySuffix), name_);
+  return End{Outcome::kMoved, *std::move(log), absl::OkStatus()};
+}
+
+inline absl::Status LogMove::SetCurrentAside() {
+  WEIR_RETURN_IF_ERROR(WriteFileAtomically(fs_, CurrentPath(), kMovedToName, plan_.to));
+  WEIR_RETURN_IF_ERROR(fs_.Rename(CurrentPath(), StrayPath()));
+  return fs_.SyncDirectory(plan_.from);
+}
+
+inline absl::Status LogMove::PutInPlace() {
+  WEIR_RETURN_IF_ERROR(fs_.Rename(FuturePath(), MovedPath()));
+  return fs_.SyncDirectory(plan_.to);
+}
+
+inline absl::Status LogMove::Cancel() {
+  future_.reset();
+  return SetAsideToDelete(fs_, plan_.to, name_.With(kFutureSuffix), name_);
+}
+
+}  // namespace weir::log
+
+#endif  // WEIR_LOG_LOG_MOVE_H_
