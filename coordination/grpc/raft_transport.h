@@ -50,13 +50,6 @@ class RaftTransport final : public Transport {
   void LearnPeer(BrokerId id, absl::string_view address) {
     if (!address.empty()) Put(id, std::string(address), /*configured=*/false);
   }
-  void RemovePeer(BrokerId id) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto it = peers_.find(id);
-    if (it == peers_.end()) return;
-    it->second.peer->Stop();
-    peers_.erase(it);
-  }
 
   void Send(Message message) override {
     if (WeightOf(message) > shared_->options.message_bytes_max) {

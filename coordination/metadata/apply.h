@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
 #include "coordination/metadata/features.h"
@@ -37,8 +38,7 @@ namespace metadata_internal {
 
 // Finds a quota in MetadataState: all but what may differ between setting and removing.
 inline std::string QuotaKey(ClientQuotaRecord r) {
-  std::sort(r.entity.begin(), r.entity.end(),
-            [](const auto& a, const auto& b) { return a.entity_type < b.entity_type; });
+  Sort(r.entity, [](const auto& a, const auto& b) { return a.entity_type < b.entity_type; });
   r.value = 0;
   r.remove = false;
   std::string key;

@@ -265,22 +265,23 @@ class Controller {
     reply.error = CheckBroker(e.broker, e.broker_epoch);
     if (reply.error != protocol::ErrorCode::kNone) return Answer(e.token, reply);
     sessions_.Touch(e.broker, now_, e.metadata_offset);
-    LoseDirectories(e);
+    const bool can_serve = LoseDirectories(e);
     reply.is_caught_up = e.metadata_offset >= Offset(e.broker_epoch);
     const BrokerImage broker = *image().FindBroker(e.broker);
     if (broker.fenced) {
       reply.should_shut_down = e.want_shut_down;
       // Who was shutting down comes back only with a new registration.
-      const bool unfence = !e.want_shut_down && !e.want_fence && !broker.in_controlled_shutdown;
+      const bool unfence =
+          can_serve && !e.want_shut_down && !e.want_fence && !broker.in_controlled_shutdown;
       if (unfence && reply.is_caught_up) Unfence(e.broker);
+    } else if (!can_serve || (e.want_fence && !broker.in_controlled_shutdown)) {
+      reply.should_shut_down = e.want_shut_down;
+      Fence(e.broker);
     } else if (broker.in_controlled_shutdown) {
       // It may lead again what a controller before this one did not come to move.
       reply.should_shut_down =
           !BeginShutdown(e.broker) && sessions_.OthersFollowed(image(), e.broker);
       if (reply.should_shut_down) Fence(e.broker);
-    } else if (e.want_fence) {
-      reply.should_shut_down = e.want_shut_down;
-      Fence(e.broker);
     } else if (e.want_shut_down) {
       reply.should_shut_down = !BeginShutdown(e.broker);
       if (reply.should_shut_down) Fence(e.broker);
@@ -384,21 +385,23 @@ class Controller {
     return true;
   }
 
-  void LoseDirectories(const BrokerHeartbeat& e) {
+  // False when the broker has none left: it can serve nothing.
+  bool LoseDirectories(const BrokerHeartbeat& e) {
     std::vector<Uuid> lost, left;
     for (const Uuid& directory : image().FindBroker(e.broker)->directories) {
-      const auto& offline = e.offline_log_dirs;
-      const bool is_lost = std::find(offline.begin(), offline.end(), directory) != offline.end();
+      const bool is_lost = metadata_internal::HasDirectory(e.offline_log_dirs, directory);
       (is_lost ? lost : left).push_back(directory);
     }
-    if (lost.empty()) return;
+    if (lost.empty()) return true;
+    if (left.empty()) return false;
+    // If this node fails in between, the next heartbeat says it again.
     Records changes;
-    Elections().PlanDirectoryLoss(e.broker, lost, &changes);
+    Elections().PlanDirectoryLoss(e.broker, left, &changes);
     AppendInParts(std::move(changes));
-    if (left.empty()) return;  // a broker without any shuts down by itself
     BrokerRegistrationChangeRecord change = FencingOf(e.broker, 0);
     change.log_dirs = std::move(left);
     AppendOne(std::move(change));
+    return true;
   }
 
   // The number of partitions that changed.
@@ -424,8 +427,13 @@ class Controller {
 
   metadata_internal::ElectionPlanner Elections() const { return {image(), config_}; }
 
-  bool IsUnprepared() const { return active_ && metadata_internal::LacksFirstRecords(image()); }
-  void Prepare() { Append(metadata_internal::FirstRecords(image(), config_)); }
+  bool IsUnprepared() const {
+    return active_ && metadata_internal::LacksFirstRecords(image(), config_);
+  }
+  void Prepare() {
+    Append(metadata_internal::FirstRecords(image(), config_));
+    Append(metadata_internal::MinimumRecords(image(), config_));
+  }
   template <class... E>
   static bool IsAny(const ControllerEvent& event) {
     return (std::holds_alternative<E>(event) || ...);

@@ -36,7 +36,7 @@ constexpr int8_t kBroker = static_cast<int8_t>(ConfigResourceType::kBroker);
 ControllerConfig WithConfigs() {
   ControllerConfig config;
   config.validate_topic_config = [](absl::string_view name, absl::string_view value) {
-    return name == "list" || (name == "number" && value != "bad")
+    return name == "list" || name == "min.insync.replicas" || (name == "number" && value != "bad")
                ? absl::OkStatus()
                : absl::InvalidArgumentError("refused");
   };
@@ -246,6 +246,22 @@ TEST_F(ControllerAdminTest, MetadataVersionGoesDownOnlyWhereNothingIsLost) {
   EXPECT_EQ(Update("metadata.version", 30, Kind::kUpgrade), ErrorCode::kInvalidUpdateVersion);
   EXPECT_EQ(Update("metadata.version", 29, Kind::kUpgrade), ErrorCode::kNone);
   EXPECT_EQ(image().FeatureLevel("metadata.version"), 29);
+}
+
+// Kafka 4.1 and later: with eligible leader replicas the minimum is one for the whole cluster.
+TEST_F(ControllerAdminTest, TheMinimumInSyncCanBeSetForAllBrokersTogether) {
+  EXPECT_EQ(Alter({kBroker, "", {{"min.insync.replicas", ConfigEdit::kSet, "2"}}}).error,
+            ErrorCode::kNone);
+  EXPECT_EQ(image().FindConfigs(ConfigResourceType::kBroker, "")->at("min.insync.replicas"), "2");
+  EXPECT_EQ(Alter({kBroker, "1", {{"min.insync.replicas", ConfigEdit::kSet, "2"}}}).error,
+            ErrorCode::kInvalidRequest);
+  EXPECT_EQ(Alter({kBroker, "", {{"num.partitions", ConfigEdit::kSet, "2"}}}).error,
+            ErrorCode::kInvalidRequest);
+  const ConfigChange forget{kBroker, "", {{"min.insync.replicas", ConfigEdit::kDelete, {}}}};
+  EXPECT_EQ(Alter(forget).error, ErrorCode::kInvalidConfig);
+  EXPECT_EQ(Update("eligible.leader.replicas.version", 0, FeatureUpdate::Kind::kSafeDowngrade),
+            ErrorCode::kNone);
+  EXPECT_EQ(Alter(forget).error, ErrorCode::kNone);
 }
 
 TEST_F(ControllerAdminTest, OtherFeaturesStayAtZero) {

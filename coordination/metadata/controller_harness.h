@@ -57,15 +57,14 @@ class ControllerHarness {
  public:
   explicit ControllerHarness(ControllerConfig config = {}, bool elr = false)
       : config_(std::move(config)) {
-    if (elr) {
-      for (const auto& [name, level] :
-           {std::pair(std::string(kMetadataVersionFeature), kMetadataVersionNewest),
-            std::pair(std::string("eligible.leader.replicas.version"), int16_t{1})}) {
-        FeatureLevelRecord record;
-        record.name = name;
-        record.feature_level = level;
-        config_.bootstrap_records.push_back(record);
-      }
+    const bool own_records = !config_.bootstrap_records.empty();
+    for (const auto& [name, level] : {std::pair(kMetadataVersionFeature, kMetadataVersionNewest),
+                                      std::pair(kElrFeature, int16_t{elr})}) {
+      if (level == 0 || own_records) continue;
+      FeatureLevelRecord record;
+      record.name = std::string(name);
+      record.feature_level = level;
+      config_.bootstrap_records.push_back(std::move(record));
     }
     controller_.emplace(config_, random_);
     Give(LeadershipGained{LeaderEpoch(1), Offset(1), EmptyImage()});

@@ -141,16 +141,56 @@ class ControllerTest : public ::testing::Test {
 
 TEST_F(ControllerTest, BootstrapsAnEmptyLogInOneTransaction) {
   Start();
-  ASSERT_EQ(log_.size(), 3);
+  ASSERT_EQ(log_.size(), 4);
   EXPECT_EQ(std::get<BeginTransactionRecord>(log_[0]).name, "Bootstrap records");
   EXPECT_EQ(std::get<FeatureLevelRecord>(log_[1]).feature_level, 29);
-  EXPECT_TRUE(std::holds_alternative<EndTransactionRecord>(log_[2]));
+  EXPECT_TRUE(std::holds_alternative<EndTransactionRecord>(log_[3]));
   EXPECT_EQ(image().FeatureLevel("metadata.version"), 29);
+  EXPECT_EQ(image().FeatureLevel("eligible.leader.replicas.version"), 1);
   // A log that is not empty is not bootstrapped again.
   const size_t before = log_.size();
   Step(LeadershipGained{LeaderEpoch(2), controller_->next_offset(), controller_->pending_image()});
   EXPECT_EQ(log_.size(), before);
   EXPECT_EQ(controller_->epoch(), LeaderEpoch(2));
+}
+
+TEST_F(ControllerTest, TheMinimumOfTheFileBecomesThatOfTheCluster) {
+  ControllerConfig config;
+  config.min_insync_replicas = 2;
+  controller_.emplace(config, random_);
+  Step(LeadershipGained{LeaderEpoch(1), Offset(1), EmptyImage()});
+  ASSERT_EQ(log_.size(), 5);
+  const ConfigRecord& minimum = std::get<ConfigRecord>(log_[4]);
+  EXPECT_EQ(minimum.resource_type, 4);   // of brokers,
+  EXPECT_EQ(minimum.resource_name, "");  // all of them
+  EXPECT_EQ(minimum.name, "min.insync.replicas");
+  EXPECT_EQ(minimum.value, "2");
+  // What another controller's file says does not change it.
+  config.min_insync_replicas = 3;
+  const MetadataImagePtr before = controller_->pending_image();
+  controller_.emplace(config, random_);
+  Step(LeadershipGained{LeaderEpoch(2), Offset(7), before});
+  EXPECT_EQ(log_.size(), 5);
+}
+
+TEST_F(ControllerTest, EligibleReplicasBringTheMinimumWhenTheyAreTurnedOn) {
+  ControllerConfig config;
+  config.min_insync_replicas = 2;
+  FeatureLevelRecord version;
+  version.name = "metadata.version";
+  version.feature_level = 29;
+  config.bootstrap_records = {version};
+  controller_.emplace(config, random_);
+  Step(LeadershipGained{LeaderEpoch(1), Offset(1), EmptyImage()});
+  EXPECT_EQ(log_.size(), 3);
+  EXPECT_EQ(controller_->NextDeadline(), std::nullopt);
+  Step(UpdateFeatures{
+      6, {{"eligible.leader.replicas.version", 1, FeatureUpdate::Kind::kUpgrade}}, false});
+  ASSERT_EQ(controller_->NextDeadline(), now_);
+  Step(Tick());
+  ASSERT_EQ(log_.size(), 5);
+  EXPECT_EQ(std::get<FeatureLevelRecord>(log_[3]).feature_level, 1);
+  EXPECT_EQ(std::get<ConfigRecord>(log_[4]).value, "2");
 }
 
 TEST_F(ControllerTest, AnUnfinishedBootstrapIsAbortedAndRepeated) {
@@ -218,14 +258,14 @@ TEST_F(ControllerTest, BootstrapRecordsThatFoundNoRoomComeFirstLater) {
   };
   controller_.emplace(ControllerConfig(), random_);
   Step(LeadershipGained{LeaderEpoch(1), Offset(1), EmptyImage()});
-  EXPECT_EQ(log_.size(), 3u);
+  EXPECT_EQ(log_.size(), 4u);
   EXPECT_EQ(controller_->NextDeadline(), std::nullopt);
   fail_last();
   EXPECT_EQ(appends_.size(), 1u);  // not at once
   ASSERT_TRUE(controller_->NextDeadline().has_value());
   EXPECT_LE(*controller_->NextDeadline(), now_);
   Step(Tick());
-  EXPECT_EQ(log_.size(), 3u);
+  EXPECT_EQ(log_.size(), 4u);
   EXPECT_EQ(appends_.size(), 2u);
   EXPECT_EQ(controller_->NextDeadline(), std::nullopt);
   fail_last();
@@ -465,7 +505,7 @@ TEST_F(ControllerTest, ANewIncarnationLeadsInANewEpoch) {
   EXPECT_GT(next, epoch);
   const TopicPartition tp{image().FindTopic("t")->id, PartitionIndex(0)};
   EXPECT_EQ(image().FindPartition(tp)->leader, kNoBroker);
-  EXPECT_EQ(image().FindPartition(tp)->isr, std::vector<BrokerId>{BrokerId(1)});
+  EXPECT_EQ(image().FindPartition(tp)->last_known_elr, std::vector<BrokerId>{BrokerId(1)});
   Step(SetBrokerFenced{1, BrokerId(1), epoch, false});
   EXPECT_EQ(Take<BrokerFencingSet>().error, ErrorCode::kStaleBrokerEpoch);
   Step(SetBrokerFenced{1, BrokerId(1), next, false});

@@ -51,7 +51,7 @@ struct ControllerConfig {
   int16_t default_replication_factor = 1;
   bool delete_topic_enable = true;
   // Defaults of topics, which a dynamic default of the brokers overrides.
-  int32_t min_insync_replicas = 1;
+  std::optional<int32_t> min_insync_replicas;  // of the controller's file; else 1
   bool unclean_leader_election_enable = false;
   int64_t broker_session_timeout_ms = 9000;
   // How long first replicas that are in sync wait until they lead again.
@@ -64,16 +64,17 @@ struct ControllerConfig {
   std::function<absl::Status(const ConfigMap& set)> validate_topic_configs;
   // The default of a topic config that is a list; nothing for one that is not.
   std::function<std::optional<std::string>(absl::string_view name)> topic_list_default;
-  // The effective configs of a topic that sets these, for CreateTopics v5+; none without it.
+  // The effective configs of a topic that sets these in a cluster that sets those for all brokers,
+  // for CreateTopics v5+; none without it.
   std::function<std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs>(
-      const ConfigMap& set)>
+      const ConfigMap& topic, const ConfigMap& cluster)>
       describe_topic_configs;
   // The keys of a salted password; nothing where the mechanism (1 SHA-256, 2 SHA-512) is not
   // known. Without it there are no SCRAM credentials.
   std::function<std::optional<ScramKeys>(int8_t mechanism, const protocol::Bytes& salted_password)>
       derive_scram_keys;
-  // What an empty log begins with (bootstrap.checkpoint); when empty, metadata.version at
-  // kMetadataVersionNewest.
+  // What an empty log begins with (bootstrap.checkpoint); when empty, metadata.version and
+  // eligible.leader.replicas.version at the newest levels.
   std::vector<MetadataRecord> bootstrap_records;
 };
 

@@ -237,19 +237,24 @@ TEST(ElectionsTest, AReplicaThatIsLostIsEligibleNoMore) {
   EXPECT_EQ(h.Partition("t").isr, Ids({1, 2}));
 }
 
-TEST(ElectionsTest, NobodyLeadsWhatTheLastReplicaHasLostUnlessAskedTo) {
+// Two brokers whose disks cannot be read for a moment say so of the same partition.
+TEST(ElectionsTest, TheLastReplicaThatCountsIsNotGivenUp) {
   for (const bool elr : {false, true}) {
     SCOPED_TRACE(elr);
-    ControllerHarness h({}, elr);
+    ControllerConfig config;
+    config.min_insync_replicas = 2;
+    ControllerHarness h(config, elr);
     h.JoinAll(2);
     h.CreateOn("t", {{1, 2}});
-    h.SetIsr("t", 0, {1});
     EXPECT_EQ(AssignTo(&h, 1, "t", kDirectoryLost), ErrorCode::kNone);
-    EXPECT_EQ(h.Partition("t").leader, kNoBroker);
-    EXPECT_EQ(h.Partition("t").isr, elr ? Ids({}) : Ids({1}));
-    EXPECT_EQ(Elect(&h, kUnclean, "t"), ErrorCode::kNone);
+    const PartitionImage before = h.Partition("t");
+    EXPECT_EQ(before.isr, Ids({2}));
+    EXPECT_EQ(AssignTo(&h, 2, "t", kDirectoryLost), ErrorCode::kIneligibleReplica);
+    EXPECT_EQ(h.Partition("t"), before);
+    h.Fence(2);
+    EXPECT_EQ(AssignTo(&h, 2, "t", kDirectoryLost), ErrorCode::kIneligibleReplica);
+    h.Unfence(2);
     EXPECT_EQ(h.Partition("t").leader, BrokerId(2));
-    EXPECT_EQ(h.Partition("t").isr, Ids({2}));
   }
 }
 

@@ -13,6 +13,9 @@
 namespace weir::metadata {
 
 inline constexpr absl::string_view kMetadataVersionFeature = "metadata.version";
+// From level 1 on the controller keeps eligible leader replicas (KIP-966).
+inline constexpr absl::string_view kElrFeature = "eligible.leader.replicas.version";
+inline constexpr int16_t kElrNewest = 1;
 inline constexpr int16_t kMetadataVersionOldest = 7;   // 3.3-IV3, the oldest that Kafka 4 reads
 inline constexpr int16_t kMetadataVersionNewest = 29;  // 4.2-IV1, the production level of Kafka 4.2
 
@@ -24,6 +27,7 @@ struct SupportedFeature {
 
 // What a broker of this release says in its registration and in ApiVersions, by name.
 inline constexpr SupportedFeature kSupportedFeatures[] = {
+    {kElrFeature, 0, kElrNewest},
     {kMetadataVersionFeature, kMetadataVersionOldest, kMetadataVersionNewest},
 };
 

@@ -29,6 +29,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/uuid.h"
 
 namespace weir::metadata {
@@ -123,7 +124,7 @@ class Founding {
       if (!answer.has_value()) return std::nullopt;
       found.voters.emplace_back(answer->node_id, answer->directory_id);
     }
-    std::sort(found.voters.begin(), found.voters.end());
+    Sort(found.voters);
     for (size_t i = 1; i < found.voters.size(); ++i) {
       if (found.voters[i].first == found.voters[i - 1].first) return std::nullopt;
     }

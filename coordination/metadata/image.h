@@ -8,6 +8,7 @@
 #ifndef WEIR_COORDINATION_METADATA_IMAGE_H_
 #define WEIR_COORDINATION_METADATA_IMAGE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -88,6 +89,13 @@ struct BrokerImage {
   std::vector<Uuid> directories;
 
   bool is_active() const { return !fenced && !in_controlled_shutdown; }
+  // Whether a replica in this directory can be served (KIP-858). An older broker names none.
+  bool HasOnline(const Uuid& directory) const {
+    if (directory == kDirectoryUnassigned || directory == kDirectoryMigrating) return true;
+    if (directory == kDirectoryLost) return false;
+    return directories.empty() ||
+           std::find(directories.begin(), directories.end(), directory) != directories.end();
+  }
   // Null if the broker has no such listener.
   const EndpointImage* Endpoint(absl::string_view listener) const {
     for (const EndpointImage& endpoint : endpoints) {

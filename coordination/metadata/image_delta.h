@@ -6,12 +6,12 @@
 #ifndef WEIR_COORDINATION_METADATA_IMAGE_DELTA_H_
 #define WEIR_COORDINATION_METADATA_IMAGE_DELTA_H_
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
 
@@ -61,7 +61,7 @@ std::vector<Key> ChangedKeys(const ImageMap<Key, Value>& from, const ImageMap<Ke
   Difference(from, to, [&](const Key& key, const Value* before, const Value* after) {
     if (before == nullptr || after == nullptr || !(*before == *after)) keys.push_back(key);
   });
-  std::sort(keys.begin(), keys.end());
+  Sort(keys);
   return keys;
 }
 
@@ -73,8 +73,7 @@ inline TopicDelta CompareTopics(const TopicImage& from, const TopicImage& to) {
                  delta.partitions.push_back({index, before, after});
                }
              });
-  std::sort(delta.partitions.begin(), delta.partitions.end(),
-            [](const auto& a, const auto& b) { return a.partition < b.partition; });
+  Sort(delta.partitions, [](const auto& a, const auto& b) { return a.partition < b.partition; });
   return delta;
 }
 
@@ -95,10 +94,10 @@ inline ImageDelta Compare(MetadataImagePtr from, MetadataImagePtr to) {
                }
              });
   const auto by_name = [](const TopicImage* a, const TopicImage* b) { return a->name < b->name; };
-  std::sort(delta.deleted_topics.begin(), delta.deleted_topics.end(), by_name);
-  std::sort(delta.created_topics.begin(), delta.created_topics.end(), by_name);
-  std::sort(delta.changed_topics.begin(), delta.changed_topics.end(),
-            [&](const TopicDelta& a, const TopicDelta& b) { return by_name(a.after, b.after); });
+  Sort(delta.deleted_topics, by_name);
+  Sort(delta.created_topics, by_name);
+  Sort(delta.changed_topics,
+       [&](const TopicDelta& a, const TopicDelta& b) { return by_name(a.after, b.after); });
   delta.changed_configs = ChangedKeys(from->configs, to->configs);
   delta.changed_brokers = ChangedKeys(from->brokers, to->brokers);
   delta.changed_features = ChangedKeys(from->features, to->features);

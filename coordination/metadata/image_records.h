@@ -12,7 +12,6 @@
 #ifndef WEIR_COORDINATION_METADATA_IMAGE_RECORDS_H_
 #define WEIR_COORDINATION_METADATA_IMAGE_RECORDS_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,6 +21,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
 #include "coordination/metadata/features.h"
@@ -42,8 +42,7 @@ std::vector<std::pair<const Key*, const Value*>> SortedEntries(
   std::vector<std::pair<const Key*, const Value*>> entries;
   entries.reserve(map.size());
   map.ForEach([&](const Key& key, const Value& value) { entries.emplace_back(&key, &value); });
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return *a.first < *b.first; });
+  Sort(entries, [](const auto& a, const auto& b) { return *a.first < *b.first; });
   return entries;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/sort.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/partition_set.h"
 #include "protocol/api/list_partition_reassignments.h"
@@ -48,7 +49,7 @@ inline protocol::ListPartitionReassignmentsResponse ListReassignments(
   Response response;
   response.error_message.reset();
   for (auto& [name, indexes] : found) {
-    std::sort(indexes.begin(), indexes.end());
+    Sort(indexes);
     indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());
     Response::OngoingTopicReassignment& topic = response.topics.emplace_back();
     topic.name = name;

@@ -130,6 +130,19 @@ TEST(ReassignmentsTest, FewerReplicasOrAnotherOrderTakeEffectAtOnce) {
   EXPECT_EQ(h.Partition("t").leader, BrokerId(3));
 }
 
+// KIP-860: where the move that is under way is headed counts, not where it began.
+TEST(ReassignmentsTest, TheNumberOfReplicasIsThatOfTheMoveUnderWay) {
+  ControllerHarness h;
+  h.JoinAll(5);
+  h.CreateOn("t", {{1, 2}, {1, 2}});
+  ASSERT_EQ(Move(&h, "t", 0, {{1, 2, 3}}), ErrorCode::kNone);
+  EXPECT_EQ(Move(&h, "t", 0, {{1, 4}}, false), ErrorCode::kInvalidReplicationFactor);
+  EXPECT_EQ(Move(&h, "t", 0, {{1, 2, 4}}, false), ErrorCode::kNone);
+  ASSERT_EQ(Move(&h, "t", 1, {{3, 4, 5}}), ErrorCode::kNone);
+  EXPECT_EQ(Move(&h, "t", 1, {{1, 2}}, false), ErrorCode::kInvalidReplicationFactor);
+  EXPECT_EQ(Move(&h, "t", 1, {{1, 2, 4}}, false), ErrorCode::kNone);
+}
+
 TEST(ReassignmentsTest, BadTargetsAreRefused) {
   ControllerHarness h;
   h.JoinAll(2);

@@ -6,13 +6,13 @@
 #ifndef WEIR_COORDINATION_METADATA_SCRAM_CREDENTIALS_H_
 #define WEIR_COORDINATION_METADATA_SCRAM_CREDENTIALS_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/sort.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/records.h"
 #include "protocol/api/describe_user_scram_credentials.h"
@@ -48,8 +48,7 @@ inline protocol::DescribeUserScramCredentialsResponse DescribeScramCredentials(
       result.error_code = static_cast<int16_t>(ErrorCode::kResourceNotFound);
       result.error_message = "The user has no SCRAM credentials";
     } else {
-      std::sort(infos.begin(), infos.end(),
-                [](const auto& a, const auto& b) { return a.mechanism < b.mechanism; });
+      Sort(infos, [](const auto& a, const auto& b) { return a.mechanism < b.mechanism; });
       result.credential_infos = std::move(infos);
     }
   }

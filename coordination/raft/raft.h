@@ -93,11 +93,13 @@ class Raft {
   const absl::Status& failed() const { return failed_; }
   const DropCounts& dropped() const { return dropped_; }
 
-  // Of a leader: each replica it sends to, how far that is (durably), and when it was heard last.
+  // Of a leader: each replica it sends to, how far that is (durably), and when it was heard last
+  // and had all that was committed last.
   struct Follower {
     ReplicaKey key;
     Offset match;
     MonotonicNs heard;
+    MonotonicNs caught_up;  // zero: not known of any time
   };
   std::vector<Follower> Followers() const;
 

@@ -18,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/uuid.h"
 
 namespace weir::raft {
@@ -41,9 +42,7 @@ inline constexpr size_t kVotersMax = 31;
 class VoterSet {
  public:
   VoterSet() = default;
-  explicit VoterSet(std::vector<ReplicaKey> voters) : voters_(std::move(voters)) {
-    std::sort(voters_.begin(), voters_.end());
-  }
+  explicit VoterSet(std::vector<ReplicaKey> voters) : voters_(std::move(voters)) { Sort(voters_); }
 
   bool Contains(const ReplicaKey& key) const {
     return std::binary_search(voters_.begin(), voters_.end(), key);

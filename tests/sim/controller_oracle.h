@@ -60,6 +60,18 @@ class ControllerOracle {
     for (const BrokerId id : delta.changed_brokers) CheckBroker(*after, id);
   }
 
+  // The controller has heard that these directories of the broker are offline.
+  void CheckDirectories(const metadata::MetadataImage& image, BrokerId id,
+                        const std::vector<Uuid>& offline) {
+    const metadata::BrokerImage* broker = image.FindBroker(id);
+    if (broker == nullptr || broker->fenced) return;
+    for (const Uuid& directory : broker->directories) {
+      if (std::find(offline.begin(), offline.end(), directory) != offline.end()) {
+        trace_.Fail("11: an offline directory of broker ", id.value(), " counts");
+      }
+    }
+  }
+
   void CheckImage(const metadata::MetadataImage& image) {
     CheckIndexes(image);
     CheckSnapshot(image);
@@ -145,7 +157,7 @@ class ControllerOracle {
       trace_.Fail("8: ", where, " has two leaders in an epoch");
     }
     if (!elr_ && after.isr.empty() && !before->isr.empty() &&
-        after.directories == before->directories) {
+        after.directories == before->directories && !MayBeGone(*before)) {
       trace_.Fail("9: ", where, " forgets who had everything");  // no disk was replaced
     }
     for (const BrokerId id : after.isr) {
@@ -170,6 +182,15 @@ class ControllerOracle {
     }
   }
 
+  // Whether nobody knows in which directory a member of the ISR was.
+  static bool MayBeGone(const metadata::PartitionImage& p) {
+    for (size_t i = 0; i < p.replicas.size(); ++i) {
+      const bool unknown = p.directories[i] == metadata::kDirectoryUnassigned;
+      if (unknown && Has(p.isr, p.replicas[i])) return true;
+    }
+    return false;
+  }
+
   void CheckForm(const metadata::MetadataImage& image, const std::string& where,
                  const metadata::PartitionImage& p) {
     const std::set<BrokerId> replicas(p.replicas.begin(), p.replicas.end());
@@ -187,6 +208,7 @@ class ControllerOracle {
       const metadata::BrokerImage* broker = image.FindBroker(id);
       if (!last && broker == nullptr) trace_.Fail("11: ", where, " ISR of a broker that is not");
     }
+    for (const BrokerId id : p.isr) CheckServed(image, where, p, id);
     if (p.leader != kNoBroker && !Has(p.isr, p.leader)) {
       trace_.Fail("11: ", where, " is led from outside the ISR");
     }
@@ -196,14 +218,32 @@ class ControllerOracle {
     }
   }
 
+  // Nobody leads, or is in an ISR, from a directory that its broker has not; but for the last
+  // member without ELR, which does not lead.
+  void CheckServed(const metadata::MetadataImage& image, const std::string& where,
+                   const metadata::PartitionImage& p, BrokerId id) {
+    const metadata::BrokerImage* broker = image.FindBroker(id);
+    if (broker == nullptr) return;
+    if (!elr_ && p.isr.size() == 1 && p.leader == kNoBroker) return;
+    const Uuid directory =
+        p.directories[std::find(p.replicas.begin(), p.replicas.end(), id) - p.replicas.begin()];
+    const auto& all = broker->directories;
+    if (directory == metadata::kDirectoryUnassigned ||
+        std::find(all.begin(), all.end(), directory) != all.end()) {
+      return;
+    }
+    trace_.Fail("11: ", where, "'s replica on ", id.value(), " is in a directory that is offline");
+  }
+
   // A fenced broker leads nothing and is in no ISR, but for the last member without ELR.
   void CheckBroker(const metadata::MetadataImage& image, BrokerId id) {
     const metadata::BrokerImage* broker = image.FindBroker(id);
-    if (broker != nullptr && !broker->fenced) return;
     const metadata::PartitionSet* set = image.PartitionsOf(id);
     if (set == nullptr) return;
     set->ForEach([&](const TopicPartition& tp) {
       const metadata::PartitionImage& p = *image.FindPartition(tp);
+      if (Has(p.isr, id)) CheckServed(image, image.FindTopic(tp.topic_id)->name, p, id);
+      if (broker != nullptr && !broker->fenced) return;
       if (p.leader == id) trace_.Fail("11: fenced broker ", id.value(), " leads");
       if (Has(p.isr, id) && (elr_ || p.isr.size() > 1)) {
         trace_.Fail("11: fenced broker ", id.value(), " is in an ISR");

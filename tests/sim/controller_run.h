@@ -27,7 +27,9 @@
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/records.h"
 #include "protocol/error_code.h"
+#include "tests/sim/controller_directories.h"
 #include "tests/sim/controller_oracle.h"
+#include "tests/sim/controller_topics.h"
 #include "tests/sim/controller_world.h"
 #include "tests/sim/sim_trace.h"
 
@@ -42,6 +44,8 @@ struct ControllerOutcome {
   int64_t acknowledged = 0;
   int64_t moves = 0;  // reassignments that ended
   int64_t wipes = 0;
+  int64_t failed_directories = 0;
+  int64_t replaced_directories = 0;
 };
 
 class ControllerRun {
@@ -57,7 +61,10 @@ class ControllerRun {
               [this](const auto& before, const auto& after) { oracle_.OnCommit(before, after); }) {
     const int32_t brokers = 3 + static_cast<int32_t>(random_.Below(3));
     for (int32_t id = 1; id <= brokers; ++id) {
-      brokers_[BrokerId(id)].directory = {100, ++directories_};
+      for (uint64_t n = 1 + random_.Below(2); n > 0; --n) {
+        const Uuid directory{100, ++directories_};
+        brokers_[BrokerId(id)].directories.push_back({directory, directory, false});
+      }
     }
     host_.CommitSome(host_.uncommitted());  // the features that the run is about
   }
@@ -115,7 +122,7 @@ class ControllerRun {
     } else if (dice < 200) {
       host_.CommitSome(random_.Below(host_.uncommitted() + 1));
     } else if (dice < 240) {
-      TurnTopics();
+      TurnTopics(brokers_, random_, &host_);
     } else if (dice < 250) {
       LoseBroker(it->first);
     } else {
@@ -149,6 +156,11 @@ class ControllerRun {
       case 2:
         broker->leaving = true;
         return;
+      case 3:
+        if (broker->epoch < 0 || random_.OneIn(2)) return;
+        ++outcome_.failed_directories;
+        FailDirectory(broker, random_);
+        return StopLeadingUnserved(broker);
       default:
         break;
     }
@@ -160,6 +172,7 @@ class ControllerRun {
       broker->reachable = true;
     }
     if (broker->up) Replicate(id, broker);
+    if (broker->up && random_.OneIn(4)) TellHomes(id, *broker, random_, &host_);
   }
 
   void Start(BrokerId id, SimBroker* broker) {
@@ -169,6 +182,7 @@ class ControllerRun {
     ++broker->incarnation;
     broker->epoch = -1;
     for (auto& [tp, replica] : broker->replicas) StopLeading(&replica);
+    broker->next = DirectoriesAfterRestart(*broker, wiped_[id], random_, &directories_);
   }
 
   // The process ends; with some luck nothing is lost.
@@ -199,27 +213,23 @@ class ControllerRun {
 
   void Register(BrokerId id, SimBroker* broker) {
     if (!broker->reachable) return;
-    const Uuid directory = wiped_[id] ? Uuid{100, ++directories_} : broker->directory;
     metadata::RegisterBroker event;
     event.registration.broker_id = id.value();
     event.registration.incarnation_id = {static_cast<uint64_t>(id.value()), broker->incarnation};
     event.registration.end_points.emplace_back().name = "PLAINTEXT";
     event.registration.rack.reset();
-    event.registration.log_dirs = {directory};
+    event.registration.log_dirs = DirectoriesOf(broker->next, /*offline=*/false);
     event.previous_broker_epoch = broker->complete_epoch;
     const auto response = host_.Ask<metadata::BrokerRegistered>(std::move(event));
     if (response.error != protocol::ErrorCode::kNone) return;
     broker->epoch = response.broker_epoch;
-    broker->directory = directory;
     trace_.Note("registered ", id.value(), " epoch ", broker->epoch);
     // From here on it acts, with what is left.
     for (auto& [tp, replica] : broker->replicas) {
       if (lossy_[id]) replica.records.resize(random_.Below(replica.records.size() + 1));
-      if (!wiped_[id]) continue;
-      replica.records.clear();
-      replica.wiped = true;
     }
     outcome_.wipes += wiped_[id];
+    outcome_.replaced_directories += TakeOverDirectories(broker);
     lossy_[id] = wiped_[id] = false;
   }
 
@@ -229,12 +239,15 @@ class ControllerRun {
     event.broker_epoch = broker->epoch;
     event.metadata_offset = broker->followed;
     event.want_shut_down = broker->leaving;
+    event.offline_log_dirs = DirectoriesOf(broker->directories, /*offline=*/true);
     if (!broker->leaving && random_.OneIn(2)) return host_.Send(event);
     const auto reply = host_.Ask<metadata::BrokerHeartbeatReply>(event);
     if (reply.error != protocol::ErrorCode::kNone) {  // it was taken off
       broker->up = false;
       return;
     }
+    oracle_.CheckDirectories(*host_.committed(), id, event.offline_log_dirs);
+    if (event.offline_log_dirs.size() == broker->directories.size()) return Crash(id, broker);
     if (!reply.should_shut_down) return;
     for (auto& [tp, replica] : broker->replicas) {
       const Partition* p = host_.committed()->FindPartition(tp);
@@ -245,6 +258,11 @@ class ControllerRun {
     broker->complete_epoch = broker->epoch;
   }
 
+  void StopLeadingUnserved(SimBroker* broker) {
+    for (auto& [tp, replica] : broker->replicas) {
+      if (!IsServed(*broker, replica)) StopLeading(&replica);
+    }
+  }
   static void StopLeading(SimReplica* replica) {
     replica->leads = kNoLeaderEpoch;
     replica->followers.clear();
@@ -266,13 +284,18 @@ class ControllerRun {
     set->ForEach([&](const TopicPartition& tp) {
       const Partition& p = *broker->image->FindPartition(tp);
       SimReplica& replica = broker->replicas[tp];
-      if (p.leader != id) return StopLeading(&replica);
+      const Partition* old = before->FindPartition(tp);
+      const bool is_new =
+          old == nullptr || std::count(old->replicas.begin(), old->replicas.end(), id) == 0;
+      if (replica.home.is_zero()) {
+        replica.home = HomeFor(*broker, KnownHome(p, id), is_new, random_);
+      }
+      if (p.leader != id || !IsServed(*broker, replica)) return StopLeading(&replica);
       if (replica.leads != p.leader_epoch) {
         StopLeading(&replica);
         replica.leads = p.leader_epoch;
         replica.epoch_start = replica.records.size();
       }
-      const Partition* old = before->FindPartition(tp);
       if (old == nullptr || old->partition_epoch != p.partition_epoch) replica.asked.clear();
     });
   }
@@ -286,7 +309,8 @@ class ControllerRun {
     const TopicPartition tp = it->first;
     SimReplica& replica = it->second;
     const Partition* p = broker->image->FindPartition(tp);
-    if (p == nullptr) return;
+    if (p == nullptr || !IsServed(*broker, replica)) return;
+    if (random_.OneIn(30)) MoveReplica(id, *broker, tp, random_, &host_, &replica);
     if (p->leader == id && replica.leads == p->leader_epoch) {
       if (random_.OneIn(2) && replica.records.size() < 200) replica.records.push_back(++values_);
       Acknowledge(tp, *p, &replica);
@@ -300,6 +324,7 @@ class ControllerRun {
              SimReplica* replica) {
     SimReplica* leader = FindReplica(p.leader, tp);
     if (leader == nullptr || !brokers_[p.leader].up || leader->leads != p.leader_epoch) return;
+    if (!IsServed(broker, *replica)) return;
     const size_t common = CommonPrefix(leader->records, replica->records);
     replica->records.resize(common);
     const size_t more = random_.Below(leader->records.size() - common + 1);
@@ -371,63 +396,6 @@ class ControllerRun {
     }
   }
 
-  // --- topics ----------------------------------------------------------------------------------
-
-  void TurnTopics() {
-    const std::string name = absl::StrCat("t", random_.Below(4), random_.OneIn(3) ? "-u" : "-c");
-    const metadata::TopicImage* topic = host_.pending().FindTopic(name);
-    if (topic == nullptr) return CreateTopic(name);
-    const auto index =
-        static_cast<int32_t>(random_.Below(static_cast<uint64_t>(topic->partition_count())));
-    switch (random_.Below(12)) {
-      case 0: {
-        metadata::DeleteTopics event;
-        event.request.topic_names = {name};
-        return host_.Send(std::move(event));
-      }
-      case 1:
-      case 2: {
-        metadata::ElectLeaders event;
-        event.request.election_type = name.back() == 'u' && random_.OneIn(2) ? 1 : 0;
-        event.request.topic_partitions->push_back({name, {index}});
-        return host_.Send(std::move(event));
-      }
-      case 3: {
-        auto it = brokers_.begin();
-        std::advance(it, random_.Below(brokers_.size()));
-        if (!it->second.up) host_.Send(metadata::UnregisterBroker{0, it->first});
-        return;
-      }
-      default:
-        return Reassign(name, index);
-    }
-  }
-
-  void CreateTopic(const std::string& name) {
-    metadata::CreateTopics event;
-    protocol::CreateTopicsRequest::CreatableTopic topic;
-    topic.name = name;
-    topic.num_partitions = 1 + static_cast<int32_t>(random_.Below(3));
-    topic.replication_factor = static_cast<int16_t>(2 + random_.Below(2));
-    if (name.back() == 'u') topic.configs.push_back({"unclean.leader.election.enable", "true"});
-    event.request.topics = {std::move(topic)};
-    host_.Send(std::move(event));
-  }
-
-  void Reassign(const std::string& name, int32_t index) {
-    metadata::AlterPartitionReassignments event;
-    std::optional<std::vector<int32_t>> target;
-    if (!random_.OneIn(4)) {
-      std::vector<int32_t> ids;
-      for (const auto& [id, broker] : brokers_) ids.push_back(id.value());
-      for (size_t i = ids.size(); i > 1; --i) std::swap(ids[i - 1], ids[random_.Below(i)]);
-      ids.resize(2 + random_.Below(2));
-      target = std::move(ids);
-    }
-    event.request.topics.push_back({name, {{index, std::move(target)}}});
-    host_.Send(std::move(event));
-  }
-
   // --- the end ---------------------------------------------------------------------------------
 
   void Heal() {
@@ -435,6 +403,7 @@ class ControllerRun {
       if (!broker.up) Start(id, &broker);
       broker.reachable = true;  // who is about to leave does so, and comes back
     }
+    for (auto& [id, broker] : brokers_) Repair(id, &broker);
     for (int round = 0; round < 120 && !trace_.failed(); ++round) {
       host_.Advance(1000);
       if (host_.IsTickDue()) host_.Step(metadata::Tick());
@@ -464,11 +433,29 @@ class ControllerRun {
     });
   }
 
+  // A broker of which a directory is offline ends, and finds all of them when it comes back.
+  void Repair(BrokerId id, SimBroker* broker) {
+    const bool registered = broker->epoch >= 0;
+    std::vector<SimDirectory>& now = registered ? broker->directories : broker->next;
+    if (DirectoriesOf(now, /*offline=*/true).empty()) return;
+    if (registered) {
+      broker->complete_epoch = broker->epoch;
+      Start(id, broker);
+      broker->next = broker->directories;
+      for (SimDirectory& d : broker->next) d.was = d.id;
+    }
+    for (SimDirectory& d : broker->next) d.offline = false;
+  }
+
   void HealBroker(BrokerId id, SimBroker* broker) {
-    if (!broker->up) Start(id, broker);
+    if (!broker->up) {
+      Start(id, broker);
+      Repair(id, broker);
+    }
     if (broker->epoch < 0) return Register(id, broker);
     Follow(id, broker);
     Heartbeat(id, broker);
+    TellHomes(id, *broker, random_, &host_);
     if (!broker->up) return;
     for (auto& [tp, replica] : broker->replicas) {
       const Partition* p = broker->image->FindPartition(tp);

@@ -19,6 +19,8 @@ TEST(ControllerSim, HoldsAndRepeats) {
     sum.acknowledged += first.acknowledged;
     sum.moves += first.moves;
     sum.wipes += first.wipes;
+    sum.failed_directories += first.failed_directories;
+    sum.replaced_directories += first.replaced_directories;
     if (seed > 10) continue;
     const ControllerOutcome second = ControllerRun(seed, kSteps, /*verbose=*/false).Go();
     EXPECT_EQ(first.hash, second.hash) << "seed " << seed << " does not repeat";
@@ -29,6 +31,8 @@ TEST(ControllerSim, HoldsAndRepeats) {
   EXPECT_GT(sum.acknowledged, 1'000);
   EXPECT_GT(sum.moves, 50);
   EXPECT_GT(sum.wipes, 50);
+  EXPECT_GT(sum.failed_directories, 200);
+  EXPECT_GT(sum.replaced_directories, 100);
 }
 
 }  // namespace

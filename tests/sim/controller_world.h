@@ -50,6 +50,7 @@ struct SimReplica {
   };
 
   Values records;
+  Uuid home;           // the directory that it lies in; zero while there is none of it
   bool wiped = false;  // and not in the ISR since
   // While it leads: the epoch, where its log ended when that began, what its followers had at their
   // last fetch in it, how far it let clients see, and who is in an ISR that it asked for without an
@@ -61,14 +62,21 @@ struct SimReplica {
   std::set<BrokerId> asked;
 };
 
+struct SimDirectory {
+  Uuid id;
+  Uuid was;              // its id before the broker started; another one if it was replaced
+  bool offline = false;  // as long as this process lives
+};
+
 struct SimBroker {
   bool up = false;
   bool leaving = false;
   bool reachable = true;
   uint64_t incarnation = 0;
-  Uuid directory;
-  int64_t epoch = -1;           // of this process; -1 before it is registered
-  int64_t complete_epoch = -1;  // of the process before it, if nothing was lost
+  std::vector<SimDirectory> directories;
+  std::vector<SimDirectory> next;  // what the process that is about to register has found
+  int64_t epoch = -1;              // of this process; -1 before it is registered
+  int64_t complete_epoch = -1;     // of the process before it, if nothing was lost
   metadata::MetadataImagePtr image = metadata::EmptyImage();
   Offset followed = kNoOffset;  // up to which it knows the log, control records included
   std::map<TopicPartition, SimReplica> replicas;

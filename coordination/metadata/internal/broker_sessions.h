@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
 
@@ -63,7 +64,7 @@ class BrokerSessions {
         expired.emplace_back(session.last_contact, id);
       }
     }
-    std::sort(expired.begin(), expired.end());
+    Sort(expired);
     std::vector<BrokerId> ids;
     for (const auto& [contact, id] : expired) ids.push_back(id);
     return ids;

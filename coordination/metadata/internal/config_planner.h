@@ -26,8 +26,10 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "coordination/metadata/controller_types.h"
+#include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/internal/placement.h"
+#include "coordination/metadata/internal/topic_rules.h"
 #include "coordination/metadata/records.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/error_code.h"
@@ -153,6 +155,13 @@ class ConfigPlanner {
                          " have no settings in Weir yet")};
   }
 
+  PlanError CheckValue(const std::string& key, const std::string& value) const {
+    if (!config_.validate_topic_config) return {};
+    const absl::Status status = config_.validate_topic_config(key, value);
+    if (status.ok()) return {};
+    return {protocol::ErrorCode::kInvalidConfig, std::string(status.message())};
+  }
+
   PlanError CheckTopic(const std::string& name, const ConfigMap& before,
                        const ConfigMap& after) const {
     if (name.empty()) return {protocol::ErrorCode::kInvalidRequest, "Expected a topic name"};
@@ -162,10 +171,7 @@ class ConfigPlanner {
     for (const auto& [key, value] : after) {
       const auto old = before.find(key);
       if (old != before.end() && old->second == value) continue;
-      if (!config_.validate_topic_config) continue;
-      if (absl::Status status = config_.validate_topic_config(key, value); !status.ok()) {
-        return {protocol::ErrorCode::kInvalidConfig, std::string(status.message())};
-      }
+      if (PlanError error = CheckValue(key, value); !error.ok()) return error;
     }
     if (config_.validate_topic_configs) {
       if (absl::Status status = config_.validate_topic_configs(after); !status.ok()) {
@@ -179,8 +185,8 @@ class ConfigPlanner {
     return {};
   }
 
-  // A broker's settings come from its file. What Kafka set dynamically in this directory may be
-  // deleted.
+  // A broker's settings come from its file, but for the minimum of replicas in sync, which is one
+  // for all brokers. What Kafka set dynamically in this directory may be deleted.
   PlanError CheckBroker(const std::string& name, const ConfigMap& before,
                         const ConfigMap& after) const {
     int32_t id = 0;
@@ -192,10 +198,21 @@ class ConfigPlanner {
     for (const auto& [key, value] : after) {
       const auto old = before.find(key);
       if (old != before.end() && old->second == value) continue;
+      if (name.empty() && key == kMinInsyncReplicas) {
+        if (PlanError error = CheckValue(key, value); !error.ok()) return error;
+        continue;
+      }
       return {protocol::ErrorCode::kInvalidRequest,
               absl::StrCat("Config ", key,
                            " of a broker cannot change while it runs: set it in "
                            "the broker's properties file")};
+    }
+    const std::string minimum(kMinInsyncReplicas);
+    if (name.empty() && image_.FeatureLevel(kElrFeature) > 0 && before.count(minimum) != 0 &&
+        after.count(minimum) == 0) {
+      return {protocol::ErrorCode::kInvalidConfig,
+              absl::StrCat("Config ", minimum, " of all brokers cannot be deleted while ",
+                           kElrFeature, " is at ", image_.FeatureLevel(kElrFeature), ": set it")};
     }
     return {};
   }

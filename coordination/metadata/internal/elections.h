@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/uuid.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
@@ -53,33 +54,42 @@ class ElectionPlanner {
     });
   }
 
-  // `broker` goes and comes back later as another process, with these directories. What it had in
-  // others is lost (a wiped disk never votes); unless it is `complete`, the rest may lack records
-  // too.
+  // `broker` goes and comes back later as another process, with these directories. What it had is
+  // lost when none of the directories before is left (a wiped disk never votes). One that is
+  // missing among several may come back: its replicas stay where they are, and lead nothing until
+  // it does or they begin anew elsewhere (PlanAssignments). Unless it is `complete`, the rest may
+  // lack records too.
   void PlanRestart(BrokerId broker, const std::vector<Uuid>& directories, bool complete,
                    Records* records) {
     const BrokerImage* before = image_.FindBroker(broker);
     ForEachOf(broker, [&](const TopicPartition& tp, const PartitionImage& p) {
       PartitionChange change = Leaving(tp, p, broker);
-      if (IsWiped(p, broker, before, directories)) {
-        change.Lost(broker, /*all=*/true).SetDirectory(broker, DefaultDirectory(directories));
-      } else if (!complete && RulesFor(tp).elr) {
-        change.Lost(broker, /*all=*/false);
+      switch (FateOf(*DirectoryOf(p, broker), before, directories)) {
+        case Fate::kWiped:
+          change.Lost(broker, /*all=*/true).SetDirectory(broker, DefaultDirectory(directories));
+          break;
+        case Fate::kUnknown:
+          change.Lost(broker, /*all=*/true);
+          break;
+        case Fate::kMissing:
+          if (RulesFor(tp).elr) change.Lost(broker, /*all=*/false);
+          break;
+        case Fate::kThere:
+          if (!complete && RulesFor(tp).elr) change.Lost(broker, /*all=*/false);
+          break;
       }
       Add(std::move(change), records);
     });
   }
 
-  // The replicas of `broker` in these directories cannot be served any more (KIP-858).
-  void PlanDirectoryLoss(BrokerId broker, const std::vector<Uuid>& directories, Records* records) {
+  // Only these directories of `broker` are left (KIP-858): replicas in others are not served.
+  void PlanDirectoryLoss(BrokerId broker, const std::vector<Uuid>& left, Records* records) {
     ForEachOf(broker, [&](const TopicPartition& tp, const PartitionImage& p) {
       if (!Has(p.isr, broker) && p.leader != broker) return;
-      const Uuid* directory = DirectoryOf(p, broker);
-      if (directory == nullptr ||
-          std::find(directories.begin(), directories.end(), *directory) == directories.end()) {
-        return;
-      }
-      Add(Leaving(tp, p, broker), records);
+      const Uuid& directory = *DirectoryOf(p, broker);
+      const bool stays = IsReservedDirectory(directory) ? directory != kDirectoryLost
+                                                        : HasDirectory(left, directory);
+      if (!stays) Add(Leaving(tp, p, broker), records);
     });
   }
 
@@ -139,8 +149,10 @@ class ElectionPlanner {
   }
 
   // Where a broker's replicas are; those in a directory that is not online leave the ISR. What a
-  // broker says is lost may lack records that it acknowledged: it is not eligible either. The last
-  // that is left stays what it is, and does not lead.
+  // broker says is lost may lack records that it acknowledged: it is not eligible either. Only the
+  // last that counts is not given up: what cannot be read now may be another time, and of several
+  // brokers that say so at once none knows of the others. Nothing can be copied out of a directory
+  // that is not online: a replica that goes on elsewhere has begun anew.
   std::vector<protocol::ErrorCode> PlanAssignments(const AssignReplicasToDirs& event,
                                                    Records* records) {
     std::vector<protocol::ErrorCode> errors;
@@ -157,9 +169,14 @@ class ElectionPlanner {
         error = protocol::ErrorCode::kNotLeaderOrFollower;
       } else if (!planned.insert(tp).second) {
         error = protocol::ErrorCode::kInvalidRequest;
+      } else if (assignment.directory == kDirectoryLost && !OthersCount(*p, event.broker)) {
+        error = protocol::ErrorCode::kIneligibleReplica;
       } else {
-        const bool online = IsOnline(*image_.FindBroker(event.broker), assignment.directory);
-        PartitionChange change = online ? Of(tp, *p) : Leaving(tp, *p, event.broker);
+        const BrokerImage& broker = *image_.FindBroker(event.broker);
+        const bool online = broker.HasOnline(assignment.directory);
+        const bool anew = online && !broker.HasOnline(*DirectoryOf(*p, event.broker));
+        PartitionChange change = online && !anew ? Of(tp, *p) : Leaving(tp, *p, event.broker);
+        if (anew) change.Lost(event.broker, /*all=*/true);
         if (assignment.directory == kDirectoryLost) change.Lost(event.broker, /*all=*/false);
         change.SetDirectory(event.broker, assignment.directory);
         Add(std::move(change), records);
@@ -205,6 +222,12 @@ class ElectionPlanner {
     return change;
   }
 
+  // Whether another than `broker` has everything that was acknowledged.
+  static bool OthersCount(const PartitionImage& p, BrokerId broker) {
+    return !Without(p.isr, {broker}).empty() ||
+           !Without(p.eligible_leader_replicas, {broker}).empty();
+  }
+
   static const Uuid* DirectoryOf(const PartitionImage& p, BrokerId broker) {
     for (size_t i = 0; i < p.replicas.size(); ++i) {
       if (p.replicas[i] == broker) return &p.directories[i];
@@ -212,25 +235,29 @@ class ElectionPlanner {
     return nullptr;
   }
 
-  // Whether the broker's replica was in none of the directories that it has now.
-  static bool IsWiped(const PartitionImage& p, BrokerId broker, const BrokerImage* before,
-                      const std::vector<Uuid>& now) {
-    const auto has = [&](const Uuid& id) {
-      return std::find(now.begin(), now.end(), id) != now.end();
-    };
-    const Uuid& directory = *DirectoryOf(p, broker);
-    if (directory == kDirectoryLost) return true;
-    if (!IsReservedDirectory(directory)) return !has(directory);
-    // Nobody knows in which one it was: in none of them if none is left.
-    return before != nullptr && !before->directories.empty() &&
-           std::none_of(before->directories.begin(), before->directories.end(), has);
+  // What became of a replica whose broker has come back with the directories `now`.
+  enum class Fate { kThere, kMissing, kUnknown, kWiped };
+  static Fate FateOf(const Uuid& directory, const BrokerImage* before,
+                     const std::vector<Uuid>& now) {
+    if (directory == kDirectoryLost) return Fate::kWiped;
+    const bool known = !IsReservedDirectory(directory);
+    if (known && HasDirectory(now, directory)) return Fate::kThere;
+    const auto has = [&](const Uuid& id) { return HasDirectory(now, id); };
+    if (before == nullptr || before->directories.empty()) {
+      return known ? Fate::kWiped : Fate::kThere;
+    }
+    const std::vector<Uuid>& was = before->directories;
+    if (std::none_of(was.begin(), was.end(), has)) return Fate::kWiped;
+    if (known) return Fate::kMissing;
+    // Nobody knows in which one it was: perhaps in one that is missing, or has been replaced.
+    const bool same = was.size() == now.size() && std::all_of(was.begin(), was.end(), has);
+    return same ? Fate::kThere : Fate::kUnknown;
   }
 
   void PlanAll(int8_t type, protocol::ElectLeadersResponse* response, Records* records) {
     std::vector<const TopicImage*> topics;
     image_.topics.ForEach([&](const Uuid&, const TopicImage& topic) { topics.push_back(&topic); });
-    std::sort(topics.begin(), topics.end(),
-              [](const auto* a, const auto* b) { return a->name < b->name; });
+    Sort(topics, [](const auto* a, const auto* b) { return a->name < b->name; });
     for (const TopicImage* topic : topics) {
       protocol::ElectLeadersResponse::ReplicaElectionResult results;
       results.topic = topic->name;

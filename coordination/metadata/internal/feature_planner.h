@@ -24,12 +24,7 @@ namespace weir::metadata::metadata_internal {
 
 // Features of Kafka 4.2 that are not among kSupportedFeatures: they stay at level 0.
 inline constexpr absl::string_view kFeaturesAtZero[] = {
-    "eligible.leader.replicas.version",
-    "group.version",
-    "kraft.version",
-    "share.version",
-    "streams.version",
-    "transaction.version",
+    "group.version", "kraft.version", "share.version", "streams.version", "transaction.version",
 };
 
 // Whether metadata.version `level` brought records that the level before it cannot read (Kafka's

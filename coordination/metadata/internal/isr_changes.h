@@ -117,12 +117,14 @@ class IsrChanger {
   }
 
   bool MayJoin(const AlterPartition::Member& member, const PartitionImage& p) const {
-    for (size_t i = 0; i < p.replicas.size(); ++i) {
-      if (p.replicas[i] == member.broker && p.directories[i] == kDirectoryLost) return false;
-    }
     const BrokerImage* broker = image_.FindBroker(member.broker);
-    return broker != nullptr && broker->is_active() &&
-           (member.broker_epoch == -1 || member.broker_epoch == broker->epoch);
+    if (broker == nullptr || !broker->is_active()) return false;
+    if (member.broker_epoch != -1 && member.broker_epoch != broker->epoch) return false;
+    // Its directory may have failed since it caught up.
+    for (size_t i = 0; i < p.replicas.size(); ++i) {
+      if (p.replicas[i] == member.broker) return broker->HasOnline(p.directories[i]);
+    }
+    return false;
   }
 
   const MetadataState& image_;

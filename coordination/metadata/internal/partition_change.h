@@ -51,6 +51,7 @@ inline bool IsActive(const MetadataState& image, BrokerId id) {
 
 // Where a broker puts a new replica, as far as the controller can tell.
 inline Uuid DefaultDirectory(const std::vector<Uuid>& directories) {
+  if (directories.empty()) return kDirectoryMigrating;  // it does not say where anything is
   return directories.size() == 1 ? directories[0] : kDirectoryUnassigned;
 }
 inline Uuid DefaultDirectory(const MetadataState& image, BrokerId id) {
@@ -58,16 +59,10 @@ inline Uuid DefaultDirectory(const MetadataState& image, BrokerId id) {
   return broker == nullptr ? kDirectoryUnassigned : DefaultDirectory(broker->directories);
 }
 
-inline bool IsReservedDirectory(const Uuid& id) { return id.high == 0 && id.low < 100; }
-
-// Whether a replica in `directory` of the broker can be served (KIP-858).
-inline bool IsOnline(const BrokerImage& broker, const Uuid& directory) {
-  if (directory == kDirectoryUnassigned || directory == kDirectoryMigrating) return true;
-  if (directory == kDirectoryLost) return false;
-  return broker.directories.empty() ||
-         std::find(broker.directories.begin(), broker.directories.end(), directory) !=
-             broker.directories.end();
+inline bool HasDirectory(const std::vector<Uuid>& directories, const Uuid& id) {
+  return std::find(directories.begin(), directories.end(), id) != directories.end();
 }
+inline bool IsReservedDirectory(const Uuid& id) { return id.high == 0 && id.low < 100; }
 
 class PartitionChange {
  public:
@@ -149,7 +144,7 @@ class PartitionChange {
     const BrokerImage* broker = image_.FindBroker(id);
     if (id == excluded_ || broker == nullptr || !broker->is_active()) return false;
     for (size_t i = 0; i < replicas_.size(); ++i) {
-      if (replicas_[i] == id) return IsOnline(*broker, directories_[i]);
+      if (replicas_[i] == id) return broker->HasOnline(directories_[i]);
     }
     return false;
   }

@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/sort.h"
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/internal/partition_change.h"
@@ -43,7 +44,7 @@ class BrokerRound {
  public:
   void Add(BrokerId id) { brokers_.push_back(id); }
   void Start(Random& random) {
-    std::sort(brokers_.begin(), brokers_.end());
+    Sort(brokers_);
     if (!brokers_.empty()) offset_ = random.Below(brokers_.size());
   }
   void Shuffle(Random& random) {
@@ -182,7 +183,7 @@ inline PlanError PlaceManually(const MetadataState& image,
       return refuse("All partitions must have the same number of replicas");
     }
     std::vector<BrokerId> sorted = brokers;
-    std::sort(sorted.begin(), sorted.end());
+    Sort(sorted);
     if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
       return refuse(absl::StrCat("Partition ", partition, " names a broker twice"));
     }

@@ -80,10 +80,11 @@ class ReassignmentPlanner {
     for (const int32_t id : *asked.replicas) target.push_back(BrokerId(id));
     if (PlanError error = CheckTarget(target); !error.ok()) return error;
     const BrokerIdList original = Without(p->replicas, p->adding_replicas);
-    if (!may_change_count && target.size() != original.size()) {
-      return {
-          protocol::ErrorCode::kInvalidReplicationFactor,
-          absl::StrCat("Expected ", original.size(), " replicas as before, came ", target.size())};
+    // As many as there are when what is under way has ended (KIP-860).
+    const size_t count = Without(p->replicas, p->removing_replicas).size();
+    if (!may_change_count && target.size() != count) {
+      return {protocol::ErrorCode::kInvalidReplicationFactor,
+              absl::StrCat("Expected ", count, " replicas as before, came ", target.size())};
     }
     BrokerIdList replicas = target;
     for (const BrokerId id : Without(p->replicas, target)) replicas.push_back(id);

@@ -90,7 +90,11 @@ class TopicCreator {
     result->topic_id = id;
     result->num_partitions = static_cast<int32_t>(placement.replicas.size());
     result->replication_factor = static_cast<int16_t>(placement.replicas[0].size());
-    if (config_.describe_topic_configs) result->configs = config_.describe_topic_configs(configs);
+    if (config_.describe_topic_configs) {
+      const ConfigMap* cluster = image_.FindConfigs(ConfigResourceType::kBroker, "");
+      result->configs =
+          config_.describe_topic_configs(configs, cluster == nullptr ? ConfigMap() : *cluster);
+    }
     if (!validate_only) AddRecords(topic.name, id, configs, placement, records);
     return {};
   }

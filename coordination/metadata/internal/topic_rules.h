@@ -13,14 +13,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
 #include "coordination/metadata/controller_types.h"
+#include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
 
 namespace weir::metadata::metadata_internal {
 
 inline constexpr absl::string_view kMinInsyncReplicas = "min.insync.replicas";
 inline constexpr absl::string_view kUncleanElection = "unclean.leader.election.enable";
-// From level 1 on the controller keeps eligible leader replicas (KIP-966).
-inline constexpr absl::string_view kElrFeature = "eligible.leader.replicas.version";
 
 struct TopicRules {
   int32_t min_insync_replicas = 1;
@@ -28,25 +27,30 @@ struct TopicRules {
   bool elr = false;
 };
 
-// What is set for the topic, or for all brokers; null where it is neither.
+// Null where it is not set.
+inline const std::string* FindConfig(const MetadataState& image, ConfigResourceType type,
+                                     absl::string_view resource, absl::string_view name) {
+  const ConfigMap* configs = image.FindConfigs(type, resource);
+  if (configs == nullptr) return nullptr;
+  const auto found = configs->find(std::string(name));
+  return found == configs->end() ? nullptr : &found->second;
+}
+// What is set for all brokers.
+inline const std::string* FindClusterConfig(const MetadataState& image, absl::string_view name) {
+  return FindConfig(image, ConfigResourceType::kBroker, "", name);
+}
+// What is set for the topic, or for all brokers.
 inline const std::string* FindTopicConfig(const MetadataState& image, absl::string_view topic,
                                           absl::string_view name) {
-  for (const auto& [type, resource] :
-       {std::pair(ConfigResourceType::kTopic, topic),
-        std::pair(ConfigResourceType::kBroker, absl::string_view())}) {
-    const ConfigMap* configs = image.FindConfigs(type, resource);
-    if (configs == nullptr) continue;
-    const auto found = configs->find(std::string(name));
-    if (found != configs->end()) return &found->second;
-  }
-  return nullptr;
+  const std::string* own = FindConfig(image, ConfigResourceType::kTopic, topic, name);
+  return own != nullptr ? own : FindClusterConfig(image, name);
 }
 
 inline TopicRules RulesOf(const MetadataState& image, const ControllerConfig& config,
                           absl::string_view topic) {
   TopicRules rules;
   rules.elr = image.FeatureLevel(kElrFeature) > 0;
-  rules.min_insync_replicas = config.min_insync_replicas;
+  rules.min_insync_replicas = config.min_insync_replicas.value_or(1);
   if (const std::string* value = FindTopicConfig(image, topic, kMinInsyncReplicas)) {
     int32_t parsed = 0;
     if (absl::SimpleAtoi(*value, &parsed)) rules.min_insync_replicas = std::max(parsed, 1);

@@ -23,7 +23,8 @@ using protocol::Tag;
 
 // A new topic; its configs and partitions follow in records of their own.
 struct TopicRecord {
-  static constexpr protocol::RecordInfo kRecord{.type = 2, .versions = {0, 0}, .flexible_since = 0};
+  static constexpr protocol::RecordInfo kRecord{
+      .type = 2, .versions = {0, 0}, .flexible_since = 0, .hot = true};
   std::string name;
   Uuid topic_id;
   protocol::UnknownTags unknown_tags;
@@ -37,7 +38,8 @@ struct TopicRecord {
 
 // A new partition, or all of a partition in a snapshot. Directories: KIP-858; ELR: KIP-966.
 struct PartitionRecord {
-  static constexpr protocol::RecordInfo kRecord{.type = 3, .versions = {0, 2}, .flexible_since = 0};
+  static constexpr protocol::RecordInfo kRecord{
+      .type = 3, .versions = {0, 2}, .flexible_since = 0, .hot = true};
   int32_t partition_id = -1;
   Uuid topic_id;
   std::vector<int32_t> replicas;
@@ -75,7 +77,8 @@ struct PartitionRecord {
 // What changes of a partition. Absent fields stay; a leader bumps the leader epoch even when it
 // stays the same; every record bumps the partition epoch.
 struct PartitionChangeRecord {
-  static constexpr protocol::RecordInfo kRecord{.type = 5, .versions = {0, 2}, .flexible_since = 0};
+  static constexpr protocol::RecordInfo kRecord{
+      .type = 5, .versions = {0, 2}, .flexible_since = 0, .hot = true};
   int32_t partition_id = -1;
   Uuid topic_id;
   std::optional<std::vector<int32_t>> isr;

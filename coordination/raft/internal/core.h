@@ -93,7 +93,7 @@ inline std::optional<SnapshotMeta> Raft::MetaAt(Offset end) const {
 inline std::vector<Raft::Follower> Raft::Followers() const {
   std::vector<Follower> followers;
   for (const auto& [key, progress] : progress_) {
-    followers.push_back({key, progress.match, progress.heard});
+    followers.push_back({key, progress.match, progress.heard, progress.caught_up});
   }
   return followers;
 }

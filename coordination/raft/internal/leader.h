@@ -204,10 +204,11 @@ inline void Raft::On(const Message& message, const AppendResponse& response) {
   const auto it = progress_.find(message.from);
   if (role_ != Role::kLeader || it == progress_.end()) return void(++dropped_.stranger);
   Progress& progress = it->second;
-  progress.heard = now_;
+  const bool contradicts = response.accepted && response.end_offset > log_.end();
+  if (response.accepted && !contradicts) progress.Acknowledged(response.end_offset);
+  progress.Heard(now_, commit_);
+  if (contradicts) return void(++dropped_.contradicting);
   if (response.accepted) {
-    if (response.end_offset > log_.end()) return void(++dropped_.contradicting);
-    progress.Acknowledged(response.end_offset);
     const bool in_snapshot = progress.state == ProgressState::kSnapshot &&
                              progress.match < progress.snapshot.id.end_offset;
     if (progress.state != ProgressState::kReplicate && !in_snapshot) progress.ToReplicate();
@@ -229,7 +230,7 @@ inline void Raft::On(const Message& message, const HeartbeatResponse& response) 
   const auto it = progress_.find(message.from);
   if (role_ != Role::kLeader || it == progress_.end()) return void(++dropped_.stranger);
   Progress& progress = it->second;
-  progress.heard = now_;
+  progress.Heard(now_, commit_);
   progress.round = std::max(progress.round, std::min(response.round, round_));
   if (progress.state == ProgressState::kProbe && progress.waiting &&
       now_ - progress.waits_since >= NsOf(config_.heartbeat_interval_ms)) {
@@ -258,7 +259,7 @@ inline void Raft::On(const Message& message, const SnapshotResponse& response) {
   const auto it = progress_.find(message.from);
   if (role_ != Role::kLeader || it == progress_.end()) return void(++dropped_.stranger);
   Progress& progress = it->second;
-  progress.heard = now_;
+  progress.Heard(now_, commit_);
   if (progress.state != ProgressState::kSnapshot || response.id != progress.snapshot.id) return;
   if (response.installed) {
     progress.Acknowledged(response.id.end_offset);

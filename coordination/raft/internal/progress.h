@@ -19,6 +19,7 @@
 #include "absl/functional/function_ref.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "coordination/raft/types.h"
 
 namespace weir::raft_internal {
@@ -38,7 +39,9 @@ struct Progress {
   Offset match;          // durable there, and as here
   bool waiting = false;  // kProbe: for an answer; kSnapshot: for the one to the last chunk
   MonotonicNs waits_since;
-  MonotonicNs heard;   // last
+  MonotonicNs heard;      // last
+  MonotonicNs caught_up;  // last known to have all that was committed; zero: never
+  Offset committed_when_heard;
   uint64_t round = 0;  // the last heartbeat that was answered
   Offset told_commit;
   std::deque<InFlight> in_flight;
@@ -69,6 +72,16 @@ struct Progress {
     in_flight_bytes += bytes;
     next = end;
   }
+  // At a word of the replica, behind Acknowledged().
+  void Heard(MonotonicNs now, Offset commit) {
+    if (match >= commit) {
+      caught_up = now;
+    } else if (caught_up < heard && match >= committed_when_heard) {
+      caught_up = heard;  // the log grows while words are under way
+    }
+    heard = now;
+    committed_when_heard = commit;
+  }
   void Acknowledged(Offset end) {
     match = std::max(match, end);
     next = std::max(next, match);
@@ -85,7 +98,7 @@ T ReachedByQuorum(const raft::VoterSet& voters,
                   absl::FunctionRef<T(const raft::ReplicaKey&)> reached) {
   std::vector<T> values;
   for (const raft::ReplicaKey& voter : voters) values.push_back(reached(voter));
-  std::sort(values.begin(), values.end(), std::greater<T>());
+  Sort(values, std::greater<T>());
   return values.empty() ? T() : values[voters.quorum() - 1];
 }
 
