@@ -255,9 +255,9 @@ class Replica final : public replication::LeaderHost, public replication::Follow
   }
   static void TellFollower(Leading* leading) {
     while (std::optional<replication::LeaderBatch> batch = leading->stream.Build()) {
-      absl::Status unreadable;
-      leading->end->Send(replication::ReadSlices(*batch, &unreadable));
-      WEIR_CHECK(unreadable.ok());
+      std::vector<replication::UnreadSlice> unread;
+      leading->end->Send(replication::ReadSlices(*batch, &unread));
+      WEIR_CHECK(unread.empty());
       if (batch->cold) leading->stream.ColdSent();
     }
   }
@@ -288,7 +288,7 @@ class Replica final : public replication::LeaderHost, public replication::Follow
                  const replication::LeaderRecords& records,
                  const std::shared_ptr<const void>&) override {
     MakeDirty(IndexOf(id));
-    Step(IndexOf(id), replication::Replicate{epoch, records.first_offset, records.records,
+    Step(IndexOf(id), replication::Replicate{epoch, records.from, records.to, records.records,
                                              records.high_watermark, records.log_start});
   }
   void Ended(const TopicPartition&, LeaderEpoch, const replication::FollowEnded&) override {

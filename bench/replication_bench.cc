@@ -119,7 +119,7 @@ class StreamRig {
     listener.on_message = [this](const replication::LeaderMessage& message) {
       const replication::LeaderRecords& part = message.records.front();
       replication::FollowerMessage answer;
-      answer.progress.push_back({part.handle, part.first_offset, part.first_offset, Offset(0)});
+      answer.progress.push_back({part.handle, part.to, part.to, Offset(0)});
       answer.credit_bytes = message.RecordBytes();
       follower_end_->Send(std::move(answer));
     };
@@ -134,7 +134,7 @@ class StreamRig {
 
   void Send(const std::string& records) {
     replication::LeaderMessage message;
-    message.records.push_back({1, Offset(0), Offset(0), Offset(0), records});
+    message.records.push_back({1, Offset(0), Offset(1), Offset(0), Offset(0), records});
     message.storage = std::shared_ptr<const void>(std::shared_ptr<void>(), records.data());
     leader_end_->Send(std::move(message));
   }

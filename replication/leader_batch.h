@@ -28,6 +28,7 @@ namespace weir::replication {
 struct LeaderBatch {
   struct Part {
     FollowHandle handle = 0;
+    Offset from = kNoOffset;  // as LeaderRecords'
     log::LogSlice slice;
     Offset high_watermark{0};
     Offset log_start{0};
@@ -39,8 +40,15 @@ struct LeaderBatch {
   bool cold = false;
 };
 
-// The message, and in *unreadable the first error of reading.
-inline LeaderMessage ReadSlices(const LeaderBatch& batch, absl::Status* unreadable) {
+// What a message lacks of its batch.
+struct UnreadSlice {
+  FollowHandle handle = 0;
+  int64_t size_bytes = 0;
+  absl::Status status;
+};
+
+// The message, and in *unread what LeaderStream::Unread is to be told.
+inline LeaderMessage ReadSlices(const LeaderBatch& batch, std::vector<UnreadSlice>* unread) {
   LeaderMessage message;
   message.ended = batch.ended;
   message.records.reserve(batch.parts.size());
@@ -48,21 +56,26 @@ inline LeaderMessage ReadSlices(const LeaderBatch& batch, absl::Status* unreadab
   if (batch.record_bytes > 0) bytes.reset(new char[static_cast<size_t>(batch.record_bytes)]);
   size_t at = 0;
   for (const LeaderBatch::Part& part : batch.parts) {
-    LeaderRecords records{part.handle, kNoOffset, part.high_watermark, part.log_start, {}};
+    LeaderRecords records;
+    records.handle = part.handle;
+    records.high_watermark = part.high_watermark;
+    records.log_start = part.log_start;
     if (!part.slice.empty()) {
       const size_t size = static_cast<size_t>(part.slice.size_bytes);
       const absl::StatusOr<size_t> got =
           part.slice.file->ReadAt(part.slice.position, absl::MakeSpan(bytes.get() + at, size));
       if (!got.ok() || *got != size) {
-        unreadable->Update(
-            got.ok() ? absl::DataLossError(absl::StrCat("expected ", size, " bytes, came ", *got))
-                     : got.status());
+        unread->push_back(
+            {part.handle, part.slice.size_bytes,
+             got.ok() ? absl::DataLossError(absl::StrCat("expected ", size, " bytes, came ", *got))
+                      : got.status()});
         FollowEnded& ended = message.ended.emplace_back();
         ended.handle = part.handle;
         ended.error = protocol::ErrorCode::kKafkaStorageError;
         continue;
       }
-      records.first_offset = part.slice.first_offset;
+      records.from = part.from;
+      records.to = part.slice.next_offset;
       records.records = absl::string_view(bytes.get() + at, size);
       at += size;
     }

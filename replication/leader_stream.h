@@ -6,7 +6,8 @@
 //
 // Partitions that are at their log's end, or nearly, go first. Those far behind share messages of
 // their own, one of which is under way at a time, and never use up the last quarter of the
-// follower's credit: catching up delays no acknowledgement.
+// follower's credit: catching up delays no acknowledgement. A batch that is larger than the credit
+// that is left has others wait until it is out, as there would never be enough of it otherwise.
 // Decision: docs/adr/0015-replication-streams.md.
 // Threading: one thread. Errors: kInvalidArgument from Take for a follower that does not keep to
 // the protocol; the stream is to be closed then. Limits: replication/stream_messages.h.
@@ -25,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "protocol/error_code.h"
 #include "replication/leader_batch.h"
 #include "replication/partition_events.h"
@@ -90,6 +92,38 @@ class LeaderStream {
     return batch;
   }
 
+  // What ReadSlices could not read of a message: its credit comes back, and its partitions, which
+  // the message ends, are forgotten. Gives those that are led here still, with the errors.
+  std::vector<std::pair<TopicPartition, absl::Status>> Unread(
+      const std::vector<UnreadSlice>& slices) {
+    std::vector<std::pair<TopicPartition, absl::Status>> led;
+    for (const UnreadSlice& slice : slices) {
+      credit_ += slice.size_bytes;
+      const auto found = follows_.find(slice.handle);
+      if (found == follows_.end()) continue;
+      if (Look(found->second).error == protocol::ErrorCode::kNone) {
+        led.emplace_back(found->second.partition, slice.status);
+      }
+      Forget(slice.handle);
+    }
+    return led;
+  }
+
+  // Before a message is sent that was read a while after Build: takes out what is led here no more.
+  // Its log may have been cut off meanwhile, and the next leader's records stand in its place.
+  void TakeOutStale(LeaderMessage* message) {
+    std::erase_if(message->records, [&](const LeaderRecords& part) {
+      const auto found = follows_.find(part.handle);
+      if (found != follows_.end()) {
+        const ReplicaRead now = Look(found->second);
+        if (now.error == protocol::ErrorCode::kNone) return false;
+        End(part.handle, now, &message->ended);
+      }
+      credit_ += static_cast<int64_t>(part.records.size());
+      return true;
+    });
+  }
+
   // The cold message that Build gave last was handed to the transport.
   void ColdSent() {
     cold_under_way_ = false;
@@ -107,7 +141,7 @@ class LeaderStream {
     std::vector<FollowHandle> all;
     all.reserve(follows_.size());
     for (const auto& [handle, follow] : follows_) all.push_back(handle);
-    std::sort(all.begin(), all.end());  // the map's order differs from run to run
+    Sort(all);  // the map's order differs from run to run
     for (const FollowHandle handle : all) Forget(handle);
   }
 
@@ -165,6 +199,7 @@ class LeaderStream {
     if (found == follows_.end()) return;
     host_.Gone(found->second.partition, {hello_.follower, found->second.follow});
     if (found->second.far) --far_count_;
+    if (handle == waits_for_credit_) waits_for_credit_ = 0;
     handles_.erase(found->second.partition);
     follows_.erase(found);  // of the queues it is dropped when its turn comes
   }
@@ -187,23 +222,29 @@ class LeaderStream {
       const auto found = follows_.find(handle);
       if (found == follows_.end()) continue;
       found->second.queued = false;
-      Put(handle, &found->second, room - batch->record_bytes, credit, batch);
+      const bool has_to_wait = waits_for_credit_ != 0 && waits_for_credit_ != handle;
+      if (Put(handle, &found->second, has_to_wait ? 0 : room - batch->record_bytes,
+              has_to_wait ? 0 : credit, batch)) {
+        continue;
+      }
+      found->second.queued = true;
+      queue->push_front(handle);
+      return;
     }
   }
 
-  void Put(FollowHandle handle, Follow* follow, int64_t room, int64_t credit, LeaderBatch* batch) {
-    ReplicaRead read = ReadFor(*follow, std::max<int64_t>(room, 0), credit, *batch);
+  // False where its next batch does not fit into the rest of the message: another begins with it.
+  bool Put(FollowHandle handle, Follow* follow, int64_t room, int64_t credit, LeaderBatch* batch) {
+    ReplicaRead read = ReadFor(handle, *follow, std::max<int64_t>(room, 0), credit, *batch);
     if (read.error != protocol::ErrorCode::kNone) {
-      FollowEnded ended;
-      ended.handle = handle;
-      ended.error = read.error;
-      ended.log_start = read.log_start;
-      batch->ended.push_back(ended);
-      Forget(handle);
-      return;
+      End(handle, read, &batch->ended);
+      return true;
     }
+    const Offset from = follow->next;
     const bool has_records = !read.slice.empty();
+    if (!has_records && from < read.log_end && credit > 0 && batch->record_bytes > 0) return false;
     if (has_records) {
+      if (handle == waits_for_credit_) waits_for_credit_ = 0;
       follow->next = read.slice.next_offset;
       follow->sent_since_end += read.slice.size_bytes;
       batch->record_bytes += read.slice.size_bytes;
@@ -214,7 +255,8 @@ class LeaderStream {
                                    read.log_start != follow->told_log_start))) {
       follow->told_high_watermark = read.high_watermark;
       follow->told_log_start = read.log_start;
-      batch->parts.push_back({handle, std::move(read.slice), read.high_watermark, read.log_start});
+      batch->parts.push_back(
+          {handle, from, std::move(read.slice), read.high_watermark, read.log_start});
       if (batch->cold) {
         follow->in_cold = true;
         in_cold_.push_back(handle);
@@ -222,11 +264,26 @@ class LeaderStream {
     }
     SetFar(follow, !at_end && (follow->far || follow->sent_since_end >= kFarBytes));
     if (!at_end) Queue(handle, follow);
+    return true;
+  }
+
+  void End(FollowHandle handle, const ReplicaRead& why, std::vector<FollowEnded>* to) {
+    FollowEnded& ended = to->emplace_back();
+    ended.handle = handle;
+    ended.error = why.error;
+    ended.log_start = why.log_start;
+    Forget(handle);
+  }
+
+  // Whether there still is something to be sent of it.
+  ReplicaRead Look(const Follow& follow) const {
+    return host_.ReadForReplica(follow.partition, follow.leader_epoch, follow.next, 0,
+                                /*at_least_one_batch=*/false);
   }
 
   // A batch that is larger than a message goes alone, one that is larger than all credit when
-  // nothing else is under way.
-  ReplicaRead ReadFor(const Follow& follow, int64_t room, int64_t credit,
+  // nothing else is under way; so that this comes about, the others' records wait for it.
+  ReplicaRead ReadFor(FollowHandle handle, const Follow& follow, int64_t room, int64_t credit,
                       const LeaderBatch& batch) {
     ReplicaRead read = host_.ReadForReplica(follow.partition, follow.leader_epoch, follow.next,
                                             room, /*at_least_one_batch=*/false);
@@ -236,7 +293,14 @@ class LeaderStream {
     }
     ReplicaRead large = host_.ReadForReplica(follow.partition, follow.leader_epoch, follow.next,
                                              room, /*at_least_one_batch=*/true);
-    return large.slice.size_bytes <= credit || credit_ == credit_seen_ ? large : read;
+    const int64_t size = large.slice.size_bytes;
+    if (size <= credit || credit_ == credit_seen_) return large;
+    // Of those far behind, only what may never find enough beside the others.
+    if (!batch.cold || size > int64_t{kStreamRecordBytesMax} ||
+        size > credit_seen_ - credit_seen_ / 4) {
+      waits_for_credit_ = handle;
+    }
+    return read;
   }
 
   void SetFar(Follow* follow, bool far) {
@@ -256,6 +320,7 @@ class LeaderStream {
   std::vector<FollowEnded> ended_;  // to be told
   int64_t credit_ = 0;
   int64_t credit_seen_ = 0;  // the most there was: what the follower allows to be under way
+  FollowHandle waits_for_credit_ = 0;  // with a batch that is larger than what is left
   bool cold_under_way_ = false;
   std::vector<FollowHandle> in_cold_;
 };

@@ -95,7 +95,6 @@ class Partition {
   Offset last_stable_offset() const { return log_->LastStableOffset(high_watermark_); }
   log::Log& log() { return *log_; }
   const log::Log& log() const { return *log_; }
-  void set_config(const PartitionConfig& config) { config_ = config; }
 
  private:
   enum class Role : int8_t { kNone, kLeader, kFollower };
@@ -111,6 +110,7 @@ class Partition {
   void On(const Now&, RegisterFetchWaiter&, Effects*);
   void On(const Now&, CancelFetchWaiter& e, Effects*) { readers_.Cancel(e.token); }
   void On(const Now&, Tick&, Effects*);
+  void On(const Now&, Reconfigure&, Effects*);
   void Leave(Effects* effects);
   void SetHighWatermark(Offset to, Effects* effects);
   void StartFlushIfDue(const Now& now);
@@ -140,9 +140,11 @@ class Partition {
   void On(const Now&, FollowRefused&, Effects*);
   void On(const Now&, TruncationPrepared&, Effects*);
   void WriteReplicated(const Now& now, Effects* effects);
+  absl::Status AppendPart(const Replicate& part, TimestampMs wall_ms);
   void BeginFollowing(Effects* effects);
   void StopFollowingNow(Effects* effects);
-  void Hold(const Now& now, absl::string_view why, Effects* effects);
+  void Hold(const Now& now, const absl::Status& why, Effects* effects);
+  void EndHold(const Now& now, Effects* effects);
   Offset WhereToCut(const log::EpochEnd& leaders) const;
   LeaderEpoch LastEpoch() const;
 
@@ -180,10 +182,12 @@ class Partition {
 
   // As follower.
   bool following_ = false;             // since StartFollowing
+  Offset sent_to_;                     // by the leader since then; the log may end before it
   std::vector<Replicate> replicated_;  // in this tick
   std::optional<PrepareTruncation> truncation_;
   std::optional<MonotonicNs> held_until_;
-  int32_t holds_ = 0;  // since records were taken last
+  std::optional<MonotonicNs> looks_for_room_at_;  // while held for want of it
+  int32_t holds_ = 0;                             // since records were taken last
 };
 
 }  // namespace weir::replication

@@ -108,7 +108,8 @@ struct ReplicaGone {
 // From the leader; whole batches, possibly none. Appended at the end of the tick.
 struct Replicate {
   LeaderEpoch leader_epoch;
-  Offset first_offset = kNoOffset;
+  Offset from = kNoOffset;  // as LeaderRecords'
+  Offset to = kNoOffset;
   absl::string_view records;  // must live until EndOfTick
   Offset high_watermark;
   Offset log_start;
@@ -124,15 +125,15 @@ struct FollowRefused {
 struct TruncationPrepared {
   Offset to = kNoOffset;  // as it asked; kNoOffset: for the last one
 };
-// What the controller said to ProposeIsr.
+// What the controller said to ProposeIsr. Of the errors only INELIGIBLE_REPLICA tells that the
+// proposal was not carried out, nor will be. Any other may be about a second asking, after the
+// answer to the first was lost: what was proposed counts until the metadata tell.
 struct IsrAnswered {
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
   // Without an error: as it is now. With one, the two epochs are those of the proposal.
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
   int32_t partition_epoch = -1;
   std::vector<BrokerId> isr{};
-  // With one: whether the proposal may be carried out all the same (no answer came).
-  bool may_have_been_done = false;
 };
 // Answered once: with FetchReady when `bytes_min` bytes from `offset` on are readable, or when
 // waiting makes no sense any more.
@@ -147,10 +148,15 @@ struct CancelFetchWaiter {
 };
 // Time has passed; see Partition::NextDeadline.
 struct Tick {};
+// The settings are others; what was persisted of the high watermark is not looked at.
+struct Reconfigure {
+  PartitionConfig config;
+};
 
-using Event = std::variant<BecomeLeader, StopLeading, Append, EndOfTick, SyncDone, ReplicaProgress,
-                           RegisterFetchWaiter, CancelFetchWaiter, Tick, BecomeFollower,
-                           ReplicaGone, Replicate, FollowRefused, TruncationPrepared, IsrAnswered>;
+using Event =
+    std::variant<BecomeLeader, StopLeading, Append, EndOfTick, SyncDone, ReplicaProgress,
+                 RegisterFetchWaiter, CancelFetchWaiter, Tick, BecomeFollower, ReplicaGone,
+                 Replicate, FollowRefused, TruncationPrepared, IsrAnswered, Reconfigure>;
 
 // --- effects ----------------------------------------------------------------------------------
 

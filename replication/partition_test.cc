@@ -214,7 +214,7 @@ TEST_F(PartitionTest, TheHighWatermarkIsTheLeastOfTheReplicasInSync) {
 }
 
 TEST_F(PartitionTest, TooFewInSync) {
-  partition_->set_config({.min_insync_replicas = 2});
+  Do(Reconfigure{{.min_insync_replicas = 2}});
   Produce(1, kAcksAll);
   EXPECT_EQ(Done(1)->error, ErrorCode::kNotEnoughReplicas);
   Produce(2, 1);
@@ -231,8 +231,18 @@ TEST_F(PartitionTest, TooFewInSync) {
   EXPECT_EQ(Done(3)->error, ErrorCode::kNotEnoughReplicasAfterAppend);
 }
 
+TEST_F(PartitionTest, ALowerMinimumShowsWhatWaitedForMoreInSync) {
+  Do(Reconfigure{{.min_insync_replicas = 2}});
+  Produce(1, 1);
+  Do(EndOfTick{});
+  CompleteSyncs();
+  EXPECT_EQ(partition_->high_watermark(), Offset(0));
+  Do(Reconfigure{{.min_insync_replicas = 1}});
+  EXPECT_EQ(partition_->high_watermark(), Offset(1));
+}
+
 TEST_F(PartitionTest, NotMoreInSyncThanThereAreReplicas) {
-  partition_->set_config({.min_insync_replicas = 3});
+  Do(Reconfigure{{.min_insync_replicas = 3}});
   Do(BecomeLeader{LeaderEpoch(6), 0, {kSelf, kOther}, {kSelf}});
   Produce(1, kAcksAll);
   EXPECT_EQ(Done(1)->error, ErrorCode::kNotEnoughReplicas);
@@ -460,6 +470,24 @@ TEST_F(PartitionTest, ANewLeaderTellsOfOffsetsOnceItShowsAllOfTheEpochsBefore) {
   EXPECT_EQ(List(kLatestTimestamp).error, ErrorCode::kOffsetNotAvailable);
   CompleteSyncs();
   EXPECT_EQ(List(kLatestTimestamp).offset, Offset(1));
+}
+
+// As Kafka: what is committed was, whoever led.
+TEST_F(PartitionTest, ANewLeaderFindsByTimestampWhatIsCommitted) {
+  Produce(1, 1, {.timestamp = 100});
+  Do(EndOfTick{});
+  CompleteSyncs();
+  Produce(2, 1, {.timestamp = 200});
+  Do(EndOfTick{});
+  Lead(6);
+  EXPECT_EQ(List(100).error, ErrorCode::kNone);
+  EXPECT_EQ(List(100).offset, Offset(0));
+  EXPECT_EQ(List(200).error, ErrorCode::kOffsetNotAvailable);
+  EXPECT_EQ(List(kMaxTimestamp).error, ErrorCode::kOffsetNotAvailable);
+  EXPECT_EQ(List(300).error, ErrorCode::kNone);
+  EXPECT_EQ(List(300).offset, kNoOffset);
+  CompleteSyncs();
+  EXPECT_EQ(List(200).offset, Offset(1));
 }
 
 TEST_F(PartitionTest, CommittedReadersEndAtTheLastStableOffset) {

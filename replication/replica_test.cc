@@ -85,7 +85,7 @@ class ReplicaTest : public ::testing::Test {
                                                   partition_epoch_, replicas_, isr_});
     }
   }
-  // Carries out the last proposal.
+  // Carries out the last proposal; the metadata tell the leader too.
   void Grant() {
     ASSERT_FALSE(proposals_.empty());
     isr_.clear();
@@ -94,6 +94,7 @@ class ReplicaTest : public ::testing::Test {
     ++partition_epoch_;
     nodes_[leader_].broker->Step(
         kTp, IsrAnswered{ErrorCode::kNone, LeaderEpoch(epoch_), partition_epoch_, isr_});
+    Tell(leader_);
   }
 
   void Produce(int id, WaitToken token, int16_t acks = kAcksAll, const log::TestBatch& batch = {}) {
@@ -312,8 +313,77 @@ TEST_F(ReplicaTest, TheHighWatermarkStandsStillBelowMinIsr) {
   EXPECT_EQ(At(1).high_watermark(), Offset(3));
 }
 
-// KIP-101: what only the old leader has is cut off where the epochs part, not at the high
-// watermark.
+// An answer may have been lost, and this one be about asking again.
+TEST_F(ReplicaTest, WhatIsRefusedMayHaveBeenDoneUnlessAReplicaIsIneligible) {
+  Start(1);
+  Elect(1, 5, {1});
+  Start(2);
+  Tell(2);
+  Settle();
+  const auto answer = [&](ErrorCode error) {
+    proposals_.clear();
+    nodes_[1].broker->Step(kTp, IsrAnswered{error, LeaderEpoch(5), partition_epoch_});
+    EXPECT_TRUE(proposals_.empty()) << "not again at once";
+  };
+  ASSERT_EQ(Proposed(), Ids({1, 2}));
+  EXPECT_TRUE(At(1).InMaximalIsr(BrokerId(2)));
+  answer(ErrorCode::kIneligibleReplica);
+  EXPECT_FALSE(At(1).InMaximalIsr(BrokerId(2)));
+  for (const ErrorCode error :
+       {ErrorCode::kInvalidUpdateVersion, ErrorCode::kInvalidRequest, ErrorCode::kFencedLeaderEpoch,
+        ErrorCode::kNotController, ErrorCode::kRequestTimedOut, ErrorCode::kNewLeaderElected}) {
+    Tick(true, 600);
+    ASSERT_EQ(Proposed(), Ids({1, 2}));
+    answer(error);
+    EXPECT_TRUE(At(1).InMaximalIsr(BrokerId(2))) << static_cast<int>(error);
+  }
+}
+
+// What else the metadata say by then may forbid to go on: here that two have to be in sync.
+TEST_F(ReplicaTest, WhoLeavesByAnAnswerCountsUntilTheMetadataTell) {
+  config_.partition.replica_lag_time_max_ns = 100 * kMs;
+  for (const int id : {1, 2}) Start(id);
+  Elect(1, 5, {1, 2});
+  Settle();
+  Kill(2);
+  Produce(1, 1);
+  Settle();
+  Tick(true, 200);
+  ASSERT_EQ(Proposed(), Ids({1}));
+  partition_epoch_ += 1;
+  isr_ = Ids({1});
+  nodes_[1].broker->Step(kTp,
+                         IsrAnswered{ErrorCode::kNone, LeaderEpoch(5), partition_epoch_, isr_});
+  Settle();
+  EXPECT_EQ(At(1).isr(), Ids({1}));
+  EXPECT_TRUE(At(1).InMaximalIsr(BrokerId(2)));
+  EXPECT_EQ(At(1).high_watermark(), Offset(0));
+  EXPECT_EQ(done_.count(1), 0u);
+  PartitionConfig config = config_.partition;
+  config.min_insync_replicas = 2;
+  nodes_[1].broker->Step(kTp, Reconfigure{config});
+  Tell(1);
+  EXPECT_FALSE(At(1).InMaximalIsr(BrokerId(2)));
+  EXPECT_EQ(At(1).high_watermark(), Offset(0));
+  EXPECT_EQ(Error(1), ErrorCode::kNotEnoughReplicasAfterAppend);
+}
+
+TEST_F(ReplicaTest, WhoIsInSyncHasDeletedRecordsUntilItSaysOtherwise) {
+  for (const int id : {1, 2}) Start(id);
+  replicas_ = Ids({1, 2, 3});
+  Elect(1, 5, {1, 2});
+  EXPECT_EQ(At(1).low_watermark(), Offset(0)) << "not heard of";
+  Settle();
+  Produce(1, 1, kAcksAll, {.records = 5});
+  Settle();
+  Kill(2);
+  Settle(2);
+  ASSERT_TRUE(nodes_[1].broker->DeleteRecords(kTp, Offset(3)).ok());
+  EXPECT_EQ(At(1).low_watermark(), Offset(0));
+  Elect(1, 5, {1});
+  EXPECT_EQ(At(1).low_watermark(), Offset(3));
+}
+
 // The end of a reassignment: one record takes replicas out and changes the ISR, and the answer to
 // the proposal, which tells only of the ISR, is first.
 TEST_F(ReplicaTest, ReplicasThatLeaveWithAnAnsweredIsrDoNotCount) {
@@ -335,6 +405,8 @@ TEST_F(ReplicaTest, ReplicasThatLeaveWithAnAnsweredIsrDoNotCount) {
   EXPECT_EQ(done_[9].error, ErrorCode::kNone);
 }
 
+// KIP-101: what only the old leader has is cut off where the epochs part, not at the high
+// watermark.
 TEST_F(ReplicaTest, ADeposedLeaderCutsOffWhereTheLogsPart) {
   for (const int id : {1, 2, 3}) Start(id);
   Elect(1, 5, {1, 2, 3});
@@ -424,6 +496,20 @@ TEST_F(ReplicaTest, AFullDiskHoldsAFollowerUpUntilThereIsRoom) {
   nodes_[2].files.set_capacity_bytes(int64_t{1} << 40);
   for (int i = 0; i < 40; ++i) Tick(true, 50);
   EXPECT_EQ(Error(1), ErrorCode::kNone);
+}
+
+TEST_F(ReplicaTest, AFollowerGoesOnAsSoonAsItsDiskHasRoom) {
+  for (const int id : {1, 2}) Start(id);
+  Elect(1, 5, {1, 2});
+  Settle();
+  nodes_[2].files.set_capacity_bytes(0);
+  Produce(1, 1);
+  for (int i = 0; i < 100; ++i) Tick(true, 50);  // it waits for seconds now
+  EXPECT_GT(held_.size(), 4u);
+  EXPECT_LT(held_.size(), 10u) << "it does not ask for records while there is no room";
+  nodes_[2].files.set_capacity_bytes(int64_t{1} << 40);
+  for (int i = 0; i < 8; ++i) Tick(true, 25);
+  EXPECT_EQ(done_.count(1), 1u);
 }
 
 TEST_F(ReplicaTest, ABrokenStreamIsMadeAgainWithWhatThereIs) {

@@ -76,10 +76,13 @@ struct FollowerMessage {
 
 // --- leader to follower -----------------------------------------------------------------------
 
-// Whole batches from the follower's log end on, possibly none; and how far the leader is.
+// Whole batches that continue the follower's log, possibly none; and how far the leader is. They
+// are all that the leader's log has of the offsets from `from` up to `to`, and go on where what was
+// sent before ends: compaction leaves gaps, so neither need be the first or the end of a batch.
 struct LeaderRecords {
   FollowHandle handle = 0;
-  Offset first_offset = kNoOffset;  // of the first batch; kNoOffset without records
+  Offset from = kNoOffset;  // both kNoOffset without records
+  Offset to = kNoOffset;
   Offset high_watermark{0};
   Offset log_start{0};
   absl::string_view records;  // in the message's `storage`
@@ -90,8 +93,9 @@ struct FollowEnded {
   FollowHandle handle = 0;
   // kNone: the logs part, see `diverging`. kOffsetOutOfRange: the follower has nothing that the
   // leader has, whose log starts at `log_start`. kNotLeaderOrFollower, kFencedLeaderEpoch,
-  // kUnknownLeaderEpoch: one of the two is behind with the metadata. kReplicaNotAvailable: the
-  // partition is on shard `shard` of the leader. kUnknownTopicOrPartition, kKafkaStorageError.
+  // kUnknownLeaderEpoch, kStaleBrokerEpoch: one of the two is behind with the metadata.
+  // kReplicaNotAvailable: the partition is on shard `shard` of the leader.
+  // kUnknownTopicOrPartition. kCorruptMessage, kKafkaStorageError: the leader cannot read its log.
   protocol::ErrorCode error = protocol::ErrorCode::kNone;
   log::EpochEnd diverging;
   Offset log_start{0};

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/random.h"
@@ -43,6 +44,12 @@ class FakeLeader final : public LeaderHost {
   };
 
   FakeLeader() { file_ = *fs_.Open("/x", log::OpenMode::kCreate); }
+  // Until then nothing can be read.
+  void Fill(size_t bytes) {
+    const std::string zeros(bytes, '\0');
+    const absl::string_view piece = zeros;
+    EXPECT_TRUE(file_->Append(absl::MakeSpan(&piece, 1)).ok());
+  }
 
   FollowAnswer Follow(const TopicPartition& tp, const FollowRequest& request) override {
     FollowAnswer answer;
@@ -80,7 +87,7 @@ class FakeLeader final : public LeaderHost {
 
  private:
   log::MemoryFileSystem fs_;
-  std::shared_ptr<const log::File> file_;
+  std::shared_ptr<log::File> file_;
 };
 
 class LeaderStreamTest : public ::testing::Test {
@@ -245,12 +252,142 @@ TEST_F(LeaderStreamTest, ASliceThatCannotBeReadEndsItsPartition) {
   Grow(1, 2);
   const std::optional<LeaderBatch> batch = stream_->Build();
   ASSERT_TRUE(batch.has_value());
-  absl::Status unreadable;
-  const LeaderMessage message = ReadSlices(*batch, &unreadable);  // the file is empty
-  EXPECT_TRUE(absl::IsDataLoss(unreadable));
+  EXPECT_EQ(stream_->credit(), 800);
+  std::vector<UnreadSlice> unread;
+  const LeaderMessage message = ReadSlices(*batch, &unread);  // the file is empty
   EXPECT_TRUE(message.records.empty());
   ASSERT_EQ(message.ended.size(), 1u);
   EXPECT_EQ(message.ended[0].error, ErrorCode::kKafkaStorageError);
+  const auto led = stream_->Unread(unread);
+  ASSERT_EQ(led.size(), 1u);
+  EXPECT_EQ(led[0].first, Tp(1));
+  EXPECT_TRUE(absl::IsDataLoss(led[0].second));
+  EXPECT_EQ(stream_->credit(), 1000) << "the follower cannot give back what it never got";
+  EXPECT_EQ(stream_->follows(), 0u);
+}
+
+// A log that was cut off since, as another leads, is short but not damaged.
+TEST_F(LeaderStreamTest, WhatIsNotLedAnyMoreIsNotDamaged) {
+  Follow(1, 1, 0, 1000);
+  Grow(1, 2);
+  const std::optional<LeaderBatch> batch = stream_->Build();
+  std::vector<UnreadSlice> unread;
+  (void)ReadSlices(*batch, &unread);
+  host_.parts[Tp(1)].error = ErrorCode::kNotLeaderOrFollower;
+  EXPECT_TRUE(stream_->Unread(unread).empty());
+  EXPECT_EQ(stream_->credit(), 1000);
+}
+
+TEST_F(LeaderStreamTest, WhatWasReadLateIsNotSentOnceAnotherLeads) {
+  host_.Fill(5'000'000);
+  for (const int tp : {1, 2, 3}) host_.parts[Tp(tp)] = {.end = 3'000, .bytes = 1000};
+  for (const int tp : {1, 2, 3}) Follow(static_cast<FollowHandle>(tp), tp);
+  Credit(4 << 20);
+  std::optional<LeaderBatch> batch = stream_->Build();
+  ASSERT_TRUE(batch.has_value() && batch->cold);
+  for (const FollowHandle other : {2u, 3u}) {  // as if the message had been shared
+    batch->parts.push_back(batch->parts[0]);
+    batch->parts.back().handle = other;
+  }
+  batch->record_bytes *= 3;
+  const int64_t credit = stream_->credit();
+  std::vector<UnreadSlice> unread;
+  LeaderMessage message = ReadSlices(*batch, &unread);
+  ASSERT_EQ(message.records.size(), 3u);
+  const int64_t bytes = static_cast<int64_t>(message.records[0].records.size());
+  host_.parts[Tp(1)].error = ErrorCode::kFencedLeaderEpoch;
+  FollowerMessage drop;
+  drop.drop = {2};
+  ASSERT_TRUE(stream_->Take(drop).ok());
+  stream_->TakeOutStale(&message);
+  ASSERT_EQ(message.records.size(), 1u);
+  EXPECT_EQ(message.records[0].handle, 3u);
+  ASSERT_EQ(message.ended.size(), 1u);
+  EXPECT_EQ(message.ended[0].handle, 1u);
+  EXPECT_EQ(message.ended[0].error, ErrorCode::kFencedLeaderEpoch);
+  EXPECT_EQ(stream_->credit(), credit + 2 * bytes);
+  EXPECT_EQ(stream_->follows(), 1u);
+}
+
+// There is always something under way where others are busy: they have to wait.
+TEST_F(LeaderStreamTest, ABatchAboveTheCreditGetsItsTurnBesideSteadyTraffic) {
+  Follow(1, 1, 0, 1000);
+  Follow(2, 2);
+  (void)Next();
+  Grow(2, 4);
+  EXPECT_EQ(Next(), "2+4");
+  host_.parts[Tp(1)].bytes = 1500;
+  Grow(1, 1);
+  Grow(2, 3);
+  EXPECT_EQ(Next(), "none");
+  Credit(300);
+  Grow(2, 1);
+  EXPECT_EQ(Next(), "none");
+  Credit(100);
+  EXPECT_EQ(Next(), "1+1");
+  Grow(2, 1);
+  EXPECT_EQ(Next(), "none");
+  Credit(1500);
+  EXPECT_EQ(Next(), "2+5");
+}
+
+TEST_F(LeaderStreamTest, ALargeBatchOfOneFarBehindGetsItsTurnToo) {
+  host_.parts[Tp(1)] = {.end = 3, .bytes = 3'500'000};
+  Follow(1, 1, 0, 4 << 20);
+  Follow(2, 2);
+  Grow(2, 3);
+  EXPECT_EQ(Next(), "1+1");
+  EXPECT_EQ(stream_->far_behind(), 1u);
+  EXPECT_EQ(Next(), "2+3");
+  Credit(3'500'000);
+  Grow(2, 1);
+  EXPECT_EQ(Next(), "2+1");
+  EXPECT_EQ(Next(), "none");
+  Grow(2, 1);
+  EXPECT_EQ(Next(), "none");
+  Credit(400);
+  EXPECT_EQ(Next(), "!1+1");
+}
+
+TEST_F(LeaderStreamTest, WhoWaitsForABatchAboveTheCreditGoesOnWhenItIsGivenUp) {
+  Follow(1, 1, 0, 1000);
+  Follow(2, 2);
+  Grow(2, 4);
+  (void)Next();
+  host_.parts[Tp(1)].bytes = 1500;
+  Grow(1, 1);
+  Grow(2, 3);
+  EXPECT_EQ(Next(), "none");
+  FollowerMessage drop;
+  drop.drop = {1};
+  ASSERT_TRUE(stream_->Take(drop).ok());
+  EXPECT_EQ(Next(), "2+3");
+}
+
+// Others that go first in each message must not keep it out of all of them.
+TEST_F(LeaderStreamTest, ABatchThatDoesNotFitIntoTheRestOfAMessageBeginsTheNext) {
+  Follow(1, 1, 0, 1000);
+  Follow(2, 2);
+  (void)Next();
+  host_.parts[Tp(1)].bytes = 300;
+  host_.parts[Tp(2)].bytes = 900;
+  Grow(1, 6);
+  Grow(2, 1);
+  EXPECT_EQ(Next(), "1+3");
+  Credit(900);
+  EXPECT_EQ(Next(), "2+1");
+}
+
+TEST_F(LeaderStreamTest, SaysFromWhereToWhereItHasRead) {
+  Follow(1, 1, 2, 1000);
+  Grow(1, 5);
+  const std::optional<LeaderBatch> batch = stream_->Build();
+  host_.Fill(300);
+  std::vector<UnreadSlice> unread;
+  const LeaderMessage message = ReadSlices(*batch, &unread);
+  ASSERT_EQ(message.records.size(), 1u);
+  EXPECT_EQ(message.records[0].from, Offset(2));
+  EXPECT_EQ(message.records[0].to, Offset(5));
 }
 
 class FakeFollower final : public FollowerHost {
@@ -287,7 +424,7 @@ class FollowerStreamTest : public ::testing::Test {
   }
   void Give(FollowHandle handle, absl::string_view records) {
     LeaderMessage message;
-    message.records.push_back({handle, Offset(0), Offset(0), Offset(0), records});
+    message.records.push_back({handle, Offset(0), Offset(1), Offset(0), Offset(0), records});
     EXPECT_TRUE(stream_.Take(message).ok());
   }
   void End(FollowHandle handle, ErrorCode error, uint32_t shard = 0) {
@@ -359,7 +496,7 @@ TEST_F(FollowerStreamTest, WhatIsOfAnOldHandleGivesBackItsCreditAndNoMore) {
   EXPECT_TRUE(host_.taken.empty());
   EXPECT_EQ(Tick()->credit_bytes, 4);
   LeaderMessage unknown;
-  unknown.records.push_back({3, Offset(0), Offset(0), Offset(0), "x"});
+  unknown.records.push_back({3, Offset(0), Offset(1), Offset(0), Offset(0), "x"});
   EXPECT_TRUE(absl::IsInvalidArgument(stream_.Take(unknown)));
 }
 

@@ -278,8 +278,11 @@ class TestBroker final : public LeaderHost, public FollowerHost {
     }
   }
   void SendBatch(Leading* leading, const LeaderBatch& batch) {
-    absl::Status unreadable;
-    leading->end->Send(ReadSlices(batch, &unreadable));
+    std::vector<UnreadSlice> unread;
+    LeaderMessage message = ReadSlices(batch, &unread);
+    leading->stream.Unread(unread);
+    if (batch.cold) leading->stream.TakeOutStale(&message);
+    leading->end->Send(std::move(message));
   }
 
   Following* FollowingOf(BrokerId leader) {
@@ -355,7 +358,7 @@ class TestBroker final : public LeaderHost, public FollowerHost {
   }
   void Replicate(const TopicPartition& id, LeaderEpoch epoch, const LeaderRecords& records,
                  const std::shared_ptr<const void>&) override {
-    Step(id, replication::Replicate{epoch, records.first_offset, records.records,
+    Step(id, replication::Replicate{epoch, records.from, records.to, records.records,
                                     records.high_watermark, records.log_start});
   }
   void Ended(const TopicPartition& id, LeaderEpoch epoch, const FollowEnded& told) override {

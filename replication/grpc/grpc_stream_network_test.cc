@@ -33,7 +33,8 @@ FollowerMessage Credit(int64_t bytes) {
 LeaderMessage Records(FollowHandle handle, size_t bytes, char fill = 'r') {
   auto storage = std::make_shared<const std::string>(bytes, fill);
   LeaderMessage message;
-  message.records.push_back({handle, Offset(bytes == 0 ? -1 : 0), Offset(0), Offset(0), *storage});
+  message.records.push_back({handle, Offset(bytes == 0 ? -1 : 0), Offset(bytes == 0 ? -1 : 1),
+                             Offset(0), Offset(0), *storage});
   message.storage = std::move(storage);
   return message;
 }

@@ -122,7 +122,7 @@ class FrameEncoder {
   }
   // Borrows records from `storage`, where there is one.
   void Add(const LeaderMessage& message) {
-    constexpr size_t kRecordsMax = 45, kEndedMax = 40, kRestMax = 30;
+    constexpr size_t kRecordsMax = 55, kEndedMax = 40, kRestMax = 30;
     {
       replication_internal::HeadWriter head(
           &own_, kStreamVersion, kLeader,
@@ -131,7 +131,8 @@ class FrameEncoder {
       head.Unsigned(message.ended.size());
       for (const LeaderRecords& part : message.records) {
         head.Unsigned(part.handle);
-        head.Signed(part.first_offset.value());
+        head.Signed(part.from.value());
+        head.Signed(part.to.value());
         head.Signed(part.high_watermark.value());
         head.Signed(part.log_start.value());
         head.Unsigned(part.records.size());
@@ -235,7 +236,7 @@ class FrameDecoder {
  private:
   using HeadReader = replication_internal::HeadReader;
   // The fewest bytes that one of them takes.
-  static constexpr size_t kFollowMin = 23, kDropMin = 1, kProgressMin = 4, kRecordsMin = 5,
+  static constexpr size_t kFollowMin = 23, kDropMin = 1, kProgressMin = 4, kRecordsMin = 6,
                           kEndedMin = 6;
 
   absl::Status TooShort(absl::string_view what) const {
@@ -298,11 +299,14 @@ class FrameDecoder {
     }
     for (LeaderRecords& to : message.records) {
       to.handle = ReadHandle(head);
-      to.first_offset = ReadOffset(head, "first offset");
+      to.from = ReadOffset(head, "offset of the records");
+      to.to = ReadOffset(head, "offset behind the records");
       to.high_watermark = ReadOffset(head, "high watermark");
       to.log_start = ReadOffset(head, "log start");
       sizes.push_back(head.Unsigned<uint32_t>("bytes of records"));
-      if (sizes.back() > 0 && to.first_offset < Offset(0)) head.Fail("first offset", "none");
+      if (sizes.back() > 0 && (to.from < Offset(0) || to.to <= to.from)) {
+        head.Fail("offsets of records", absl::StrCat(to.from.value(), " to ", to.to.value()));
+      }
       if (!head.ok()) break;
     }
     for (FollowEnded& to : message.ended) {

@@ -127,10 +127,11 @@ TEST(StreamCodec, EverythingOfALeaderInAnyPieces) {
   LeaderMessage sent;
   sent.storage = storage;
   const absl::string_view bytes = *storage;
-  sent.records.push_back({1, Offset(10), Offset(9), Offset(2), bytes.substr(0, 70)});
-  sent.records.push_back({2, kNoOffset, Offset(kFar), Offset(0), ""});
-  sent.records.push_back({3, Offset(0), Offset(0), Offset(0), bytes.substr(70, 60'000)});
-  sent.records.push_back({4, Offset(kFar), Offset(1), Offset(1), bytes.substr(60'070)});
+  sent.records.push_back({1, Offset(10), Offset(12), Offset(9), Offset(2), bytes.substr(0, 70)});
+  sent.records.push_back({2, kNoOffset, kNoOffset, Offset(kFar), Offset(0), ""});
+  sent.records.push_back({3, Offset(0), Offset(1), Offset(0), Offset(0), bytes.substr(70, 60'000)});
+  sent.records.push_back(
+      {4, Offset(kFar - 1), Offset(kFar), Offset(1), Offset(1), bytes.substr(60'070)});
   sent.ended.push_back({5, protocol::ErrorCode::kNone, {LeaderEpoch(8), Offset(80)}, Offset(1), 0});
   sent.ended.push_back({6, protocol::ErrorCode::kReplicaNotAvailable, {}, Offset(0), 5});
   for (const size_t piece : {1ul, 13ul, 2048ul, 16'384ul, 1'000'000ul}) {
@@ -140,7 +141,8 @@ TEST(StreamCodec, EverythingOfALeaderInAnyPieces) {
     ASSERT_EQ(came.records.size(), 4u);
     for (size_t i = 0; i < 4; ++i) {
       EXPECT_EQ(came.records[i].handle, sent.records[i].handle);
-      EXPECT_EQ(came.records[i].first_offset, sent.records[i].first_offset);
+      EXPECT_EQ(came.records[i].from, sent.records[i].from);
+      EXPECT_EQ(came.records[i].to, sent.records[i].to);
       EXPECT_EQ(came.records[i].high_watermark, sent.records[i].high_watermark);
       EXPECT_EQ(came.records[i].log_start, sent.records[i].log_start);
       EXPECT_EQ(came.records[i].records, sent.records[i].records);
@@ -161,8 +163,8 @@ TEST(StreamCodec, BorrowsWhatIsLargeForAsLongAsAPieceLives) {
   auto storage = std::make_shared<std::string>(FrameEncoder::kBorrowBytesMin, 'r');
   std::weak_ptr<std::string> alive = storage;
   LeaderMessage sent;
-  sent.records.push_back({1, Offset(0), Offset(0), Offset(0), *storage});
-  sent.records.push_back({2, Offset(0), Offset(0), Offset(0), "few"});
+  sent.records.push_back({1, Offset(0), Offset(1), Offset(0), Offset(0), *storage});
+  sent.records.push_back({2, Offset(0), Offset(1), Offset(0), Offset(0), "few"});
   const char* const at = storage->data();
   sent.storage = std::move(storage);
   FrameEncoder encoder;
@@ -196,7 +198,7 @@ TEST(StreamCodec, SeveralMessagesInAFrame) {
 
 TEST(StreamCodec, EndsEverywhere) {
   LeaderMessage leader;
-  leader.records.push_back({1, Offset(0), Offset(0), Offset(0), "abc"});
+  leader.records.push_back({1, Offset(0), Offset(1), Offset(0), Offset(0), "abc"});
   leader.ended.push_back(
       {5, protocol::ErrorCode::kNone, {LeaderEpoch(8), Offset(80)}, Offset(1), 0});
   for (const std::string& bytes :
@@ -234,9 +236,12 @@ TEST(StreamCodec, SaysWhatIsWrong) {
   EXPECT_EQ(ErrorOf(absl::string_view("\1\4\0\0\0\2\x11\0", 8)),
             "replication stream: expected status code at byte 1 of the head, came 17");
   LeaderMessage leader;
-  leader.records.push_back({1, kNoOffset, Offset(0), Offset(0), "abc"});
+  leader.records.push_back({1, kNoOffset, Offset(3), Offset(0), Offset(0), "abc"});
   EXPECT_EQ(ErrorOf(Encoded(leader)),
-            "replication stream: expected first offset at byte 7 of the head, came none");
+            "replication stream: expected offsets of records at byte 8 of the head, came -1 to 3");
+  leader.records[0].from = Offset(3);
+  EXPECT_EQ(ErrorOf(Encoded(leader)),
+            "replication stream: expected offsets of records at byte 8 of the head, came 3 to 3");
 }
 
 TEST(StreamCodec, TakesWhatIsWithinTheLimitsAndNoMore) {
@@ -252,12 +257,12 @@ TEST(StreamCodec, TakesWhatIsWithinTheLimitsAndNoMore) {
   const absl::string_view bytes = *storage;
   LeaderMessage leader;
   leader.storage = storage;
-  leader.records.push_back({1, Offset(0), Offset(0), Offset(0), bytes});
+  leader.records.push_back({1, Offset(0), Offset(1), Offset(0), Offset(0), bytes});
   EXPECT_TRUE(CheckLimits(leader).ok());  // alone
   EXPECT_TRUE(Decoded(Encoded(leader)).ok());
-  leader.records.push_back({2, kNoOffset, Offset(0), Offset(0), ""});
+  leader.records.push_back({2, kNoOffset, kNoOffset, Offset(0), Offset(0), ""});
   EXPECT_TRUE(CheckLimits(leader).ok());
-  leader.records.push_back({3, Offset(0), Offset(0), Offset(0), "a"});
+  leader.records.push_back({3, Offset(0), Offset(1), Offset(0), Offset(0), "a"});
   EXPECT_FALSE(CheckLimits(leader).ok());
   EXPECT_FALSE(Decoded(Encoded(leader)).ok());
   leader.records[0].records.remove_suffix(2);
@@ -268,7 +273,7 @@ TEST(StreamCodec, TakesWhatIsWithinTheLimitsAndNoMore) {
 
   auto large = std::make_shared<std::string>(static_cast<size_t>(kRecordBatchBytesMax) + 1, 'r');
   leader = {};
-  leader.records.push_back({1, Offset(0), Offset(0), Offset(0), *large});
+  leader.records.push_back({1, Offset(0), Offset(1), Offset(0), Offset(0), *large});
   leader.storage = std::move(large);
   EXPECT_FALSE(CheckLimits(leader).ok());
   EXPECT_FALSE(Decoded(Encoded(leader)).ok());

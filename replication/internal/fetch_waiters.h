@@ -6,7 +6,6 @@
 #ifndef WEIR_REPLICATION_INTERNAL_FETCH_WAITERS_H_
 #define WEIR_REPLICATION_INTERNAL_FETCH_WAITERS_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -14,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "replication/partition_events.h"
 
 namespace weir::replication::replication_internal {
@@ -43,8 +43,20 @@ class FetchWaiters {
     for (auto& [token, waiter] : waiters_) waiter.bytes_missing -= shown;
   }
 
-  // The log was cut off: what stood behind it is not hidden but gone. Nobody waits.
-  void ForgetHidden() { hidden_.clear(); }
+  // What the log has now was not told of, from here on appends are. Nobody waits.
+  void CountFrom(Offset log_end) {
+    hidden_.clear();
+    counts_from_ = log_end;
+  }
+  // What readers may see before it, Show does not know.
+  Offset counts_from() const { return counts_from_; }
+  // Looks again what those have who are not waiting for committed records.
+  template <class BytesFor>
+  void Recount(BytesFor bytes_for) {
+    for (auto& [token, waiter] : waiters_) {
+      if (!waiter.read_committed) waiter.bytes_missing = waiter.bytes_min - bytes_for(waiter);
+    }
+  }
 
   // Answers those who are `ready`.
   template <class Ready>
@@ -53,7 +65,7 @@ class FetchWaiters {
     for (const auto& [token, waiter] : waiters_) {
       if (ready(waiter)) tokens.push_back(token);
     }
-    std::sort(tokens.begin(), tokens.end());  // the map's order differs from run to run
+    Sort(tokens);  // the map's order differs from run to run
     for (const WaitToken token : tokens) {
       waiters_.erase(token);
       effects->push_back(FetchReady{token});
@@ -68,6 +80,7 @@ class FetchWaiters {
 
   absl::flat_hash_map<WaitToken, FetchWaiter> waiters_;
   std::deque<HiddenBatch> hidden_;  // appended and not yet readable
+  Offset counts_from_;
 };
 
 }  // namespace weir::replication::replication_internal

@@ -7,6 +7,8 @@
 // The ISR that holds for the high watermark is the maximal one (KIP-497): the controller's, the
 // proposed one, and every one that was proposed for the same partition epoch and may still be
 // carried out. Of those that make a change to one partition epoch, the controller carries out one.
+// Who leaves by the controller's answer counts until the metadata have come as far: what they say
+// of min.insync.replicas by then decides whether the high watermark may go on without it (KIP-966).
 // Decision: docs/adr/0015-replication-streams.md.
 // Threading: one thread.
 #ifndef WEIR_REPLICATION_INTERNAL_ISR_STATE_H_
@@ -21,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "protocol/error_code.h"
 #include "replication/partition_events.h"
 
@@ -135,8 +138,20 @@ class IsrState {
     const Brokers before = std::exchange(isr_, std::move(isr));
     recovery_state_ = recovery_state;
     SetReplicas(now, self, replicas, before);
+    leaving_.clear();
     EndProposals();
   }
+  // As Set, by the controller's answer, ahead of the metadata.
+  void Answered(MonotonicNs now, BrokerId self, const Brokers& replicas, Brokers isr) {
+    Brokers leaving = std::move(leaving_);
+    for (const BrokerId broker : isr_) {
+      if (!Has(leaving, broker)) leaving.push_back(broker);
+    }
+    Set(now, self, replicas, std::move(isr), /*recovery_state=*/0);
+    leaving_ = std::move(leaving);
+  }
+  // The metadata have come as far as what was answered.
+  void MetadataCaughtUp() { leaving_.clear(); }
   // `before`: who was in sync until now.
   void SetReplicas(MonotonicNs now, BrokerId self, const Brokers& replicas, const Brokers& before) {
     self_ = self;
@@ -156,6 +171,7 @@ class IsrState {
   void Clear() {
     others_.clear();
     isr_.clear();
+    leaving_.clear();
     EndProposals();
   }
 
@@ -172,7 +188,7 @@ class IsrState {
   const Brokers& isr() const { return isr_; }
   bool InSync(BrokerId broker) const { return Has(isr_, broker); }
   bool InMaximalIsr(BrokerId broker) const {
-    if (InSync(broker)) return true;
+    if (InSync(broker) || Has(leaving_, broker)) return true;
     if (proposed_.has_value() && Has(*proposed_, broker)) return true;
     return std::any_of(uncertain_.begin(), uncertain_.end(),
                        [&](const Members& isr) { return Has(isr, broker); });
@@ -227,15 +243,13 @@ class IsrState {
         wanted.push_back({replica.broker, replica.broker_epoch});
       }
     }
-    std::sort(wanted.begin(), wanted.end(),
-              [](const auto& a, const auto& b) { return a.broker < b.broker; });
+    Sort(wanted, [](const auto& a, const auto& b) { return a.broker < b.broker; });
     if (recovery_state_ != 0 || !IsSame(wanted, isr_)) return wanted;
     // What may be carried out still is: asked for again, it comes to an end.
     if (!uncertain_.empty()) return uncertain_.back();
     return std::nullopt;
   }
   void Proposed(Members isr) { proposed_ = std::move(isr); }
-  bool is_proposing() const { return proposed_.has_value(); }
 
   // The controller had the ISR that was proposed, in this partition epoch already. Any other that
   // it tells of is the answer to an earlier proposal.
@@ -244,14 +258,14 @@ class IsrState {
     proposed_.reset();
     recovery_state_ = 0;
   }
-  void Refused(MonotonicNs now, protocol::ErrorCode error, bool may_have_been_done) {
+  void Refused(MonotonicNs now, protocol::ErrorCode error) {
     if (!proposed_.has_value()) return;
     retry_at_ = now + kRetryNs;
-    if (may_have_been_done) {
+    if (error != protocol::ErrorCode::kIneligibleReplica) {
       if (std::find(uncertain_.begin(), uncertain_.end(), *proposed_) == uncertain_.end()) {
         uncertain_.push_back(*std::move(proposed_));
       }
-    } else if (error == protocol::ErrorCode::kIneligibleReplica) {
+    } else {
       for (Replica& replica : others_) {
         if (Has(*proposed_, replica.broker) && !InSync(replica.broker)) {
           replica.ineligible_until = *retry_at_;
@@ -347,7 +361,8 @@ class IsrState {
 
   BrokerId self_ = kNoBroker;
   std::vector<Replica> others_;
-  Brokers isr_;  // the controller's
+  Brokers isr_;      // the controller's
+  Brokers leaving_;  // left it, which the metadata do not tell yet
   size_t replica_count_ = 0;
   int8_t recovery_state_ = 0;
   Offset epoch_start_{0};  // the log's end when the leader epoch began

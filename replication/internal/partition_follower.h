@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/status_macros.h"
 #include "log/leader_epoch_cache.h"
 #include "log/log.h"
 #include "protocol/error_code.h"
@@ -45,26 +46,45 @@ inline LeaderEpoch Partition::LastEpoch() const {
 
 inline void Partition::BeginFollowing(Effects* effects) {
   held_until_.reset();
+  looks_for_room_at_.reset();
   following_ = true;
+  sent_to_ = log_->log_end_offset();
   effects->push_back(*following());
 }
 
 inline void Partition::StopFollowingNow(Effects* effects) {
   held_until_.reset();
+  looks_for_room_at_.reset();
   holds_ = 0;
-  if (following_) effects->push_back(StopFollowing{});
+  // A stream that waits to hear where to go on waits no more.
+  if (following_ || truncation_.has_value()) effects->push_back(StopFollowing{});
   following_ = false;
+  truncation_.reset();
 }
 
-// Follows again after a while, longer each time.
-inline void Partition::Hold(const Now& now, absl::string_view why, Effects* effects) {
+inline constexpr int64_t kLookForRoomNs = 100 * kNsPerMs;
+
+// Follows again after a while, longer each time; after a full disk, as soon as there is room.
+inline void Partition::Hold(const Now& now, const absl::Status& why, Effects* effects) {
   constexpr int64_t kShortestNs = 100 * kNsPerMs;
   constexpr int kDoublingsMax = 6;
   const int32_t holds = holds_;
   StopFollowingNow(effects);
   holds_ = holds + 1;
   held_until_ = now.monotonic + (kShortestNs << std::min(holds, kDoublingsMax));
-  effects->push_back(ReplicationHeld{log_->log_end_offset(), std::string(why)});
+  if (absl::IsResourceExhausted(why) && !log_->HasRoom()) {
+    looks_for_room_at_ = now.monotonic + kLookForRoomNs;
+  }
+  effects->push_back(ReplicationHeld{log_->log_end_offset(), std::string(why.message())});
+}
+
+inline void Partition::EndHold(const Now& now, Effects* effects) {
+  if (now.monotonic >= *held_until_) {
+    BeginFollowing(effects);
+  } else if (looks_for_room_at_.has_value() && now.monotonic >= *looks_for_room_at_) {
+    looks_for_room_at_ = now.monotonic + kLookForRoomNs;
+    if (log_->HasRoom()) BeginFollowing(effects);
+  }
 }
 
 // --- records --------------------------------------------------------------------------------
@@ -74,13 +94,26 @@ inline void Partition::On(const Now&, Replicate& e, Effects*) {
   if (is_due) replicated_.push_back(e);
 }
 
+// A part that is missing must not pass for a gap, as compaction leaves them in the leader's log:
+// each goes on where this log ends, or where the part before it ended.
+inline absl::Status Partition::AppendPart(const Replicate& part, TimestampMs wall_ms) {
+  const Offset end = log_->log_end_offset();
+  if (part.from != end && part.from != sent_to_) {
+    return absl::FailedPreconditionError(absl::StrCat("expected what follows offset ", end.value(),
+                                                      ", came what follows ", part.from.value()));
+  }
+  WEIR_RETURN_IF_ERROR(log_->AppendAsFollower(part.records, part.leader_epoch, wall_ms));
+  sent_to_ = part.to;
+  return absl::OkStatus();
+}
+
 inline void Partition::WriteReplicated(const Now& now, Effects* effects) {
   const Offset end_before = log_->log_end_offset();
   const Offset start_before = log_->log_start_offset();
   absl::Status status;
   for (const Replicate& part : replicated_) {
     const Offset before = log_->log_end_offset();
-    if (!part.records.empty()) status = log_->AppendAsFollower(part.records, now.wall_ms);
+    if (!part.records.empty()) status = AppendPart(part, now.wall_ms);
     const Offset end = log_->log_end_offset();
     if (end > before) {
       holds_ = 0;
@@ -100,7 +133,7 @@ inline void Partition::WriteReplicated(const Now& now, Effects* effects) {
   if (log_->log_end_offset() > end_before || log_->log_start_offset() > start_before) {
     effects->push_back(ReplicaNews{});
   }
-  if (!status.ok()) Hold(now, status.message(), effects);
+  if (!status.ok()) Hold(now, status, effects);
 }
 
 // --- truncation -----------------------------------------------------------------------------
@@ -138,8 +171,9 @@ inline void Partition::On(const Now& now, FollowRefused& e, Effects* effects) {
   replicated_.clear();
   if (!makes_sense) {
     Hold(now,
-         absl::StrCat("expected where the logs part, came ", truncation.to.value(),
-                      " for a log that ends at ", end.value()),
+         absl::DataLossError(absl::StrCat("expected where the logs part, came ",
+                                          truncation.to.value(), " for a log that ends at ",
+                                          end.value())),
          effects);
     return;
   }
@@ -156,9 +190,12 @@ inline void Partition::On(const Now& now, TruncationPrepared& e, Effects* effect
                                   ? log_->TruncateFullyAndStartAt(truncation.to, now.wall_ms)
                                   : log_->TruncateTo(truncation.to);
   unflushed_records_ = 0;
-  readers_.ForgetHidden();
+  readers_.CountFrom(log_->log_end_offset());
   readers_.Wake(effects, [](const Waiter&) { return true; });
-  if (!status.ok()) return;  // the log has failed, whatever it was: NoticeFailure tells
+  if (!status.ok()) {  // the log has failed, whatever it was: NoticeFailure tells
+    effects->push_back(StopFollowing{});
+    return;
+  }
   high_watermark_ = std::clamp(high_watermark_, log_->log_start_offset(), log_->log_end_offset());
   BeginFollowing(effects);
 }

@@ -149,11 +149,10 @@ inline void Partition::On(const Now& now, IsrAnswered& e, Effects* effects) {
         (e.leader_epoch != leader_epoch_ || e.partition_epoch != partition_epoch_)) {
       return;
     }
-    isr_.Refused(now.monotonic, e.error,
-                 e.may_have_been_done || e.error == protocol::ErrorCode::kNewLeaderElected);
+    isr_.Refused(now.monotonic, e.error);
   } else if (e.leader_epoch == leader_epoch_ && e.partition_epoch > partition_epoch_) {
     partition_epoch_ = e.partition_epoch;
-    isr_.Set(now.monotonic, self_, replicas_, std::move(e.isr), /*recovery_state=*/0);
+    isr_.Answered(now.monotonic, self_, replicas_, std::move(e.isr));
   } else if (e.leader_epoch == leader_epoch_ && e.partition_epoch == partition_epoch_) {
     isr_.NothingToDo(e.isr);
   }
@@ -284,7 +283,8 @@ inline ReplicaRead Partition::ReadForReplica(LeaderEpoch leader_epoch, Offset fr
 inline Offset Partition::low_watermark() const {
   Offset low = log_->log_start_offset();
   for (const replication_internal::Replica& replica : isr_.others()) {
-    if (replica.follow != 0) low = std::min(low, replica.log_start);
+    if (replica.follow == 0 && !isr_.InSync(replica.broker)) continue;
+    low = std::min(low, std::max(replica.log_start, Offset(0)));  // not known: it may have all
   }
   return low;
 }

@@ -124,17 +124,20 @@ inline OffsetAnswer Partition::ListOffset(TimestampMs timestamp, LeaderEpoch cur
     return answer;
   }
   // Until then an earlier leader may have told of more than this one may show.
-  if (high_watermark_ < isr_.epoch_start()) {
-    answer.error = protocol::ErrorCode::kOffsetNotAvailable;
-    return answer;
-  }
+  const bool may_have_told_more = high_watermark_ < isr_.epoch_start();
   if (timestamp == kLatestTimestamp) {
+    if (may_have_told_more) {
+      answer.error = protocol::ErrorCode::kOffsetNotAvailable;
+      return answer;
+    }
     answer.offset = end;
     answer.leader_epoch = leader_epoch_;
     return answer;
   }
-  const auto found = timestamp == kMaxTimestamp ? log_->MaxTimestamp(decode)
-                                                : log_->FindByTimestamp(timestamp, end, decode);
+  const Offset search_end = may_have_told_more ? log_->log_end_offset() : end;
+  const auto found = timestamp == kMaxTimestamp
+                         ? log_->MaxTimestamp(decode)
+                         : log_->FindByTimestamp(timestamp, search_end, decode);
   if (!found.ok()) {
     answer.error = replication_internal::ErrorOf(found.status());
     answer.message = std::string(found.status().message());
@@ -142,6 +145,8 @@ inline OffsetAnswer Partition::ListOffset(TimestampMs timestamp, LeaderEpoch cur
     answer.timestamp = (*found)->timestamp;
     answer.offset = (*found)->offset;
     answer.leader_epoch = (*found)->leader_epoch;
+  } else if (found->has_value() && may_have_told_more) {
+    answer.error = protocol::ErrorCode::kOffsetNotAvailable;
   }
   return answer;
 }

@@ -28,6 +28,7 @@ inline Partition::Partition(BrokerId self, std::unique_ptr<log::Log> log,
   WEIR_CHECK(log_ != nullptr);
   high_watermark_ =
       std::clamp(config_.initial_high_watermark, log_->log_start_offset(), log_->log_end_offset());
+  readers_.CountFrom(log_->log_end_offset());
 }
 
 inline std::optional<MonotonicNs> Partition::NextDeadline() const {
@@ -37,6 +38,7 @@ inline std::optional<MonotonicNs> Partition::NextDeadline() const {
   };
   consider(flush_due_);
   consider(held_until_);
+  consider(looks_for_room_at_);
   if (is_leader() && is_replicated() && log_->failed().ok()) {
     consider(isr_.NextDeadline(log_->log_end_offset(), config_));
   }
@@ -53,9 +55,11 @@ inline bool Partition::IsNews(LeaderEpoch leader_epoch, int32_t partition_epoch)
 inline void Partition::On(const Now& now, BecomeLeader& e, Effects* effects) {
   if (is_leader() && e.leader_epoch == leader_epoch_ && e.partition_epoch == partition_epoch_) {
     // Of the ISR, the answer to a proposal has told already; the same change may end a move.
-    if (e.replicas == replicas_) return;
-    replicas_ = std::move(e.replicas);
-    isr_.SetReplicas(now.monotonic, self_, replicas_, isr_.isr());
+    isr_.MetadataCaughtUp();
+    if (e.replicas != replicas_) {
+      replicas_ = std::move(e.replicas);
+      isr_.SetReplicas(now.monotonic, self_, replicas_, isr_.isr());
+    }
     Progressed(now, effects);
     return CheckIsr(now, effects);
   }
@@ -101,7 +105,6 @@ inline void Partition::Leave(Effects* effects) {
   if (role_ == Role::kLeader && is_replicated()) effects->push_back(ReplicaNews{});
   StopFollowingNow(effects);
   replicated_.clear();
-  truncation_.reset();
   isr_.Clear();
   Refuse(protocol::ErrorCode::kNotLeaderOrFollower, effects);
 }
@@ -141,7 +144,7 @@ inline void Partition::FlushNow() {
 inline void Partition::On(const Now& now, Tick&, Effects* effects) {
   waiting_.Expire(now.monotonic, effects);
   if (flush_due_.has_value() && *flush_due_ <= now.monotonic) FlushNow();
-  if (held_until_.has_value() && *held_until_ <= now.monotonic) BeginFollowing(effects);
+  if (held_until_.has_value()) EndHold(now, effects);
   if (is_leader() && is_replicated()) {
     isr_.NoteTime(now.monotonic, config_);
     Progressed(now, effects);
@@ -149,14 +152,28 @@ inline void Partition::On(const Now& now, Tick&, Effects* effects) {
   }
 }
 
+// What is wanted of the ISR, and how far the high watermark may go, may be another thing now.
+inline void Partition::On(const Now& now, Reconfigure& e, Effects* effects) {
+  config_ = e.config;
+  Progressed(now, effects);
+  CheckIsr(now, effects);
+}
+
 // --- readers --------------------------------------------------------------------------------
 
 inline void Partition::SetHighWatermark(Offset to, Effects* effects) {
   const Offset stable_before = last_stable_offset();
+  const bool is_counted = high_watermark_ >= readers_.counts_from();
   high_watermark_ = to;
   log_->OnHighWatermark(to);
   effects->push_back(HighWatermarkAdvanced{to});
   readers_.Show(to);
+  if (!is_counted) {
+    readers_.Recount([&](const Waiter& w) {
+      int64_t available = 0;
+      return HasBytes(w.offset, w.bytes_min, to, &available) ? w.bytes_min : available;
+    });
+  }
   const Offset stable = last_stable_offset();
   readers_.Wake(effects, [&](const Waiter& w) {
     if (!w.read_committed) return w.bytes_missing <= 0;
@@ -195,7 +212,6 @@ inline void Partition::NoticeFailure(Effects* effects) {
   if (failure_told_ || log_->failed().ok()) return;
   failure_told_ = true;
   flush_due_.reset();
-  truncation_.reset();
   replicated_.clear();
   Refuse(protocol::ErrorCode::kKafkaStorageError, effects);
   StopFollowingNow(effects);
