@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "base/check.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "protocol/record_codec.h"
 #include "server/broker_config_reader.h"
 #include "server/config_def.h"
@@ -43,7 +45,7 @@ const std::vector<ConfigDef>& BrokerConfigTable() {
                  std::end(kEffectiveBrokerConfigs));
     rows->insert(rows->end(), std::begin(kNotYetBrokerConfigs), std::end(kNotYetBrokerConfigs));
     rows->insert(rows->end(), std::begin(kNoEffectBrokerConfigs), std::end(kNoEffectBrokerConfigs));
-    std::sort(rows->begin(), rows->end(), [](const ConfigDef& a, const ConfigDef& b) {
+    Sort(*rows, [](const ConfigDef& a, const ConfigDef& b) {
       return absl::string_view(a.name) < absl::string_view(b.name);
     });
     return rows;
@@ -190,7 +192,7 @@ void ReadScalars(BrokerConfig* config) {
   config->leader_imbalance_check_interval_seconds =
       Number(*config, "leader.imbalance.check.interval.seconds");
   config->unclean_leader_election = Bool(*config, "unclean.leader.election.enable");
-  config->min_insync_replicas = Int(*config, "min.insync.replicas");
+  config->min_insync_replicas = Int(*config, kMinInsyncReplicas);
   config->replica_lag_time_max_ms = Number(*config, "replica.lag.time.max.ms");
   config->prefers_replicas_by_rack = config->Value("replica.selector.class").has_value();
   config->auto_create_topics = Bool(*config, "auto.create.topics.enable");
@@ -237,7 +239,7 @@ void ReadNode(BrokerConfig* config, Problems* problems) {
                                ": expected them to agree; one is enough"));
   }
   std::vector<std::string> roles = SplitConfigList(Text(*config, "process.roles"));
-  std::sort(roles.begin(), roles.end());
+  Sort(roles);
   config->is_broker = std::binary_search(roles.begin(), roles.end(), "broker");
   config->is_controller = std::binary_search(roles.begin(), roles.end(), "controller");
   if (roles.empty() || roles.size() != static_cast<size_t>(config->is_broker) +
@@ -246,17 +248,20 @@ void ReadNode(BrokerConfig* config, Problems* problems) {
                   absl::StrCat("is '", Text(*config, "process.roles"),
                                "': expected broker, controller or broker,controller"));
   }
+  if (const Property* set = settings.Find("metadata.log.dir")) {
+    config->metadata_directory = set->value;
+  }
   const char* key = settings.Find("log.dirs") != nullptr ? "log.dirs" : "log.dir";
   const std::vector<std::string> directories = SplitConfigList(Text(*config, key));
   if (settings.Find(key) == nullptr) return;
-  if (directories.size() != 1 || directories.front().empty()) {
+  const std::set<std::string> distinct(directories.begin(), directories.end());
+  if (directories.empty() || distinct.count("") > 0 || distinct.size() < directories.size()) {
     problems->Add(settings, key,
-                  absl::StrCat("names ", directories.size(),
-                               " directories: expected exactly one; "
-                               "several are not available in Weir yet"));
+                  absl::StrCat("is '", Text(*config, key),
+                               "': expected one directory at least, and none twice"));
     return;
   }
-  config->data_directory = directories.front();
+  config->data_directories = directories;
 }
 
 // 0 would delete everything at once, which nobody means.
@@ -607,10 +612,17 @@ std::optional<protocol::Codec> CodecOf(absl::string_view compression_type) {
 }
 
 std::vector<ConfigSynonym> TopicSynonyms(const TopicConfigDef& topic, const BrokerConfig& broker,
-                                         const TopicOverrides& overrides) {
+                                         const TopicOverrides& overrides,
+                                         const ClusterOverrides& cluster) {
   std::vector<ConfigSynonym> synonyms;
   if (const auto set = overrides.find(topic.def.name); set != overrides.end()) {
     synonyms.push_back({topic.def.name, set->second, ConfigSource::kTopic});
+  }
+  for (const char* key : topic.broker_keys) {
+    if (key == nullptr) break;
+    if (const auto set = cluster.find(key); set != cluster.end()) {
+      synonyms.push_back({key, set->second, ConfigSource::kCluster});
+    }
   }
   for (const char* key : topic.broker_keys) {
     if (key == nullptr) break;
@@ -639,11 +651,12 @@ std::string TopicValue(const TopicConfigDef& topic, const std::vector<ConfigSyno
 
 }  // namespace
 
-TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverrides& overrides) {
+TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverrides& overrides,
+                                   const ClusterOverrides& cluster) {
   const auto text = [&](absl::string_view name) {
     const TopicConfigDef* topic = FindTopicConfig(name);
     WEIR_CHECK(topic != nullptr);
-    return TopicValue(*topic, TopicSynonyms(*topic, broker, overrides));
+    return TopicValue(*topic, TopicSynonyms(*topic, broker, overrides, cluster));
   };
   const auto number = [&](absl::string_view name) {
     int64_t value = 0;
@@ -691,12 +704,13 @@ TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverri
 }
 
 std::vector<ConfigEntry> DescribeTopicConfigs(const BrokerConfig& broker,
-                                              const TopicOverrides& overrides) {
+                                              const TopicOverrides& overrides,
+                                              const ClusterOverrides& cluster) {
   std::vector<ConfigEntry> entries;
   for (const TopicConfigDef& topic : kTopicConfigs) {
     ConfigEntry entry;
     entry.name = topic.def.name;
-    entry.synonyms = TopicSynonyms(topic, broker, overrides);
+    entry.synonyms = TopicSynonyms(topic, broker, overrides, cluster);
     entry.value = TopicValue(topic, entry.synonyms);
     if (!entry.synonyms.empty()) entry.source = entry.synonyms.front().source;
     entry.type = topic.def.type;
@@ -706,15 +720,19 @@ std::vector<ConfigEntry> DescribeTopicConfigs(const BrokerConfig& broker,
   return entries;
 }
 
-std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker) {
+std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker,
+                                               const ClusterOverrides& cluster) {
   std::vector<ConfigEntry> entries;
   for (const ConfigDef& def : BrokerConfigTable()) {
     ConfigEntry entry;
     entry.name = def.name;
     entry.type = def.type;
     entry.doc = def.doc;
-    entry.read_only = true;
+    entry.read_only = absl::string_view(def.name) != kMinInsyncReplicas;
     entry.sensitive = def.type == ConfigType::kPassword;
+    if (const auto set = cluster.find(def.name); set != cluster.end()) {
+      entry.synonyms.push_back({def.name, set->second, ConfigSource::kCluster});
+    }
     if (const Property* set = broker.settings.Find(def.name); set != nullptr) {
       entry.synonyms.push_back({def.name, set->value, ConfigSource::kStaticBroker});
     }
@@ -728,6 +746,24 @@ std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker) {
       entry.source = entry.synonyms.front().source;
       entry.value = entry.synonyms.front().value;
     }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+std::vector<ConfigEntry> DescribeClusterConfigs(const ClusterOverrides& cluster) {
+  std::vector<ConfigEntry> entries;
+  for (const auto& [name, value] : cluster) {
+    ConfigEntry entry;
+    entry.name = name;
+    if (const ConfigDef* def = FindConfig(BrokerConfigTable(), name); def != nullptr) {
+      entry.type = def->type;
+      entry.doc = def->doc;
+    }
+    entry.sensitive = entry.type == ConfigType::kPassword;
+    if (!entry.sensitive) entry.value = value;
+    entry.source = ConfigSource::kCluster;
+    entry.synonyms.push_back({name, entry.value, ConfigSource::kCluster});
     entries.push_back(std::move(entry));
   }
   return entries;

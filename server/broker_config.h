@@ -21,6 +21,9 @@
 
 namespace weir::server {
 
+// The one key of the file that the cluster can overrule while it runs.
+inline constexpr char kMinInsyncReplicas[] = "min.insync.replicas";
+
 // All broker keys, by name.
 const std::vector<ConfigDef>& BrokerConfigTable();
 
@@ -60,7 +63,8 @@ struct BrokerConfig {
   // As clients are told. An empty host or port 0 stands where advertised.listeners is unset and the
   // listener has them: whoever opens the listener fills them in.
   std::vector<Listener> advertised_listeners;
-  std::string data_directory;  // empty where neither log.dirs nor log.dir is set
+  std::vector<std::string> data_directories;  // none where neither log.dirs nor log.dir is set
+  std::string metadata_directory;             // empty: the first of them
 
   int32_t num_partitions = 1;
   int32_t default_replication_factor = 1;

@@ -65,7 +65,7 @@ TEST(BrokerConfig, KafkasCombinedFileStartsWithNotices) {
   EXPECT_EQ(config->advertised_listeners[0].ToString(), "PLAINTEXT://localhost:9092");
   ASSERT_TRUE(config->internal_listener.has_value());
   EXPECT_EQ(config->internal_listener->address.port, 9093);
-  EXPECT_EQ(config->data_directory, "/tmp/kraft-combined-logs");
+  EXPECT_EQ(config->data_directories, std::vector<std::string>{"/tmp/kraft-combined-logs"});
   EXPECT_TRUE(config->is_alone());
   EXPECT_EQ(notices.size(), 7u);  // one for each key without effect
   EXPECT_TRUE(absl::StartsWith(notices[1], "f:11: num.network.threads has no effect: "));
@@ -83,7 +83,7 @@ TEST(BrokerConfig, NothingSetIsAOneNodeBroker) {
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_TRUE(notices.empty());
   EXPECT_EQ(config->node_id, BrokerId(1));
-  EXPECT_EQ(config->data_directory, "");
+  EXPECT_TRUE(config->data_directories.empty());
   EXPECT_EQ(config->flush_policy, FlushPolicy::kAck);
   EXPECT_FALSE(config->full_batch_validation);
   EXPECT_EQ(config->reactors, 0);
@@ -152,7 +152,7 @@ TEST(BrokerConfig, SecuritySettingsAreNeverIgnored) {
         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "principal.builder.class=x.Y", "max.connections.per.ip=5", "connections.max.reauth.ms=1",
         "create.topic.policy.class.name=x.Y", "delegation.token.secret.key=s",
-        "remote.log.storage.system.enable=true", "metadata.log.dir=/elsewhere"}) {
+        "remote.log.storage.system.enable=true"}) {
     EXPECT_NE(ErrorOf(line), "") << line;
   }
   EXPECT_EQ(ErrorOf("ssl.client.auth=none\nsasl.enabled.mechanisms=GSSAPI"), "");
@@ -261,10 +261,18 @@ TEST(BrokerConfig, WhatIsNotThereYetIsRefusedByName) {
   EXPECT_EQ(ErrorOf("compression.type=zstd\ncompression.zstd.level=9"), "");
   EXPECT_NE(ErrorOf("compression.zstd.level=23"), "");
   EXPECT_TRUE(absl::StrContains(ErrorOf("compression.type=brotli"), "expected a string of "));
-  EXPECT_TRUE(absl::StrContains(ErrorOf("log.dirs=/a,/b"), "names 2 directories"));
   EXPECT_EQ(ErrorOf("process.roles=controller, broker"), "");
   EXPECT_TRUE(
       absl::StrContains(ErrorOf("listeners=SSL://:9092"), "expected PLAINTEXT; encryption"));
+}
+
+TEST(BrokerConfig, SeveralDirectories) {
+  const auto config = Read("log.dir=/c\nlog.dirs=/a, /b\nmetadata.log.dir=/m\n", nullptr);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->data_directories, (std::vector<std::string>{"/a", "/b"}));
+  EXPECT_EQ(config->metadata_directory, "/m");
+  EXPECT_TRUE(absl::StrContains(ErrorOf("log.dirs=/a,/b,/a"), "none twice"));
+  EXPECT_TRUE(absl::StrContains(ErrorOf("log.dirs="), "one directory at least"));
 }
 
 TEST(BrokerConfig, TheCleanersSettingsAgree) {

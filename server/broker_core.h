@@ -6,11 +6,13 @@
 // Threading: Open, Close and destruction while no loop runs.
 // Errors: Open fails when the data folder is in use or belongs to another node, when a port is in
 //   use, or when the metadata log cannot be read; partitions that cannot be opened are offline.
-//   Later, an I/O error of any log or a data folder that is gone ends the service: as with Kafka's
-//   only log directory, what cannot be kept is not acknowledged. A full disk does not.
+//   Later, an I/O error of any log or a folder that is gone takes its folder offline. With the last
+//   of them, or that of the metadata log, the service ends: what cannot be kept is not
+//   acknowledged. A full disk does neither.
 #ifndef WEIR_SERVER_BROKER_CORE_H_
 #define WEIR_SERVER_BROKER_CORE_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,6 +39,7 @@ class ClusterEntry;
 class ControllerDriver;
 class PeerNetwork;
 class PeerWatch;
+struct PartitionCheckpoints;
 
 class BrokerCore {
  public:
@@ -92,13 +95,16 @@ class BrokerCore {
   absl::Status EnterCluster();
   void OnFollowed(Offset end);
   void Join();
+  void NoteFlushes();
   void Serve();
   void OpenAcceptors();
   void SetPeers(const metadata::MetadataImage& image);
   void FollowOnAllShards(metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed);
-  absl::Status RemoveDeleted();
   void ScheduleCheckpoint();
   void Checkpoint();
+  absl::Status WriteCheckpoints(DataDirectory& directory,
+                                std::vector<std::vector<PartitionCheckpoints>>& of_shards);
+  void OnDirectoryFailed(DataDirectory& directory);
   void OnFailed(const absl::Status& why);
 
   Node node_;
@@ -116,6 +122,7 @@ class BrokerCore {
   Worker* replica_reader_ = nullptr;
   absl::AnyInvocable<void()> on_ready_;
   absl::AnyInvocable<void()> on_left_;
+  int64_t noted_epoch_ = -1;   // by NoteFlushes
   bool serves_ = false;        // the shards follow
   bool was_unfenced_ = false;  // so the listeners were opened
   std::function<void(const absl::Status& why)> on_failed_;

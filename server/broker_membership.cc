@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "coordination/metadata/broker_lifecycle.h"
 #include "coordination/metadata/features.h"
+#include "server/data_directories.h"
 #include "server/data_directory.h"
 #include "server/logger.h"
 #include "server/reply.h"
@@ -20,7 +21,9 @@ metadata::RegisterBrokerRecord RegistrationOf(const Node& node) {
   registration.broker_id = node.config.node_id.value();
   registration.incarnation_id = node.incarnation;
   registration.rack = node.config.rack;
-  registration.log_dirs.push_back(node.directory->properties().directory_id);
+  for (const DataDirectory* directory : node.directories->Online()) {
+    registration.log_dirs.push_back(directory->id());
+  }
   for (const Listener& listener : node.endpoints) {
     auto& endpoint = registration.end_points.emplace_back();
     endpoint.name = listener.name;

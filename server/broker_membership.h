@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "base/ids.h"
+#include "base/uuid.h"
 #include "coordination/metadata/broker_lifecycle.h"
 #include "server/controller_driver.h"
 #include "server/event_loop.h"
@@ -37,6 +38,8 @@ class BrokerMembership {
   void OnLeader(BrokerId leader) { Step(metadata::ControllerKnown{leader}); }
   // Every shard has followed the metadata up to but not with `end`.
   void OnFollowed(Offset end) { Step(metadata::MetadataFollowed{end - 1}); }
+  // Tells the controller that a folder is offline.
+  void OnDirectoryFailed(const Uuid& id) { Step(metadata::DirectoryLost{id}); }
   // Hands the leaderships over; on_shutdown_granted says when.
   void ShutDown() { Step(metadata::WantShutdown{}); }
 

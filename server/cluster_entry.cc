@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "coordination/metadata/founding.h"
+#include "server/data_directories.h"
 #include "server/data_directory.h"
 #include "server/logger.h"
 
@@ -16,8 +17,8 @@ namespace weir::server {
 namespace {
 
 NodeHello HelloOf(const Node& node) {
-  return {node.config.node_id, node.directory->properties().directory_id,
-          node.directory->properties().cluster_id, node.config.is_controller, node.incarnation};
+  return {node.config.node_id, node.directories->metadata().id(), node.directories->cluster_id(),
+          node.config.is_controller, node.incarnation};
 }
 
 std::vector<BrokerId> MembersOf(const BrokerConfig& config) {

@@ -12,6 +12,7 @@
 #include "coordination/metadata/founding.h"
 #include "gtest/gtest.h"
 #include "server/controller_test_rig.h"
+#include "server/data_directories.h"
 #include "server/data_directory.h"
 #include "server/listener.h"
 #include "server/peer_network.h"
@@ -69,7 +70,7 @@ TEST(ClusterEntry, TheFirstFoundsWhenAllAreThereAndTheOthersJoin) {
   for (int id = 1; id <= 3; ++id) {
     const auto& [voter, directory] = one.founded->voters[static_cast<size_t>(id - 1)];
     EXPECT_EQ(voter, BrokerId(id));
-    EXPECT_EQ(directory, rig.node(id).node.directory->properties().directory_id);
+    EXPECT_EQ(directory, rig.node(id).node.directories->metadata().id());
   }
   for (const Newcomer* node : {&two, &three, &four}) {
     EXPECT_FALSE(node->founded.has_value());
@@ -84,7 +85,7 @@ TEST(ClusterEntry, TheFirstFoundsWhenAllAreThereAndTheOthersJoin) {
 
 TEST(ClusterEntry, WhoKnowsTheClusterIsJoinedThoughOthersAreMissing) {
   ControllerRig rig(3, 0);
-  ASSERT_TRUE(rig.node(3).node.directory->JoinCluster(rig.node(3).files, "old").ok());
+  ASSERT_TRUE(rig.node(3).node.directories->JoinCluster(rig.node(3).files, "old").ok());
   Newcomer one(rig.node(1)), three(rig.node(3));
   three.entry->Entered("old");
   rig.Pass(1'000);

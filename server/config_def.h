@@ -82,6 +82,7 @@ size_t EditDistance(absl::string_view a, absl::string_view b);
 // half of the characters differ) or where `key` is too long to be worth comparing.
 const ConfigDef* NearestConfig(absl::Span<const ConfigDef> table, absl::string_view key);
 
+// `table` is sorted by name. nullptr if the key is not in it.
 const ConfigDef* FindConfig(absl::Span<const ConfigDef> table, absl::string_view key);
 
 }  // namespace weir::server

@@ -19,7 +19,6 @@ inline constexpr char kNoSecurity[] =
 inline constexpr char kTlsDefaults[] =
     "TLS, which is between nodes so far, has the defaults of its library; keys have no password.";
 inline constexpr char kNoTieredStorage[] = "Tiered storage is not available in Weir.";
-inline constexpr char kOneDirectory[] = "Metadata lies in the data directory for now.";
 
 }  // namespace config_reasons
 
@@ -51,8 +50,6 @@ inline constexpr ConfigDef kNotYetBrokerConfigs[] = {
      config_reasons::kNoLimitYet, 0},
     {"max.connections.per.ip.overrides", ConfigType::kString, "", ConfigEffect::kNotYet,
      config_reasons::kNoLimitYet},
-    {"metadata.log.dir", ConfigType::kString, nullptr, ConfigEffect::kNotYet,
-     config_reasons::kOneDirectory},
     {"principal.builder.class", ConfigType::kClass,
      "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder",
      ConfigEffect::kNotYet, config_reasons::kNoSecurity},

@@ -248,10 +248,10 @@ const ConfigDef* NearestConfig(absl::Span<const ConfigDef> table, absl::string_v
 }
 
 const ConfigDef* FindConfig(absl::Span<const ConfigDef> table, absl::string_view key) {
-  for (const ConfigDef& def : table) {
-    if (key == def.name) return &def;
-  }
-  return nullptr;
+  const auto at = std::lower_bound(
+      table.begin(), table.end(), key,
+      [](const ConfigDef& def, absl::string_view name) { return def.name < name; });
+  return at == table.end() || at->name != key ? nullptr : &*at;
 }
 
 // --- listener.h ----------------------------------------------------------------------------------

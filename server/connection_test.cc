@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/endian.h"
+#include "base/manual_clock.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
 #include "log/file.h"
@@ -23,13 +24,6 @@
 
 namespace weir::server {
 namespace {
-
-class ManualClock final : public Clock {
- public:
-  MonotonicNs Monotonic() override { return now; }
-  TimestampMs WallMs() override { return 0; }
-  MonotonicNs now;
-};
 
 std::string Frame(absl::string_view body) {
   std::string frame(4, '\0');

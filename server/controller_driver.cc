@@ -24,6 +24,7 @@
 #include "protocol/api/remove_raft_voter.h"
 #include "protocol/message.h"
 #include "server/controller_calls.h"
+#include "server/data_directories.h"
 #include "server/data_directory.h"
 #include "server/logger.h"
 #include "server/metadata_log.h"
@@ -36,9 +37,10 @@ namespace weir::server {
 namespace {
 
 std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs> DescribeConfigs(
-    const BrokerConfig& config, const metadata::ConfigMap& set) {
+    const BrokerConfig& config, const metadata::ConfigMap& topic,
+    const metadata::ConfigMap& cluster) {
   std::vector<protocol::CreateTopicsResponse::CreatableTopicConfigs> configs;
-  for (const ConfigEntry& entry : DescribeTopicConfigs(config, TopicOverrides(set))) {
+  for (const ConfigEntry& entry : DescribeTopicConfigs(config, topic, cluster)) {
     configs.push_back({entry.name, entry.value, entry.read_only, static_cast<int8_t>(entry.source),
                        entry.sensitive});
   }
@@ -51,7 +53,9 @@ metadata::ControllerConfig ControllerConfigOf(const Node& node) {
   out.num_partitions = config.num_partitions;
   out.default_replication_factor = static_cast<int16_t>(config.default_replication_factor);
   out.delete_topic_enable = config.delete_topics_enabled;
-  out.min_insync_replicas = config.min_insync_replicas;
+  if (config.settings.Find(kMinInsyncReplicas) != nullptr) {
+    out.min_insync_replicas = config.min_insync_replicas;
+  }
   out.unclean_leader_election_enable = config.unclean_leader_election;
   out.broker_session_timeout_ms = config.broker_session_timeout_ms;
   out.auto_leader_rebalance_enable = config.auto_leader_rebalance;
@@ -67,8 +71,9 @@ metadata::ControllerConfig ControllerConfigOf(const Node& node) {
     if (topic == nullptr || topic->def.type != ConfigType::kList) return std::nullopt;
     return topic->def.default_value;
   };
-  out.describe_topic_configs = [&config](const metadata::ConfigMap& set) {
-    return DescribeConfigs(config, set);
+  out.describe_topic_configs = [&config](const metadata::ConfigMap& topic,
+                                         const metadata::ConfigMap& cluster) {
+    return DescribeConfigs(config, topic, cluster);
   };
   out.derive_scram_keys = DeriveScramKeys;
   return out;
@@ -114,7 +119,8 @@ absl::Status ControllerDriver::Open(const raft::ReplicaKey& self, bool is_alone)
   options.raft.election_timeout_ms = node_.config.quorum_election_timeout_ms;
   options.raft.heartbeat_interval_ms = std::min<int64_t>(
       options.raft.heartbeat_interval_ms, node_.config.quorum_election_timeout_ms / 10);
-  options.directory = absl::StrCat(node_.directory->path(), "/", metadata::kMetadataLogFolder);
+  options.directory =
+      absl::StrCat(node_.directories->metadata().path(), "/", metadata::kMetadataLogFolder);
   options.is_alone = is_alone;
   options.snapshot_bytes = node_.config.metadata_snapshot_bytes;
   options.snapshot_interval_ms = node_.config.metadata_snapshot_interval_ms;
@@ -218,8 +224,10 @@ void ControllerDriver::OnFailed(const absl::Status& status) {
 // Who registers with the same disk has its lock, which the process before it has given up.
 bool ControllerDriver::IsOnDiskOfPredecessor(const metadata::RegisterBroker& event) const {
   const metadata::BrokerImage* before = image()->FindBroker(BrokerId(event.registration.broker_id));
-  return before != nullptr && !event.registration.log_dirs.empty() &&
-         before->directories == event.registration.log_dirs;
+  if (before == nullptr) return false;
+  const std::vector<Uuid>& had = before->directories;
+  const std::vector<Uuid>& has = event.registration.log_dirs;
+  return std::find_first_of(has.begin(), has.end(), had.begin(), had.end()) != has.end();
 }
 
 template <class Response, class Event>

@@ -30,6 +30,7 @@
 #include "server/broker_membership.h"
 #include "server/controller_calls.h"
 #include "server/controller_test_rig.h"
+#include "server/data_directories.h"
 #include "server/data_directory.h"
 #include "server/metadata_log.h"
 #include "server/peer_network.h"
@@ -74,7 +75,7 @@ class Member {
   ~Member() { at_.loop.DropAll(); }
 
   static raft::ReplicaKey KeyOf(const RigNode& node) {
-    return {node.node.config.node_id, node.node.directory->properties().directory_id};
+    return {node.node.config.node_id, node.node.directories->metadata().id()};
   }
 
   void Join() {
@@ -179,6 +180,16 @@ class ControllerDriverTest : public testing::Test {
     request.voter_directory_id = Member::KeyOf(rig_.node(4)).directory_id;
     request.ack_when_committed = until_committed;
     return request;
+  }
+  protocol::DescribeQuorumResponse DescribeQuorum(int asks) {
+    protocol::DescribeQuorumRequest request;
+    auto& topic = request.topics.emplace_back();
+    topic.topic_name = "__cluster_metadata";
+    topic.partitions.emplace_back();
+    std::optional<protocol::DescribeQuorumResponse> response;
+    member(asks).AskQuorum(request, &response);
+    EXPECT_TRUE(rig_.Until([&] { return response.has_value(); }, 1'000));
+    return response.value_or(protocol::DescribeQuorumResponse());
   }
   static ErrorCode Code(const std::optional<protocol::AddRaftVoterResponse>& response) {
     return static_cast<ErrorCode>(response->error_code);
@@ -374,21 +385,61 @@ TEST_F(ControllerDriverTest, TheQuorumIsDescribedByItsLeader) {
   Start();
   Come(4);
   rig_.Pass(3'000);
-  protocol::DescribeQuorumRequest request;
-  auto& topic = request.topics.emplace_back();
-  topic.topic_name = "__cluster_metadata";
-  topic.partitions.emplace_back();
-  std::optional<protocol::DescribeQuorumResponse> response;
-  member(4).AskQuorum(request, &response);
-  ASSERT_TRUE(rig_.Until([&] { return response.has_value(); }, 1'000));
-  ASSERT_EQ(response->topics.size(), 1u);
-  const auto& partition = response->topics[0].partitions[0];
+  const protocol::DescribeQuorumResponse response = DescribeQuorum(4);
+  ASSERT_EQ(response.topics.size(), 1u);
+  const auto& partition = response.topics[0].partitions[0];
   EXPECT_EQ(partition.leader_id, leader_);
   EXPECT_EQ(partition.leader_epoch, raft().term().value());
   ASSERT_EQ(partition.current_voters.size(), 3u);
   ASSERT_EQ(partition.observers.size(), 1u);
   EXPECT_EQ(partition.observers[0].replica_id, 4);
   EXPECT_EQ(partition.observers[0].log_end_offset, raft().log_end().value());
+}
+
+// MaxFollowerLagTimeMs of Kafka's tools is reckoned from it.
+TEST_F(ControllerDriverTest, AVoterThatLagsIsDescribedWithTheTimeWhenItLastDidNot) {
+  Start();
+  JoinAll();
+  const int lags = follower();
+  rig_.wire.cut = {BrokerId(lags)};
+  const TimestampMs cut = rig_.clock.WallMs();
+  leader().Create("a");
+  ASSERT_TRUE(rig_.Until([&] { return leader().created.has_value(); }));
+  rig_.Pass(2'000);
+  const protocol::DescribeQuorumResponse response = DescribeQuorum(leader_);
+  bool found = false;
+  for (const auto& voter : response.topics.at(0).partitions[0].current_voters) {
+    if (voter.replica_id != lags) {
+      EXPECT_GE(voter.last_caught_up_timestamp, cut + 1'000);
+      continue;
+    }
+    found = true;
+    EXPECT_LT(voter.log_end_offset, raft().commit().value());
+    EXPECT_LE(voter.last_caught_up_timestamp, cut);
+    EXPECT_GE(voter.last_caught_up_timestamp, cut - 1'000);
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST_F(ControllerDriverTest, VotersAreDescribedWithTheListenersThatTheyHave) {
+  for (int id = 1; id <= 4; ++id) rig_.node(id).node.config.internal_listener->name = "QUORUM";
+  Start();
+  Come(4);
+  rig_.Pass(3'000);
+  auto add = AddFourth(8'000);
+  add.listeners = {{"QUORUM", "fourth", 9004}};
+  std::optional<protocol::AddRaftVoterResponse> added;
+  leader().AskQuorum(add, &added);
+  ASSERT_TRUE(rig_.Until([&] { return added.has_value(); }, 8'000));
+  ASSERT_EQ(Code(added), ErrorCode::kNone) << added->error_message.value_or("");
+  const protocol::DescribeQuorumResponse response = DescribeQuorum(leader_);
+  ASSERT_EQ(response.nodes.size(), 4u);
+  for (const auto& node : response.nodes) {
+    ASSERT_EQ(node.listeners.size(), 1u) << node.node_id;
+    EXPECT_EQ(node.listeners[0].name, "QUORUM");
+    EXPECT_EQ(node.listeners[0].host, node.node_id == 4 ? "fourth" : "node");
+    EXPECT_EQ(node.listeners[0].port, 9000 + node.node_id);
+  }
 }
 
 TEST_F(ControllerDriverTest, ChangesOfVotersThatCannotBeAreRefused) {

@@ -38,7 +38,7 @@
 #include "log/file.h"
 #include "log/memory_file.h"
 #include "server/broker_config_reader.h"
-#include "server/data_directory.h"
+#include "server/data_directories.h"
 #include "server/event_loop.h"
 #include "server/listener.h"
 #include "server/logger.h"
@@ -284,9 +284,11 @@ struct RigNode {
     node.incarnation = Uuid{1, seed};
     node.endpoints = node.config.advertised_listeners;
     node.fail = [this](const absl::Status& why) { failure = why; };
-    auto directory = DataDirectory::Open(files, "/data", BrokerId(id), /*is_alone=*/false, random);
-    WEIR_CHECK(directory.ok());
-    node.directory = *std::move(directory);
+    node.fail_directory = [this](DataDirectory&, const absl::Status& why) { failure = why; };
+    auto directories =
+        DataDirectories::Open(files, {"/data"}, "", BrokerId(id), /*is_alone=*/false, random);
+    WEIR_CHECK(directories.ok());
+    node.directories = *std::move(directories);
   }
 
   log::MemoryFileSystem files;

@@ -1,17 +1,20 @@
 // -----------------------------------------------------------------------------
 // File: server/data_directory.h
 // -----------------------------------------------------------------------------
-// The folder of log.dirs: who owns it, how it was left, and how far each of its logs is durable.
+// One folder of log.dirs: who owns it, how it was left, how far each of its logs is durable, and
+// whether it is online. After an I/O error it is offline, and stays so while the process runs:
+// nobody can tell what of it is still true (docs/adr/0018-log-directories.md).
 // Files as Apache Kafka's: meta.properties, .lock, .kafka_cleanshutdown and the offset checkpoints
 // (docs/formats/metadata.md, docs/formats/segment.md).
-// Threading: Open on the starting thread. Afterwards any shard asks and forgets, with its own file
-//   system; the controller's shard writes checkpoints.
+// Threading: opened on the starting thread. Afterwards any shard asks and forgets, with its own
+//   file system; the controller's shard writes checkpoints. Any thread may fail it.
 // Errors: kUnavailable when another process has the folder; kFailedPrecondition when it belongs to
 //   another node or cluster; kDataLoss for a malformed file.
 #ifndef WEIR_SERVER_DATA_DIRECTORY_H_
 #define WEIR_SERVER_DATA_DIRECTORY_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -59,20 +62,45 @@ struct PartitionCheckpoints {
 
 class DataDirectory {
  public:
-  // Locks the folder, which is created when missing, and reads what the last run left there. An
-  // empty folder gets a directory id, drawn from `random`, and if the node is alone, a cluster id
-  // too. The mark of a clean shutdown is consumed: who crashes from here on recovers.
+  // Locks the folder, which is created when missing, and reads whose it is. `index` is its place
+  // among the node's folders.
   static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(log::FileSystem& fs,
-                                                             const std::string& path,
-                                                             BrokerId node_id, bool is_alone,
-                                                             Random& random);
-
-  // Whether it is known which cluster the folder belongs to; if not, JoinCluster says it, durably.
-  bool has_cluster() const { return !properties_.cluster_id.empty(); }
-  absl::Status JoinCluster(log::FileSystem& fs, const std::string& cluster_id);
+                                                             const std::string& path, size_t index);
+  // One that is offline from the beginning.
+  static std::unique_ptr<DataDirectory> Unusable(const std::string& path, size_t index,
+                                                 absl::Status why);
 
   const std::string& path() const { return path_; }
+  size_t index() const { return index_; }
+
+  // --- identity -----------------------------------------------------------------------------
+
+  // Zero of a folder that could not be read.
+  const Uuid& id() const { return properties_.directory_id; }
+  // Whether it is known which cluster the folder belongs to; if not, TakeIdentity says it, durably.
+  bool has_cluster() const { return !properties_.cluster_id.empty(); }
   const metadata::MetaProperties& properties() const { return properties_; }
+  absl::Status TakeIdentity(log::FileSystem& fs, const metadata::MetaProperties& properties);
+  // For a folder of no cluster: takes the directory id that it has, or one drawn from `random`.
+  // It does not change when the folder gets a cluster: others may found one with it.
+  absl::Status AwaitCluster(log::FileSystem& fs, BrokerId node_id, Random& random);
+
+  // --- online and offline -------------------------------------------------------------------
+
+  bool is_online() const { return is_online_.load(std::memory_order_acquire); }
+  // Takes the folder offline. False where it is already.
+  bool Fail(const absl::Status& why);
+  // Why it is offline.
+  absl::Status failure() const;
+  // What its logs cannot be opened for then.
+  absl::Status Offline() const {
+    return absl::FailedPreconditionError(absl::StrCat("its folder ", path_, " is offline"));
+  }
+
+  // --- what the last run left ---------------------------------------------------------------
+
+  // Reads it. The mark of a clean shutdown is consumed: who crashes from here on recovers.
+  absl::Status BeginRun(log::FileSystem& fs);
   bool was_clean() const { return was_clean_; }
 
   std::string PartitionPath(absl::string_view topic, PartitionIndex partition) const {
@@ -101,19 +129,21 @@ class DataDirectory {
   void BeginCheckpoint();
   absl::Status WriteCheckpoints(log::FileSystem& fs, PartitionCheckpoints checkpoints);
 
-  // The last thing of a run whose logs all closed well.
+  // A log of the folder did not close well.
+  void NoteUnclean() { is_unclean_.store(true); }
+  // The last thing of a run: leaves the mark of a clean shutdown if all logs closed well.
   absl::Status MarkClean(log::FileSystem& fs) {
+    if (is_unclean_.load()) return absl::OkStatus();
     return log::WriteFileAtomically(fs, path_, kCleanShutdownName, "{\"version\":0}");
   }
 
  private:
-  explicit DataDirectory(std::string path) : path_(std::move(path)) {}
+  DataDirectory(std::string path, size_t index) : path_(std::move(path)), index_(index) {}
 
   log::OffsetCheckpoint Checkpoint(log::FileSystem& fs, const char* name) const {
     return {&fs, path_, name};
   }
-  absl::Status ReadOrFound(log::FileSystem& fs, BrokerId node_id, bool is_alone, Random& random);
-  absl::Status ReadFounding(log::FileSystem& fs, BrokerId node_id, Random& random);
+  absl::Status ReadProperties(log::FileSystem& fs);
   absl::Status CheckHasNoLogs(log::FileSystem& fs) const;
   absl::Status ReadCheckpoints(log::FileSystem& fs);
   absl::Status ConsumeCleanMark(log::FileSystem& fs);
@@ -122,57 +152,53 @@ class DataDirectory {
                         const char* name, log::PartitionOffsets* offsets);
 
   const std::string path_;
+  const size_t index_;
   std::unique_ptr<log::FileLock> lock_;
   metadata::MetaProperties properties_;
+  std::atomic<bool> is_online_{true};
+  std::atomic<bool> is_unclean_{false};
   bool was_clean_ = false;
   mutable std::mutex mutex_;
+  absl::Status failure_;              // guarded by mutex_
   PartitionCheckpoints checkpoints_;  // as on disk; guarded by mutex_
   // Since BeginCheckpoint; guarded by mutex_.
   std::vector<PartitionName> forgotten_;
   log::PartitionOffsets truncated_;
 };
 
-inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
-    log::FileSystem& fs, const std::string& path, BrokerId node_id, bool is_alone, Random& random) {
+inline absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(log::FileSystem& fs,
+                                                                          const std::string& path,
+                                                                          size_t index) {
   if (!fs.Exists(absl::StrCat(path, "/", metadata::kMetaPropertiesFile))) {
     WEIR_RETURN_IF_ERROR(log::CreateDirectoriesDurably(fs, path));
   }
-  std::unique_ptr<DataDirectory> directory(new DataDirectory(path));
+  std::unique_ptr<DataDirectory> directory(new DataDirectory(path, index));
   WEIR_ASSIGN_OR_RETURN(directory->lock_, fs.Lock(absl::StrCat(path, "/.lock")));
-  WEIR_RETURN_IF_ERROR(directory->ReadOrFound(fs, node_id, is_alone, random));
-  WEIR_RETURN_IF_ERROR(directory->ReadCheckpoints(fs));
-  WEIR_RETURN_IF_ERROR(directory->ConsumeCleanMark(fs));
+  WEIR_RETURN_IF_ERROR(directory->ReadProperties(fs));
   return directory;
 }
 
-inline absl::Status DataDirectory::ReadOrFound(log::FileSystem& fs, BrokerId node_id, bool is_alone,
-                                               Random& random) {
-  const std::string file = absl::StrCat(path_, "/", metadata::kMetaPropertiesFile);
-  metadata::DataFolder folder{path_, std::nullopt};
-  const absl::StatusOr<std::string> text = log::ReadWholeFile(fs, file, kMetaPropertiesBytesMax);
-  if (text.ok()) {
-    absl::StatusOr<metadata::MetaProperties> properties = metadata::ParseMetaProperties(*text);
-    if (!properties.ok()) {
-      return absl::DataLossError(absl::StrCat(path_, "/", properties.status().message()));
-    }
-    folder.properties = *std::move(properties);
-  } else if (absl::IsNotFound(text.status())) {
-    WEIR_RETURN_IF_ERROR(CheckHasNoLogs(fs));
-    if (!is_alone) return ReadFounding(fs, node_id, random);
-  } else {
-    return text.status();
-  }
-  WEIR_ASSIGN_OR_RETURN(const metadata::NodeIdentity identity,
-                        metadata::Identify({folder}, node_id, random));
-  properties_ = identity.properties.front();
-  if (!identity.to_write.front()) return absl::OkStatus();
-  return log::WriteFileAtomically(fs, path_, metadata::kMetaPropertiesFile,
-                                  metadata::FormatMetaProperties(properties_));
+inline std::unique_ptr<DataDirectory> DataDirectory::Unusable(const std::string& path, size_t index,
+                                                              absl::Status why) {
+  std::unique_ptr<DataDirectory> directory(new DataDirectory(path, index));
+  directory->Fail(why);
+  return directory;
 }
 
-// A folder that is of no cluster yet has a directory id all the same, which does not change: others
-// may found a cluster with it.
-inline absl::Status DataDirectory::ReadFounding(log::FileSystem& fs, BrokerId node_id,
+inline absl::Status DataDirectory::ReadProperties(log::FileSystem& fs) {
+  const std::string file = absl::StrCat(path_, "/", metadata::kMetaPropertiesFile);
+  const absl::StatusOr<std::string> text = log::ReadWholeFile(fs, file, kMetaPropertiesBytesMax);
+  if (absl::IsNotFound(text.status())) return CheckHasNoLogs(fs);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<metadata::MetaProperties> properties = metadata::ParseMetaProperties(*text);
+  if (!properties.ok()) {
+    return absl::DataLossError(absl::StrCat(path_, "/", properties.status().message()));
+  }
+  properties_ = *std::move(properties);
+  return absl::OkStatus();
+}
+
+inline absl::Status DataDirectory::AwaitCluster(log::FileSystem& fs, BrokerId node_id,
                                                 Random& random) {
   properties_.node_id = node_id;
   const std::string file = absl::StrCat(path_, "/", kDirectoryIdName);
@@ -191,12 +217,31 @@ inline absl::Status DataDirectory::ReadFounding(log::FileSystem& fs, BrokerId no
   return log::WriteFileAtomically(fs, path_, kDirectoryIdName, properties_.directory_id.ToString());
 }
 
-inline absl::Status DataDirectory::JoinCluster(log::FileSystem& fs, const std::string& cluster_id) {
-  properties_.cluster_id = cluster_id;
+inline absl::Status DataDirectory::TakeIdentity(log::FileSystem& fs,
+                                                const metadata::MetaProperties& properties) {
+  properties_ = properties;
   WEIR_RETURN_IF_ERROR(log::WriteFileAtomically(fs, path_, metadata::kMetaPropertiesFile,
                                                 metadata::FormatMetaProperties(properties_)));
   const absl::Status removed = fs.Remove(absl::StrCat(path_, "/", kDirectoryIdName));
   return absl::IsNotFound(removed) ? absl::OkStatus() : removed;
+}
+
+inline bool DataDirectory::Fail(const absl::Status& why) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!is_online_.load(std::memory_order_relaxed)) return false;
+  failure_ = why;
+  is_online_.store(false, std::memory_order_release);
+  return true;
+}
+
+inline absl::Status DataDirectory::failure() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return failure_;
+}
+
+inline absl::Status DataDirectory::BeginRun(log::FileSystem& fs) {
+  WEIR_RETURN_IF_ERROR(ReadCheckpoints(fs));
+  return ConsumeCleanMark(fs);
 }
 
 // Somebody's logs without the file that says whose: not a folder to found a cluster in.

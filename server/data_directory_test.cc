@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/ids.h"
-#include "base/random.h"
+#include "base/uuid.h"
 #include "gtest/gtest.h"
 #include "log/checkpoint_file.h"
 #include "log/file.h"
@@ -22,8 +22,12 @@ const PartitionName kB{"b", 7};
 class DataDirectoryTest : public testing::Test {
  protected:
   std::unique_ptr<DataDirectory> Open() {
-    auto directory = DataDirectory::Open(files_, "/data", BrokerId(1), /*is_alone=*/true, random_);
+    auto directory = DataDirectory::Open(files_, "/data", 0);
     EXPECT_TRUE(directory.ok()) << directory.status();
+    EXPECT_TRUE((*directory)->BeginRun(files_).ok());
+    if (!(*directory)->has_cluster()) {
+      EXPECT_TRUE((*directory)->TakeIdentity(files_, {"c", BrokerId(1), Uuid{1, 1}}).ok());
+    }
     return *std::move(directory);
   }
 
@@ -37,7 +41,6 @@ class DataDirectoryTest : public testing::Test {
     return checkpoints;
   }
 
-  SeededRandom random_{1};
   log::MemoryFileSystem files_;
 };
 
@@ -59,12 +62,10 @@ TEST_F(DataDirectoryTest, BeginsAnewWhereAFoundingEndedHalfWay) {
   for (const char* name : {"/00000000000000000000-0000000000-taken.checkpoint.part",
                            "/00000000000000000000-0000000000.checkpoint"}) {
     ASSERT_TRUE(files_.Open(folder + name, log::OpenMode::kCreate).ok());
-    EXPECT_FALSE(DataDirectory::Open(files_, "/data", BrokerId(1), /*is_alone=*/false, random_)
-                     .value()
-                     ->has_cluster());
+    EXPECT_FALSE(DataDirectory::Open(files_, "/data", 0).value()->has_cluster());
   }
   ASSERT_TRUE(files_.Open(folder + "/00000000000000000000.log", log::OpenMode::kCreate).ok());
-  EXPECT_FALSE(DataDirectory::Open(files_, "/data", BrokerId(1), /*is_alone=*/false, random_).ok());
+  EXPECT_FALSE(DataDirectory::Open(files_, "/data", 0).ok());
 }
 
 TEST_F(DataDirectoryTest, PromisesNothingOfALogThatIsToBeCutOff) {

@@ -98,11 +98,12 @@ absl::StatusOr<std::unique_ptr<EmbeddedBroker>> EmbeddedBroker::Start(Options op
       new EmbeddedBroker(std::make_unique<Running>(std::move(options.log_sink))));
   Running& running = *embedded->running_;
   WEIR_ASSIGN_OR_RETURN(BrokerConfig config, Configure(options));
-  if (config.data_directory.empty()) {
-    WEIR_ASSIGN_OR_RETURN(config.data_directory, MakeTemporaryDirectory(options.in_memory));
+  if (config.data_directories.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const std::string ours, MakeTemporaryDirectory(options.in_memory));
+    config.data_directories = {ours};
     running.is_ours = true;
   }
-  running.directory = config.data_directory;
+  running.directory = config.data_directories.front();
   Broker::Options broker_options;
   broker_options.config = std::move(config);
   broker_options.logger = &running.logger;

@@ -16,10 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "client/admin.h"
-#include "client/consumer.h"
 #include "client/producer.h"
 #include "client/system_cluster.h"
 #include "gtest/gtest.h"
+#include "server/read_values.h"
 
 namespace weir::server {
 namespace {
@@ -58,20 +58,8 @@ class Client {
     ASSERT_TRUE(delivered.ok()) << delivered;
   }
 
-  // The first `count` values of partition 0.
   std::vector<std::string> Read(const std::string& topic, size_t count) {
-    client::Consumer consumer(system_->cluster(),
-                              {.auto_offset_reset = client::OffsetReset::kEarliest});
-    const client::TopicAndPartition partition{topic, 0};
-    consumer.Assign({&partition, 1});
-    std::vector<std::string> values;
-    while (values.size() < count) {
-      const absl::StatusOr<client::ConsumedRecords> records = consumer.Poll(10'000);
-      EXPECT_TRUE(records.ok()) << records.status();
-      if (!records.ok() || records->empty()) break;
-      for (const client::ConsumerRecord& record : *records) values.emplace_back(*record.value);
-    }
-    return values;
+    return ReadValues(system_->cluster(), topic, count);
   }
 
   std::vector<std::string> Topics() {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/sort.h"
 #include "coordination/metadata/image.h"
 #include "server/node.h"
 
@@ -36,8 +37,7 @@ inline std::vector<NodeEndpoint> BrokerEndpoints(const metadata::MetadataImage& 
   image.brokers.ForEach([&](BrokerId id, const metadata::BrokerImage& broker) {
     if (with_fenced || !broker.fenced) brokers.emplace_back(id, &broker);
   });
-  std::sort(brokers.begin(), brokers.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+  Sort(brokers, [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<NodeEndpoint> endpoints;
   for (const auto& [id, broker] : brokers) {
     const metadata::EndpointImage* endpoint = broker->Endpoint(node.endpoints[listener].name);

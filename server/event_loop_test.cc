@@ -12,6 +12,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "base/clock.h"
+#include "base/manual_clock.h"
 #include "gtest/gtest.h"
 #include "log/file.h"
 #include "log/memory_file.h"
@@ -21,13 +22,6 @@
 
 namespace weir::server {
 namespace {
-
-class ManualClock final : public Clock {
- public:
-  MonotonicNs Monotonic() override { return now; }
-  TimestampMs WallMs() override { return 0; }
-  MonotonicNs now;
-};
 
 TEST(MailboxTest, WakesOnlyWhenItWasEmptyAndKeepsOrder) {
   int wakes = 0;

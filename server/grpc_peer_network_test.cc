@@ -452,7 +452,7 @@ TEST(GrpcPeerNetwork, CarriesReplicationStreams) {
     constexpr int64_t kBytes = 20 << 20;
     const auto bytes = std::make_shared<const std::string>(kBytes, 'r');
     replication::LeaderMessage large;
-    large.records.push_back({1, Offset(0), Offset(0), Offset(0), *bytes});
+    large.records.push_back({1, Offset(0), Offset(1), Offset(0), Offset(0), *bytes});
     large.storage = bytes;
     led.Change([&](auto& l) { l->Send(std::move(large)); });
     EXPECT_TRUE(received.Wait([](const int64_t& r) { return r == kBytes; }));

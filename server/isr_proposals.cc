@@ -13,6 +13,7 @@
 #include "coordination/metadata/controller_types.h"
 #include "protocol/error_code.h"
 #include "server/controller_driver.h"
+#include "server/isr_answer.h"
 #include "server/partition_table.h"
 #include "server/shard.h"
 
@@ -23,22 +24,6 @@ constexpr size_t kProposalsMax = 10'000;  // in one request
 constexpr int64_t kPauseMs = 50;          // after a request that failed
 
 using PartitionAnswer = std::pair<TopicPartition, replication::IsrAnswered>;
-
-replication::IsrAnswered AnswerOf(const metadata::PartitionsAltered::Result& result) {
-  replication::IsrAnswered answer;
-  answer.error = result.error;
-  answer.leader_epoch = result.leader_epoch;
-  answer.partition_epoch = result.partition_epoch;
-  answer.isr = result.isr;
-  return answer;
-}
-
-// A controller that leads no more, or none, says nothing of what the next one may find in the log.
-bool LeavesOpen(protocol::ErrorCode error) {
-  return error == protocol::ErrorCode::kNotController ||
-         error == protocol::ErrorCode::kRequestTimedOut ||
-         error == protocol::ErrorCode::kUnknownServerError;
-}
 
 }  // namespace
 
@@ -81,28 +66,11 @@ void IsrProposals::Send() {
 
 void IsrProposals::OnAnswer(const std::vector<Waiting>& asked,
                             const metadata::PartitionsAltered& answer) {
-  std::map<TopicPartition, const metadata::PartitionsAltered::Result*> results;
-  for (const metadata::PartitionsAltered::Result& result : answer.results) {
-    results[result.partition] = &result;
-  }
   std::map<ShardId, std::vector<PartitionAnswer>> by_shard;
-  for (const Waiting& waiting : asked) {
-    const TopicPartition& partition = waiting.proposal.partition;
-    replication::IsrAnswered told;
-    const auto result = results.find(partition);
-    if (answer.error != protocol::ErrorCode::kNone) {
-      told.error = answer.error;
-    } else if (result == results.end()) {
-      told.error = protocol::ErrorCode::kUnknownServerError;
-    } else {
-      told = AnswerOf(*result->second);
-    }
-    if (told.error != protocol::ErrorCode::kNone) {
-      told.leader_epoch = waiting.proposal.change.leader_epoch;
-      told.partition_epoch = waiting.proposal.change.partition_epoch;
-    }
-    told.may_have_been_done = LeavesOpen(told.error);
-    by_shard[waiting.from].emplace_back(partition, std::move(told));
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const IsrProposal& proposal = asked[i].proposal;
+    by_shard[asked[i].from].emplace_back(
+        proposal.partition, AnswerToProposal(proposal.partition, proposal.change, answer, i));
   }
   for (auto& [shard, answers] : by_shard) {
     home_.Tell(shard, [answers = std::move(answers)](Shard& owner) mutable {

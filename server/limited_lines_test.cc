@@ -5,6 +5,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
+#include "base/manual_clock.h"
 #include "gtest/gtest.h"
 #include "server/epoll_poller.h"
 #include "server/event_loop.h"
@@ -12,13 +13,6 @@
 
 namespace weir::server {
 namespace {
-
-class ManualClock final : public Clock {
- public:
-  MonotonicNs Monotonic() override { return now; }
-  TimestampMs WallMs() override { return 0; }
-  MonotonicNs now;
-};
 
 class KeptLines final : public Logger {
  public:

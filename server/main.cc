@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
@@ -71,13 +72,16 @@ std::string DefaultDataDirectory() {
 struct ServerArguments {
   std::string file;
   std::vector<std::string> overrides;
+  bool help = false;
 };
 
 absl::StatusOr<ServerArguments> ParseServerArguments(const std::vector<std::string>& arguments) {
   ServerArguments parsed;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
-    if (argument == "--override") {
+    if (argument == "--help" || argument == "-h") {
+      parsed.help = true;
+    } else if (argument == "--override") {
       if (++i == arguments.size()) {
         return absl::InvalidArgumentError("--override: expected KEY=VALUE behind it");
       }
@@ -116,7 +120,7 @@ absl::StatusOr<BrokerConfig> ReadConfig(const ServerArguments& arguments,
     WEIR_RETURN_IF_ERROR(ApplyOverride("listeners=PLAINTEXT://localhost:9092", &properties));
   }
   WEIR_ASSIGN_OR_RETURN(BrokerConfig config, ReadBrokerConfig(properties, notices));
-  if (config.data_directory.empty()) config.data_directory = DefaultDataDirectory();
+  if (config.data_directories.empty()) config.data_directories = {DefaultDataDirectory()};
   return config;
 }
 
@@ -134,9 +138,10 @@ int Fail(const absl::Status& status) {
 }
 
 void PrintWhatNext(const Broker& broker) {
+  const std::string folders = absl::StrJoin(broker.node().config.data_directories, ", ");
   if (broker.node().endpoints.empty()) {
     std::printf("\nController %d is ready, its data in %s.\n\n",
-                broker.node().config.node_id.value(), broker.node().config.data_directory.c_str());
+                broker.node().config.node_id.value(), folders.c_str());
     std::fflush(stdout);
     return;
   }
@@ -147,14 +152,21 @@ void PrintWhatNext(const Broker& broker) {
       "  weir topics --list --bootstrap-server %s\n"
       "  echo hello | kcat -b %s -P -t greetings\n"
       "  kcat -b %s -C -t greetings -e\n\n",
-      address.c_str(), broker.node().config.data_directory.c_str(), address.c_str(),
-      address.c_str(), address.c_str());
+      address.c_str(), folders.c_str(), address.c_str(), address.c_str(), address.c_str());
   std::fflush(stdout);
 }
 
 int RunServer(const std::vector<std::string>& words) {
   absl::StatusOr<ServerArguments> arguments = ParseServerArguments(words);
-  if (!arguments.ok()) return Fail(arguments.status());
+  if (!arguments.ok()) {
+    Fail(arguments.status());
+    std::fputs("weir server --help says what there is\n", stderr);
+    return 2;
+  }
+  if (arguments->help) {
+    std::fputs(cli::CommandHelp(cli::ServerCommand()).c_str(), stdout);
+    return 0;
+  }
   std::vector<std::string> notices;
   absl::StatusOr<BrokerConfig> config = ReadConfig(*arguments, &notices);
   if (!config.ok()) return Fail(config.status());
@@ -217,6 +229,11 @@ int Run(const std::vector<std::string>& arguments) {
     return RunServer(std::vector<std::string>(arguments.begin() + 1, arguments.end()));
   }
   if (cli::IsCommand(arguments)) return cli::Run(arguments);
+  for (const char* planned : {"acls", "transactions", "top"}) {
+    if (command != planned) continue;
+    std::fprintf(stderr, "weir: weir %s is not available yet\n", planned);
+    return 2;
+  }
   std::vector<std::string> known = cli::CommandNames();
   known.insert(known.end(), {"server", "help", "version"});
   std::fprintf(stderr, "weir: there is no command %s%s\n\n%s", command.c_str(),

@@ -23,6 +23,7 @@
 #include "log/file.h"
 #include "log/memory_file.h"
 #include "server/controller_test_rig.h"
+#include "server/data_directories.h"
 #include "server/data_directory.h"
 #include "server/metadata_log_observer.h"
 
@@ -54,7 +55,7 @@ class Replica final : public MetadataLogObserver {
   ~Replica() override { at_.loop.DropAll(); }
 
   static raft::ReplicaKey KeyOf(const RigNode& node) {
-    return {node.node.config.node_id, node.node.directory->properties().directory_id};
+    return {node.node.config.node_id, node.node.directories->metadata().id()};
   }
 
   // A topic's record, planned behind everything before.

@@ -25,6 +25,7 @@
 
 namespace weir::server {
 
+class DataDirectories;
 class DataDirectory;
 class Shard;
 
@@ -40,7 +41,7 @@ struct Node {
   BrokerConfig config;
   Logger* logger = nullptr;  // outlives the node
 
-  std::unique_ptr<DataDirectory> directory;
+  std::unique_ptr<DataDirectories> directories;
   std::string cluster_id;
   Uuid incarnation;                 // of this process
   std::vector<Listener> endpoints;  // as clients are told, one for each of config.listeners
@@ -49,9 +50,11 @@ struct Node {
   std::optional<HostPort> internal_endpoint;
   std::vector<Shard*> shards;  // by ShardId
 
-  // Says why the node cannot go on, mostly because its data folder cannot be relied on any more: it
-  // stops serving. Any thread; the first call counts.
+  // Says why the node cannot go on: it stops serving. Any thread; the first call counts.
   std::function<void(const absl::Status& why)> fail;
+  // Takes a folder of log.dirs offline, for it cannot be relied on any more: the node goes on with
+  // the others, if there are any. Any thread; the first call counts.
+  std::function<void(DataDirectory& directory, const absl::Status& why)> fail_directory;
 
   FramePool frames{FramePool::Limits{}};  // of requests that are being received or served
   std::atomic<int32_t> connection_count{0};

@@ -27,6 +27,7 @@
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "log/append_terms.h"
 #include "log/file.h"
@@ -35,6 +36,7 @@
 #include "protocol/error_code.h"
 #include "replication/partition_events.h"
 #include "server/node.h"
+#include "server/preferred_replica.h"
 #include "server/reply.h"
 #include "server/topic_config.h"
 
@@ -53,6 +55,7 @@ class Partition;
 
 namespace weir::server {
 
+class DataDirectory;
 struct PartitionCheckpoints;
 
 struct AppendCall {
@@ -66,11 +69,13 @@ struct AppendCall {
 struct ReadQuestion {
   TopicPartition partition;
   replication::ReadRequest request;
+  bool wants_replicas = false;
 };
 // With the leadership that the answer rests on.
 struct ReadReply {
   replication::ReadAnswer answer;
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
+  std::vector<ReplicaPlace> in_sync;  // of a leader that was asked for them: the others
 
   bool failed() const { return answer.error != protocol::ErrorCode::kNone; }
   bool diverges() const { return answer.diverging.end_offset != kNoOffset; }
@@ -91,7 +96,15 @@ struct ProducersAnswer {
 struct PartitionSize {
   std::string topic;
   int32_t partition = 0;
+  size_t directory = 0;  // DataDirectory::index
   int64_t bytes = 0;
+  int64_t offset_lag = 0;  // of the log's end behind what is known to be committed
+};
+
+// Of the disk that a folder is on; -1 where that cannot be told.
+struct DiskSpace {
+  int64_t total_bytes = -1;
+  int64_t usable_bytes = -1;
 };
 
 // A compacted partition with something to clean.
@@ -121,6 +134,7 @@ class PartitionTable {
   // at a time, where the file system allows that; otherwise the shard's.
   absl::StatusOr<std::unique_ptr<log::Log>> OpenLog(const TopicPartition& id,
                                                     const std::string& topic,
+                                                    const metadata::PartitionImage& image,
                                                     const TopicSettings& settings);
   // Keeps what OpenLog gave for Open.
   void AddRecovered(const TopicPartition& id, absl::StatusOr<std::unique_ptr<log::Log>> log);
@@ -136,8 +150,10 @@ class PartitionTable {
   // Partitions whose logs have lost what was durable, or cannot be read: there may be others to
   // copy them from.
   std::vector<TopicPartition> Damaged() const;
-  // The log of a partition that is online turned out to be so.
-  void TakeOffline(const TopicPartition& id, const absl::Status& damage);
+  // The log of a partition turned out to be so, or its folder has failed.
+  void TakeOffline(const TopicPartition& id, const absl::Status& why);
+  // Those whose logs are in a folder, online or not, by id.
+  std::vector<TopicPartition> In(const DataDirectory& directory) const;
   // Those that are online, by id.
   std::vector<TopicPartition> Online() const;
   // What lies on disk from `from` on, durably; from the log's start where that is behind `from`.
@@ -146,8 +162,9 @@ class PartitionTable {
   // Sets the log of one of the damaged aside and opens an empty one. False where that fails.
   bool BeginAnew(const TopicPartition& id, const metadata::PartitionImage& image,
                  const TopicSettings& settings);
-  // Those that have a log though the metadata say that it is lost.
-  std::vector<TopicPartition> BegunAnew() const;
+  // Those that are in another folder than the metadata say, with its id. Of one that is offline the
+  // controller is to know as well.
+  std::vector<std::pair<TopicPartition, Uuid>> UnknownPlaces() const;
   void Configure(const TopicPartition& id, const TopicSettings& settings);
   // Closes the logs and renames their directories; Housekeep removes them after
   // file.delete.delay.ms.
@@ -172,8 +189,7 @@ class PartitionTable {
   // does not lead the partition.
   Offset LowWatermark(const TopicPartition& id);
   std::vector<PartitionSize> Sizes() const;
-  // Of the disk that the partitions are on.
-  absl::StatusOr<int64_t> FreeBytes();
+  DiskSpace SpaceOf(const DataDirectory& directory);
 
   // Answers once, when one of the places can be read or cannot be waited for any more. `token` is
   // the caller's; a wait that it named before is cancelled.
@@ -228,13 +244,13 @@ class PartitionTable {
   void Housekeep();
   // Files and producers whose time has come, every second or so.
   void Tidy();
-  // Whether the data folder and the directories of the partitions are still there, every second or
-  // so: files that are open would take records for as long as nobody looks.
-  absl::Status CheckDirectories();
+  // Whether the folders and the directories of the partitions are still there, every second or so:
+  // files that are open would take records for as long as nobody looks.
+  void CheckDirectories();
 
-  // How far each log is.
-  PartitionCheckpoints Checkpoints() const;
-  // Flushes and closes every log; the first error, after all were tried.
+  // How far each log is, by DataDirectory::index.
+  std::vector<PartitionCheckpoints> Checkpoints() const;
+  // Flushes and closes every log of folders that are online; the first error, after all were tried.
   absl::Status Close();
 
   size_t size() const { return partitions_.size(); }
@@ -245,9 +261,10 @@ class PartitionTable {
   struct Hosted {
     TopicPartition id;
     std::string topic;
+    DataDirectory* folder = nullptr;  // null where it is not known
     std::string directory;
     absl::Status offline;  // why there is no partition
-    bool is_lost = false;  // as the metadata have it
+    Uuid assigned;         // the folder, as the metadata have it
     std::unique_ptr<replication::Partition> partition;
     TopicSettings settings;
   };
@@ -264,11 +281,19 @@ class PartitionTable {
     TimestampMs at_ms = 0;
   };
 
-  absl::StatusOr<log::RecoveryHint> PrepareDirectory(const TopicPartition& id,
-                                                     const std::string& topic,
-                                                     const std::string& directory);
+  Uuid AssignedIn(const metadata::PartitionImage& image) const;
+  absl::StatusOr<log::RecoveryHint> PrepareDirectory(DataDirectory& folder,
+                                                     const TopicPartition& id,
+                                                     const std::string& topic);
+  absl::StatusOr<std::unique_ptr<log::Log>> OpenLogIn(DataDirectory& folder,
+                                                      const TopicPartition& id,
+                                                      const std::string& topic,
+                                                      const TopicSettings& settings);
   static std::string AsidePath(const std::string& directory, absl::string_view suffix);
-  absl::Status SetAside(const std::string& directory, const std::string& path);
+  absl::Status SetAside(DataDirectory& folder, const std::string& directory,
+                        const std::string& path);
+  void OnFault(DataDirectory& folder, const absl::Status& status);
+  void DeleteDirectory(const Hosted& hosted);
   void ReportRecovery(const Hosted& hosted) const;
   void Start(Hosted* hosted, std::unique_ptr<log::Log> log);
   log::LogConfig LogConfigOf(const TopicSettings& settings) const;

@@ -12,18 +12,14 @@
 #include "gtest/gtest.h"
 #include "protocol/api_key.h"
 #include "protocol/describe.h"
+#include "server/committed_document.h"
 #include "server/router.h"
 
 namespace weir::server {
 namespace {
 
 TEST(ProtocolDocs, CommittedDocumentIsUpToDate) {
-  std::ifstream file("docs/PROTOCOL.md");
-  ASSERT_TRUE(file.is_open());
-  std::stringstream committed;
-  committed << file.rdbuf();
-  EXPECT_TRUE(committed.str() == ProtocolMarkdown())
-      << "bazel run //server:protocol_docs > docs/PROTOCOL.md";
+  ExpectCommitted("docs/PROTOCOL.md", ProtocolMarkdown(), "//server:protocol_docs");
 }
 
 // "Produce 3-13 flexible 9", by key, as tests/golden/names.txt and the declarations have it.

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/sort.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/error_code.h"
 #include "server/logger.h"
@@ -67,18 +68,30 @@ DescribeQuorumResponse::ReplicaState QuorumRequests::StateOf(const raft::Raft::F
   }
   state.log_end_offset = follower.match.value();
   if (follower.heard == MonotonicNs()) return state;
-  state.last_fetch_timestamp = now - (loop_.clock().Monotonic() - follower.heard) / kNsPerMs;
-  if (follower.match >= raft.commit()) state.last_caught_up_timestamp = state.last_fetch_timestamp;
+  const auto wall = [&](MonotonicNs at) {
+    return now - (loop_.clock().Monotonic() - at) / kNsPerMs;
+  };
+  state.last_fetch_timestamp = wall(follower.heard);
+  if (follower.caught_up != MonotonicNs()) {
+    state.last_caught_up_timestamp = wall(follower.caught_up);
+  }
   return state;
+}
+
+std::optional<HostPort> QuorumRequests::AddressOf(const raft::ReplicaKey& voter) const {
+  if (const auto added = added_.find(voter); added != added_.end()) return added->second;
+  for (const QuorumMember& member : node_.config.quorum) {
+    if (member.id == voter.id) return member.address;
+  }
+  return std::nullopt;
 }
 
 void QuorumRequests::Handle(const protocol::DescribeQuorumRequest& request,
                             Answer<DescribeQuorumResponse> answer) {
   const raft::Raft& raft = log_.raft();
   std::vector<raft::Raft::Follower> replicas = raft.Followers();
-  replicas.push_back({raft.self(), raft.log_end(), MonotonicNs()});
-  std::sort(replicas.begin(), replicas.end(),
-            [](const auto& a, const auto& b) { return a.key < b.key; });
+  replicas.push_back({raft.self(), raft.log_end(), MonotonicNs(), MonotonicNs()});
+  Sort(replicas, [](const auto& a, const auto& b) { return a.key < b.key; });
   DescribeQuorumResponse response;
   response.error_message = std::nullopt;
   for (const auto& topic : request.topics) {
@@ -107,10 +120,9 @@ void QuorumRequests::Handle(const protocol::DescribeQuorumRequest& request,
   for (const raft::ReplicaKey& voter : raft.voters()) {
     auto& node = response.nodes.emplace_back();
     node.node_id = voter.id.value();
-    for (const QuorumMember& member : node_.config.quorum) {
-      if (member.id != voter.id) continue;
-      node.listeners.push_back({"CONTROLLER", member.address.host, member.address.port});
-    }
+    const std::optional<HostPort> address = AddressOf(voter);
+    if (!address.has_value() || !node_.config.internal_listener.has_value()) continue;
+    node.listeners.push_back({node_.config.internal_listener->name, address->host, address->port});
   }
   answer(std::move(response));
 }
@@ -171,6 +183,7 @@ void QuorumRequests::FinishOnceAppended(const std::shared_ptr<Adding>& adding) {
 }
 
 void QuorumRequests::Finish(Adding& adding, const absl::Status& status) {
+  if (status.ok() && adding.address.has_value()) added_[adding.voter] = *adding.address;
   if (status.ok() && adding.address.has_value() && peers_ != nullptr &&
       adding.voter.id != node_.config.node_id) {
     peers_->SetPeer(adding.voter.id, *adding.address);
@@ -184,13 +197,14 @@ void QuorumRequests::Handle(const protocol::RemoveRaftVoterRequest& request,
   using Response = protocol::RemoveRaftVoterResponse;
   const absl::Status valid = CheckChange(request, node_.cluster_id);
   if (!valid.ok()) return answer(ResponseOf<Response>(valid));
-  log_.RemoveVoter({BrokerId(request.voter_id), request.voter_directory_id},
-                   [answer = std::move(answer)](absl::Status status) mutable {
-                     if (absl::IsFailedPrecondition(status)) {  // never: it is the last one
-                       status = absl::InvalidArgumentError(status.message());
-                     }
-                     answer(ResponseOf<Response>(status));
-                   });
+  const raft::ReplicaKey voter{BrokerId(request.voter_id), request.voter_directory_id};
+  log_.RemoveVoter(voter, [this, voter, answer = std::move(answer)](absl::Status status) mutable {
+    if (status.ok()) added_.erase(voter);
+    if (absl::IsFailedPrecondition(status)) {  // never: it is the last one
+      status = absl::InvalidArgumentError(status.message());
+    }
+    answer(ResponseOf<Response>(status));
+  });
 }
 
 void QuorumRequests::ReplaceLostVoters() {

@@ -71,6 +71,8 @@ class QuorumRequests {
   void RemoveLost(const raft::ReplicaKey& lost, const raft::ReplicaKey& next);
   void AddInPlace(const raft::ReplicaKey& next);
   protocol::DescribeQuorumResponse::ReplicaState StateOf(const raft::Raft::Follower& follower);
+  // As it was added here, else as the configuration has it; none where another leader added it.
+  std::optional<HostPort> AddressOf(const raft::ReplicaKey& voter) const;
 
   const Node& node_;
   EventLoop& loop_;
@@ -78,6 +80,7 @@ class QuorumRequests {
   PeerNetwork* const peers_;
   bool is_changing_ = false;                     // a step of ReplaceLostVoters is under way
   std::map<BrokerId, raft::ReplicaKey> to_add_;  // it has removed their old disks
+  std::map<raft::ReplicaKey, HostPort> added_;   // where voters are, as who added them said
 };
 
 }  // namespace weir::server

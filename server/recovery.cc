@@ -18,7 +18,7 @@
 #include "base/ids.h"
 #include "coordination/metadata/image_delta.h"
 #include "log/log.h"
-#include "server/data_directory.h"
+#include "server/data_directories.h"
 #include "server/logger.h"
 #include "server/partition_table.h"
 #include "server/shard.h"
@@ -48,15 +48,10 @@ struct Topic {
 struct Job {
   const Topic* topic;
   TopicPartition partition;
+  const metadata::PartitionImage* image;
   PartitionTable* table;
   absl::StatusOr<std::unique_ptr<log::Log>> log = std::unique_ptr<log::Log>();
 };
-
-TopicOverrides OverridesOf(const metadata::MetadataImage& image, const std::string& topic) {
-  const metadata::ConfigMap* configs =
-      image.FindConfigs(metadata::ConfigResourceType::kTopic, topic);
-  return configs == nullptr ? TopicOverrides() : TopicOverrides(*configs);
-}
 
 // The report of all logs, and what keeps the broker from serving them.
 absl::Status Report(Node& node, const std::vector<Job>& jobs, int64_t took_ns) {
@@ -79,7 +74,7 @@ absl::Status Report(Node& node, const std::vector<Job>& jobs, int64_t took_ns) {
   }
   node.logger->Info("opened ", Grouped(static_cast<int64_t>(jobs.size())), " partitions in ",
                     Seconds(took_ns),
-                    node.directory->was_clean()
+                    node.directories->were_clean()
                         ? std::string(" after a clean shutdown")
                         : absl::StrCat(", checked ", Grouped(segments), " segments of ",
                                        Grouped(bytes), " bytes behind the recovery points"));
@@ -102,16 +97,20 @@ absl::Status RecoverLogs(Node& node, absl::Span<const std::unique_ptr<Shard>> sh
   std::vector<Topic> topics;
   for (const metadata::TopicImage* topic :
        metadata::Compare(metadata::EmptyImage(), image).created_topics) {
-    topics.push_back({topic, EffectiveTopicConfig(node.config, OverridesOf(*image, topic->name))});
+    topics.push_back(
+        {topic, EffectiveTopicConfig(node.config, TopicOverridesOf(*image, topic->name),
+                                     ClusterOverridesOf(*image))});
   }
   std::vector<Job> jobs;
   for (const Topic& topic : topics) {
     for (int32_t i = 0; i < topic.image->partition_count(); ++i) {
       const PartitionIndex index(i);
-      const std::vector<BrokerId>& replicas = topic.image->Find(index)->replicas;
+      const metadata::PartitionImage& partition = *topic.image->Find(index);
+      const std::vector<BrokerId>& replicas = partition.replicas;
       if (std::count(replicas.begin(), replicas.end(), node.config.node_id) == 0) continue;
       const ShardId owner = shards.front()->OwnerOf(topic.image->name, index);
-      jobs.push_back({&topic, {topic.image->id, index}, &shards[owner.value()]->partitions()});
+      jobs.push_back(
+          {&topic, {topic.image->id, index}, &partition, &shards[owner.value()]->partitions()});
     }
   }
   if (jobs.empty()) return absl::OkStatus();
@@ -123,7 +122,8 @@ absl::Status RecoverLogs(Node& node, absl::Span<const std::unique_ptr<Shard>> sh
   const auto work = [&] {
     for (size_t i = next++; i < jobs.size(); i = next++) {
       Job& job = jobs[i];
-      job.log = job.table->OpenLog(job.partition, job.topic->image->name, job.topic->settings);
+      job.log = job.table->OpenLog(job.partition, job.topic->image->name, *job.image,
+                                   job.topic->settings);
       std::lock_guard<std::mutex> lock(mutex);
       if (const auto line = progress.Done(clock.Monotonic())) node.logger->Info(*line);
     }

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/random.h"
+#include "base/sort.h"
 #include "protocol/error_code.h"
 #include "replication/follower_stream.h"
 #include "replication/leader_batch.h"
@@ -298,7 +299,7 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     for (const auto& [partition, followed] : followed_) {
       if (Place{followed.leader, followed.shard} == place) moved_.emplace_back(partition, 0);
     }
-    std::sort(moved_.begin(), moved_.end());
+    Sort(moved_);
   }
 
   void CloseLeader(Leader* leader, const char* why) {
@@ -324,33 +325,42 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
         ReadElsewhere(id, *std::move(batch));
         continue;
       }
-      absl::Status unreadable;
-      replication::LeaderMessage message = replication::ReadSlices(*batch, &unreadable);
-      SendToFollower(follower, std::move(message), unreadable);
+      std::vector<replication::UnreadSlice> unread;
+      replication::LeaderMessage message = replication::ReadSlices(*batch, &unread);
+      SendToFollower(follower, std::move(message), unread);
       if (batch->cold) follower->stream.ColdSent();
     }
   }
 
   void ReadElsewhere(StreamId id, replication::LeaderBatch batch) {
     reader_->Post([this, id, batch = std::move(batch), &loop = shard_.loop()] {
-      absl::Status unreadable;
-      replication::LeaderMessage message = replication::ReadSlices(batch, &unreadable);
-      loop.Post([this, id, message = std::move(message), unreadable]() mutable {
+      std::vector<replication::UnreadSlice> unread;
+      replication::LeaderMessage message = replication::ReadSlices(batch, &unread);
+      loop.Post([this, id, message = std::move(message), unread = std::move(unread)]() mutable {
         const auto found = followers_.find(id);
         if (found == followers_.end()) return;
-        SendToFollower(&found->second, std::move(message), unreadable);
+        found->second.stream.TakeOutStale(&message);
+        SendToFollower(&found->second, std::move(message), unread);
         found->second.stream.ColdSent();
       });
     });
   }
 
   void SendToFollower(Follower* follower, replication::LeaderMessage message,
-                      const absl::Status& unreadable) {
-    if (!unreadable.ok()) {
+                      const std::vector<replication::UnreadSlice>& unread) {
+    for (const replication::UnreadSlice& slice : unread) {
       lines_.Warning("cannot read what broker ", follower->stream.hello().follower.value(),
-                     " lacks: ", unreadable.message());
+                     " lacks: ", slice.status.message());
+    }
+    for (const auto& [partition, status] : follower->stream.Unread(unread)) {
+      if (absl::IsDataLoss(status)) TellOfDamage(partition, status);
     }
     follower->end->Send(std::move(message));
+  }
+
+  // Later, as the partition may be in the middle of something, or its stream.
+  void TellOfDamage(const TopicPartition& partition, const absl::Status& damage) {
+    shard_.loop().Post([this, partition, damage] { shard_.OnDamage(partition, damage); });
   }
 
   // --- LeaderHost ---------------------------------------------------------------------------
@@ -381,8 +391,12 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   replication::ReplicaRead ReadForReplica(const TopicPartition& partition, LeaderEpoch leader_epoch,
                                           Offset from, int64_t bytes_max,
                                           bool at_least_one_batch) override {
-    return shard_.partitions().ReadForReplica(partition, leader_epoch, from, bytes_max,
-                                              at_least_one_batch);
+    replication::ReplicaRead read = shard_.partitions().ReadForReplica(
+        partition, leader_epoch, from, bytes_max, at_least_one_batch);
+    if (read.error == ErrorCode::kCorruptMessage) {
+      TellOfDamage(partition, absl::DataLossError(read.message));
+    }
+    return read;
   }
 
   // --- FollowerHost -------------------------------------------------------------------------
@@ -394,7 +408,7 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
                  const replication::LeaderRecords& records,
                  const std::shared_ptr<const void>& storage) override {
     shard_.partitions().Replicate(partition,
-                                  {leader_epoch, records.first_offset, records.records,
+                                  {leader_epoch, records.from, records.to, records.records,
                                    records.high_watermark, records.log_start},
                                   storage);
   }

@@ -3,7 +3,6 @@
 
 #include "server/router.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/check.h"
+#include "base/sort.h"
 #include "protocol/api/add_raft_voter.h"
 #include "protocol/api/alter_client_quotas.h"
 #include "protocol/api/alter_configs.h"
@@ -256,7 +256,7 @@ void ConnectionTable::OnClosed(ConnectionId connection, absl::string_view reason
 void ConnectionTable::CloseAll() {
   std::vector<ConnectionId> ids;
   for (const auto& [id, entry] : connections_) ids.push_back(id);
-  std::sort(ids.begin(), ids.end());
+  Sort(ids);
   for (const ConnectionId id : ids) connections_.erase(id);
 }
 

@@ -133,6 +133,9 @@ class Shard {
   // anew; where nobody has, what can be read of it can be read.
   void OnDamage(const TopicPartition& id, const absl::Status& damage);
 
+  // A folder is offline: its partitions are too, and the controller is to choose other leaders.
+  void OnDirectoryFailed(const DataDirectory& directory);
+
   // Closes the connections, then the logs. Nothing but destruction may follow.
   absl::Status Close();
 
@@ -148,6 +151,7 @@ class Shard {
   void Reconfigure(absl::string_view topic_name);
   void ReopenPartitions();
   void RepairPartitions();
+  void TakeOffline(const std::vector<TopicPartition>& ids, const absl::Status& why);
   void ArmTimer();
   void ScheduleHousekeeping(int64_t delay_ms);
   void ScheduleDirectoryCheck();

@@ -6,7 +6,8 @@
 //
 // A topic's own value goes before the broker's key of the same meaning, in the order of
 // TopicConfigDef::broker_keys where there are several (log.retention.ms, .minutes, .hours); what
-// the broker's file sets goes before any default. A setting that would do nothing is refused.
+// is set for the whole cluster goes before the broker's file, and that before any default. A
+// setting that would do nothing is refused.
 // Errors: kInvalidArgument, for INVALID_CONFIG.
 #ifndef WEIR_SERVER_TOPIC_CONFIG_H_
 #define WEIR_SERVER_TOPIC_CONFIG_H_
@@ -29,6 +30,8 @@ struct TopicConfigDef;  // server/topic_config_table.h
 
 // What was set for one topic, by key; from ConfigRecords of the metadata.
 using TopicOverrides = std::map<std::string, std::string>;
+// What was set for all brokers together, by the broker's keys (kafka-configs --entity-default).
+using ClusterOverrides = std::map<std::string, std::string>;
 
 // A topic's settings as the log, the validator and the partition need them.
 struct TopicSettings {
@@ -59,7 +62,7 @@ struct TopicSettings {
 };
 
 // DescribeConfigs' sources (KIP-226).
-enum class ConfigSource : int8_t { kTopic = 1, kStaticBroker = 4, kDefault = 5 };
+enum class ConfigSource : int8_t { kTopic = 1, kCluster = 3, kStaticBroker = 4, kDefault = 5 };
 
 struct ConfigSynonym {
   std::string name;
@@ -89,15 +92,20 @@ absl::Status ValidateTopicConfigs(const BrokerConfig& broker, const TopicOverrid
 // What the settings of a topic come to. Overrides may come from a directory that Kafka wrote: one
 // that is no number counts as unset, and without `delete` among its policies (a compacted topic)
 // nothing of a topic is ever deleted.
-TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverrides& overrides);
+TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverrides& overrides,
+                                   const ClusterOverrides& cluster = {});
 
 // Every topic key with its value for this topic, by name.
 std::vector<ConfigEntry> DescribeTopicConfigs(const BrokerConfig& broker,
-                                              const TopicOverrides& overrides);
+                                              const TopicOverrides& overrides,
+                                              const ClusterOverrides& cluster = {});
 
-// Every broker key with its value, by name. All are read-only: they change with the file and a
-// restart. Secrets are listed without values.
-std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker);
+// Every broker key with its value, by name. All but what can be set for the cluster are read-only:
+// they change with the file and a restart. Secrets are listed without values.
+std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker,
+                                               const ClusterOverrides& cluster = {});
+// What is set for all brokers.
+std::vector<ConfigEntry> DescribeClusterConfigs(const ClusterOverrides& cluster);
 
 }  // namespace weir::server
 

@@ -188,6 +188,26 @@ TEST(DescribeConfigs, TopicValuesSayWhereTheyComeFrom) {
   EXPECT_EQ(Find(entries, "remote.storage.enable").value, "false");
 }
 
+TEST(DescribeConfigs, WhatIsSetForTheClusterGoesBeforeTheFile) {
+  const BrokerConfig broker = Broker("min.insync.replicas=2\nlog.retention.hours=1");
+  const ClusterOverrides cluster = {{"log.retention.ms", "5"}, {"min.insync.replicas", "3"}};
+  EXPECT_EQ(EffectiveTopicConfig(broker, {}, cluster).min_insync_replicas, 3);
+  EXPECT_EQ(EffectiveTopicConfig(broker, {}, cluster).retention_ms, 5);
+  EXPECT_EQ(EffectiveTopicConfig(broker, {{"retention.ms", "7"}}, cluster).retention_ms, 7);
+
+  const ConfigEntry of_topic =
+      Find(DescribeTopicConfigs(broker, {}, cluster), "min.insync.replicas");
+  EXPECT_EQ(of_topic.value, "3");
+  EXPECT_EQ(of_topic.source, ConfigSource::kCluster);
+  EXPECT_EQ(of_topic.synonyms.size(), 3u);
+  const ConfigEntry of_broker = Find(DescribeBrokerConfigs(broker, cluster), "min.insync.replicas");
+  EXPECT_EQ(of_broker.value, "3");
+  EXPECT_FALSE(of_broker.read_only);
+  EXPECT_EQ(Find(DescribeClusterConfigs(cluster), "log.retention.ms").value, "5");
+  const ClusterOverrides secret = {{"ssl.key.password", "x"}};
+  EXPECT_FALSE(Find(DescribeClusterConfigs(secret), "ssl.key.password").value.has_value());
+}
+
 TEST(DescribeConfigs, BrokerValuesSayWhereTheyComeFrom) {
   const std::vector<ConfigEntry> entries = DescribeBrokerConfigs(Broker("num.partitions=4"));
   const ConfigEntry partitions = Find(entries, "num.partitions");

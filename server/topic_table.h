@@ -7,13 +7,13 @@
 #ifndef WEIR_SERVER_TOPIC_TABLE_H_
 #define WEIR_SERVER_TOPIC_TABLE_H_
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/image_delta.h"
@@ -33,6 +33,22 @@ struct TopicInfo {
     return image->Find(index);
   }
 };
+
+// What is set in `image` for all brokers together.
+inline ClusterOverrides ClusterOverridesOf(const metadata::MetadataImage& image) {
+  const metadata::ConfigMap* configs = image.FindConfigs(metadata::ConfigResourceType::kBroker, "");
+  return configs == nullptr ? ClusterOverrides() : ClusterOverrides(*configs);
+}
+inline bool IsOfCluster(const metadata::ConfigResource& resource) {
+  return resource.type == metadata::ConfigResourceType::kBroker && resource.name.empty();
+}
+// What is set in `image` for one topic.
+inline TopicOverrides TopicOverridesOf(const metadata::MetadataImage& image,
+                                       absl::string_view topic) {
+  const metadata::ConfigMap* configs =
+      image.FindConfigs(metadata::ConfigResourceType::kTopic, topic);
+  return configs == nullptr ? TopicOverrides() : TopicOverrides(*configs);
+}
 
 class TopicTable {
  public:
@@ -56,6 +72,9 @@ class TopicTable {
     for (const metadata::TopicImage* topic : delta.created_topics) Put(topic->id);
     for (const metadata::TopicDelta& topic : delta.changed_topics) Put(topic.after->id);
     for (const metadata::ConfigResource& resource : delta.changed_configs) {
+      if (IsOfCluster(resource)) {
+        image_->topics.ForEach([&](const Uuid& id, const metadata::TopicImage&) { Put(id); });
+      }
       if (resource.type != metadata::ConfigResourceType::kTopic) continue;
       const Uuid* id = image_->topic_ids.Find(resource.name);
       if (id != nullptr) Put(*id);
@@ -77,22 +96,16 @@ class TopicTable {
     std::vector<const metadata::TopicImage*> topics;
     topics.reserve(topics_.size());
     for (const auto& [id, topic] : topics_) topics.push_back(topic.image);
-    std::sort(topics.begin(), topics.end(),
-              [](const auto* a, const auto* b) { return a->name < b->name; });
+    Sort(topics, [](const auto* a, const auto* b) { return a->name < b->name; });
     return topics;
-  }
-
-  // What was set for a topic, by key.
-  TopicOverrides Overrides(absl::string_view name) const {
-    const metadata::ConfigMap* configs =
-        image_->FindConfigs(metadata::ConfigResourceType::kTopic, name);
-    return configs == nullptr ? TopicOverrides() : TopicOverrides(*configs);
   }
 
  private:
   void Put(const Uuid& id) {
     const metadata::TopicImage* topic = image_->FindTopic(id);
-    topics_[id] = TopicInfo{topic, EffectiveTopicConfig(config_, Overrides(topic->name))};
+    topics_[id] =
+        TopicInfo{topic, EffectiveTopicConfig(config_, TopicOverridesOf(*image_, topic->name),
+                                              ClusterOverridesOf(*image_))};
   }
 
   const BrokerConfig& config_;

@@ -58,8 +58,8 @@ struct Command {
   const char* summary;
   const char* examples;  // lines, each without "weir "
   absl::Span<const FlagSpec> flags;
-  bool asks_brokers;  // takes --bootstrap-server and --command-config
-  absl::Status (*run)(Context& context);
+  bool asks_brokers;                      // takes --bootstrap-server and --command-config
+  absl::Status (*run)(Context& context);  // null: not run by Run(), and prints no JSON
 };
 
 // All of them, in the order of --help. Each stands in the file of its name.
@@ -86,7 +86,10 @@ const Command& ListCommand();
 const Command& LogsCommand();
 const Command& CurrentCommand();
 
-// Those and the flags that they share.
+// Not among them: server/main.cc reads its words and runs it.
+const Command& ServerCommand();
+
+// The command's flags and those that commands share.
 std::vector<FlagSpec> AllFlags(const Command& command);
 // The lines of `weir --help` about commands, and `weir COMMAND --help`.
 std::string CommandList();

@@ -1,21 +1,15 @@
 // docs/COMMANDS.md is what the tables of flags say.
-#include <fstream>
-#include <sstream>
 #include <string>
 
 #include "gtest/gtest.h"
 #include "server/cli/command.h"
+#include "server/committed_document.h"
 
 namespace weir::cli {
 namespace {
 
 TEST(CommandDocs, CommittedDocumentIsUpToDate) {
-  std::ifstream file("docs/COMMANDS.md");
-  ASSERT_TRUE(file.is_open());
-  std::stringstream committed;
-  committed << file.rdbuf();
-  EXPECT_TRUE(committed.str() == CommandDocs())
-      << "bazel run //server/cli:command_docs > docs/COMMANDS.md";
+  server::ExpectCommitted("docs/COMMANDS.md", CommandDocs(), "//server/cli:command_docs");
 }
 
 TEST(CommandDocs, HelpNamesEveryFlagOfACommand) {

@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/ids.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "client/admin_types.h"
 #include "client/topic_and_partition.h"
@@ -79,19 +80,8 @@ absl::StatusOr<std::map<TopicAndPartition, PartitionFacts>> AskFacts(
     WEIR_ASSIGN_OR_RETURN(const std::vector<client::OffsetAnswer> answers,
                           remote.ListOffsets(queries));
     for (const client::OffsetAnswer& answer : answers) {
-      const TopicAndPartition tp{answer.topic, answer.partition};
-      if (!answer.status.ok()) {
-        if (time == client::kEarliestTime) context.Fail(answer.status);
-        facts.erase(tp);
-      } else if (time == client::kEarliestTime) {
-        facts[tp].earliest = answer.offset;
-      } else if (const auto it = facts.find(tp); it != facts.end()) {
-        if (time == client::kLatestTime) {
-          it->second.latest = answer.offset;
-        } else if (answer.offset >= Offset(0)) {
-          it->second.at_time = answer.offset;
-        }
-      }
+      const absl::Status status = TakeAnswer(answer, time, &facts);
+      if (!status.ok()) context.Fail(status);
     }
     if (time == reset.query_time && time == client::kLatestTime) break;
   }
@@ -176,7 +166,7 @@ absl::StatusOr<std::vector<TopicAndPartition>> PartitionsOfTopicFlags(Context& c
     }
     for (const int32_t partition : wanted) partitions.push_back({scope.topic, partition});
   }
-  std::sort(partitions.begin(), partitions.end());
+  Sort(partitions);
   partitions.erase(std::unique(partitions.begin(), partitions.end()), partitions.end());
   return partitions;
 }

@@ -41,7 +41,7 @@ TEST(LocalPlanTest, TheServerTakesWhatIsPlanned) {
   ASSERT_TRUE(properties.ok()) << properties.status();
   const auto config = server::ReadBrokerConfig(*properties, nullptr);
   ASSERT_TRUE(config.ok()) << config.status();
-  EXPECT_EQ(config->data_directory, "/w/a b\\c/data");
+  EXPECT_EQ(config->data_directories, std::vector<std::string>{"/w/a b\\c/data"});
 }
 
 TEST(LocalPlanTest, TwoBrokersHaveOneController) {

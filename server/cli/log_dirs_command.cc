@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "protocol/api/describe_log_dirs.h"
 #include "protocol/error_code.h"
@@ -74,11 +75,10 @@ void KeepTopics(const std::vector<std::string>& names, Result* directory) {
                                        std::count(names.begin(), names.end(), topic.name) == 0;
                               }),
                topics.end());
-  std::sort(topics.begin(), topics.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
+  Sort(topics, [](const auto& a, const auto& b) { return a.name < b.name; });
   for (auto& topic : topics) {
-    std::sort(topic.partitions.begin(), topic.partitions.end(),
-              [](const auto& a, const auto& b) { return a.partition_index < b.partition_index; });
+    Sort(topic.partitions,
+         [](const auto& a, const auto& b) { return a.partition_index < b.partition_index; });
   }
 }
 
@@ -105,7 +105,7 @@ absl::Status RunLogDirs(Context& context) {
     if (std::count(brokers.begin(), brokers.end(), id) > 0) continue;
     return absl::NotFoundError(absl::StrCat("the cluster has no broker ", id));
   }
-  std::sort(brokers.begin(), brokers.end());
+  Sort(brokers);
   JsonWriter json;
   Table table({"BROKER", "LOG-DIR", "PARTITION", "SIZE", "OFFSET-LAG", "FUTURE", "ERROR"});
   json.BeginObject().Key("brokers").BeginArray();

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "client/admin_types.h"
 #include "client/topic_and_partition.h"
@@ -135,9 +136,9 @@ absl::Status Generate(Context& context, Remote& remote) {
   return absl::OkStatus();
 }
 
-// Says which of them went well, and fails for the others.
+// Says which of them went well, and fails for the others. JSON begins with where they are now.
 void Report(Context& context, const std::vector<client::PartitionOutcome>& outcomes,
-            absl::string_view said, absl::string_view key) {
+            absl::string_view said, absl::string_view key, const Moves* present = nullptr) {
   std::vector<std::string> done;
   for (const client::PartitionOutcome& outcome : outcomes) {
     if (outcome.status.ok()) {
@@ -146,12 +147,15 @@ void Report(Context& context, const std::vector<client::PartitionOutcome>& outco
       context.Fail(outcome.status);
     }
   }
-  std::sort(done.begin(), done.end());
+  Sort(done);
   if (context.out().json()) {
     JsonWriter json;
-    json.BeginObject().Key(key).BeginArray();
+    json.BeginArray();
     for (const std::string& name : done) json.String(name);
-    context.out().Print(json.EndArray().EndObject());
+    json.EndArray();
+    const std::string before =
+        present == nullptr ? "" : absl::StrCat("\"previous\":", MovesAsJson(*present), ",");
+    context.out().Line(absl::StrCat("{", before, "\"", key, "\":", json.text(), "}"));
   } else if (!done.empty()) {
     context.out().Line(absl::StrCat(said, absl::StrJoin(done, ",")));
   }
@@ -185,11 +189,12 @@ absl::Status Execute(Context& context, Remote& remote) {
     context.out().Line(MovesAsJson(present));
     context.out().Line("");
   }
-  WEIR_ASSIGN_OR_RETURN(
-      const auto outcomes,
-      remote.AlterReassignments(moves, !flags.Has("disallow-replication-factor-change")));
-  Report(context, outcomes, "Successfully started partition reassignments for ", "started");
-  return absl::OkStatus();
+  const auto outcomes =
+      remote.AlterReassignments(moves, !flags.Has("disallow-replication-factor-change"));
+  // An error may hide that they have begun: the way back is told all the same.
+  Report(context, outcomes.ok() ? *outcomes : std::vector<client::PartitionOutcome>(),
+         "Successfully started partition reassignments for ", "started", &present);
+  return outcomes.status();
 }
 
 absl::Status Verify(Context& context, Remote& remote) {

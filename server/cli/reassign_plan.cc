@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/sort.h"
 #include "base/status_macros.h"
 #include "client/admin_types.h"
 #include "client/topic_and_partition.h"
@@ -203,11 +204,33 @@ absl::StatusOr<std::vector<int32_t>> ParseBrokerIds(absl::string_view flag,
   return ids;
 }
 
+absl::StatusOr<std::vector<std::vector<int32_t>>> ParseReplicaAssignment(absl::string_view flag,
+                                                                         absl::string_view text) {
+  std::vector<std::vector<int32_t>> partitions;
+  for (absl::string_view list : absl::StrSplit(text, ',')) {
+    std::vector<int32_t> replicas;
+    for (absl::string_view word : absl::StrSplit(list, ':')) {
+      WEIR_ASSIGN_OR_RETURN(const int64_t id, ParseNumber(flag, absl::StripAsciiWhitespace(word), 0,
+                                                          std::numeric_limits<int32_t>::max()));
+      if (std::count(replicas.begin(), replicas.end(), id) > 0) {
+        return UsageError(absl::StrCat("--", flag, ": partition ", partitions.size(),
+                                       " has broker ", id, " twice"));
+      }
+      replicas.push_back(static_cast<int32_t>(id));
+    }
+    if (!partitions.empty() && replicas.size() != partitions[0].size()) {
+      return UsageError(absl::StrCat("--", flag, ": expected ", partitions[0].size(),
+                                     " replicas of each partition, came ", replicas.size()));
+    }
+    partitions.push_back(std::move(replicas));
+  }
+  return partitions;
+}
+
 absl::StatusOr<std::vector<client::PartitionMove>> ProposeMoves(std::vector<PlanBroker> brokers,
                                                                 std::vector<PlanTopic> topics,
                                                                 bool by_rack) {
-  std::sort(brokers.begin(), brokers.end(),
-            [](const auto& a, const auto& b) { return a.id < b.id; });
+  Sort(brokers, [](const auto& a, const auto& b) { return a.id < b.id; });
   const auto with_rack = std::count_if(brokers.begin(), brokers.end(),
                                        [](const PlanBroker& b) { return !b.rack.empty(); });
   if (by_rack && with_rack != 0 && with_rack != static_cast<ptrdiff_t>(brokers.size())) {

@@ -31,6 +31,9 @@ absl::StatusOr<std::vector<std::string>> ParseTopicsToMove(absl::string_view tex
 absl::StatusOr<std::vector<client::TopicAndPartition>> ParsePartitions(absl::string_view text);
 // "1,2,3", each once.
 absl::StatusOr<std::vector<int32_t>> ParseBrokerIds(absl::string_view flag, absl::string_view text);
+// "1:2,2:3": the replicas of partition 0, then those of 1; each partition has as many.
+absl::StatusOr<std::vector<std::vector<int32_t>>> ParseReplicaAssignment(absl::string_view flag,
+                                                                         absl::string_view text);
 
 struct PlanBroker {
   int32_t id = -1;

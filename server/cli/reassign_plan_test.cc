@@ -73,6 +73,16 @@ TEST(ReassignPlanTest, ReadsIdsOfBrokers) {
   }
 }
 
+TEST(ReassignPlanTest, ReadsReplicaAssignments) {
+  EXPECT_EQ(*ParseReplicaAssignment("replica-assignment", "1:2, 2:3"),
+            (std::vector<std::vector<int32_t>>{{1, 2}, {2, 3}}));
+  EXPECT_EQ(*ParseReplicaAssignment("replica-assignment", "7"),
+            (std::vector<std::vector<int32_t>>{{7}}));
+  for (const char* text : {"", "1:1", "1:2,3", "1:", "1,", ":1", "1:x", "-1"}) {
+    EXPECT_TRUE(IsUsageError(ParseReplicaAssignment("replica-assignment", text).status())) << text;
+  }
+}
+
 TEST(ReassignPlanTest, SpreadsLeadersAndReplicasEvenly) {
   const auto moves = ProposeMoves({{4, ""}, {1, ""}, {2, ""}, {3, ""}}, {{"a", 8, 2}, {"b", 4, 2}},
                                   /*by_rack=*/true);

@@ -5,13 +5,18 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "base/ids.h"
 #include "base/status_macros.h"
+#include "client/admin_types.h"
+#include "client/topic_and_partition.h"
 #include "server/cli/flags.h"
 
 namespace weir::cli {
@@ -147,6 +152,26 @@ absl::StatusOr<int64_t> ParseDuration(absl::string_view flag, absl::string_view 
     total += number * kUnitMs[unit] + millis;
   }
   return total;
+}
+
+absl::Status TakeAnswer(const client::OffsetAnswer& answer, int64_t time,
+                        std::map<client::TopicAndPartition, PartitionFacts>* facts) {
+  const client::TopicAndPartition tp{answer.topic, answer.partition};
+  const bool is_first = time == client::kEarliestTime;
+  if (!answer.status.ok()) {
+    const bool was_in = facts->erase(tp) > 0;
+    return was_in || is_first ? answer.status : absl::OkStatus();
+  }
+  if (is_first) {
+    (*facts)[tp].earliest = answer.offset;
+  } else if (const auto it = facts->find(tp); it != facts->end()) {
+    if (time == client::kLatestTime) {
+      it->second.latest = answer.offset;
+    } else if (answer.offset >= Offset(0)) {
+      it->second.at_time = answer.offset;
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Offset> NewOffset(ResetTo to, int64_t number, const PartitionFacts& facts) {

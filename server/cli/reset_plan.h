@@ -8,6 +8,7 @@
 #define WEIR_SERVER_CLI_RESET_PLAN_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
+#include "client/admin_types.h"
+#include "client/topic_and_partition.h"
 
 namespace weir::cli {
 
@@ -40,6 +43,11 @@ struct PartitionFacts {
   std::optional<Offset> current;  // what the group committed
   std::optional<Offset> at_time;  // the first record that is young enough
 };
+
+// Takes in what a leader answered about kEarliestTime, which is asked first, kLatestTime or another
+// time. A partition with a failure is out: the first of its failures is returned, and no other.
+absl::Status TakeAnswer(const client::OffsetAnswer& answer, int64_t time,
+                        std::map<client::TopicAndPartition, PartitionFacts>* facts);
 
 enum class ResetTo { kEarliest, kLatest, kCurrent, kOffset, kShift, kTime };
 

@@ -2,10 +2,14 @@
 #include "server/cli/reset_plan.h"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/ids.h"
+#include "client/admin_types.h"
+#include "client/topic_and_partition.h"
 #include "gtest/gtest.h"
 
 namespace weir::cli {
@@ -63,6 +67,25 @@ TEST(ResetPlanTest, ShiftsOnlyWhatWasCommitted) {
   const PartitionFacts facts{Offset(10), Offset(90), std::nullopt, std::nullopt};
   EXPECT_TRUE(absl::IsNotFound(NewOffset(ResetTo::kShift, 1, facts).status()));
   EXPECT_EQ(*NewOffset(ResetTo::kCurrent, 0, facts), Offset(90));
+}
+
+// A partition whose end or time is not known is not reset, and that is told.
+TEST(ResetPlanTest, TellsOfEachPartitionThatFallsOutOnce) {
+  const client::OffsetAnswer fails{"t", 0, absl::UnavailableError("no leader")};
+  for (const int64_t time : {client::kLatestTime, int64_t{12'345}}) {
+    std::map<client::TopicAndPartition, PartitionFacts> facts;
+    for (const int32_t partition : {0, 1}) {
+      const client::OffsetAnswer knows{"t", partition, absl::OkStatus(), Offset(10)};
+      EXPECT_TRUE(TakeAnswer(knows, client::kEarliestTime, &facts).ok());
+    }
+    EXPECT_TRUE(absl::IsUnavailable(TakeAnswer(fails, time, &facts)));
+    EXPECT_EQ(facts.size(), 1u);
+    EXPECT_EQ(facts.count({"t", 1}), 1u);
+    EXPECT_TRUE(TakeAnswer(fails, time, &facts).ok()) << "it was told";
+  }
+  std::map<client::TopicAndPartition, PartitionFacts> facts;
+  EXPECT_TRUE(absl::IsUnavailable(TakeAnswer(fails, client::kEarliestTime, &facts)));
+  EXPECT_TRUE(facts.empty());
 }
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include "server/cli/config_edits.h"
 #include "server/cli/flags.h"
 #include "server/cli/output.h"
+#include "server/cli/reassign_plan.h"
 #include "server/cli/remote.h"
 
 namespace weir::cli {
@@ -39,6 +40,8 @@ constexpr FlagSpec kTopicsFlags[] = {
     {"topic", FlagKind::kOne, "TOPIC", "the topic; but for --create a regular expression"},
     {"partitions", FlagKind::kOne, "N", "how many partitions it is to have"},
     {"replication-factor", FlagKind::kOne, "N", "how many brokers are to have each partition"},
+    {"replica-assignment", FlagKind::kOne, "ID[:ID...][,...]",
+     "for --create, in place of both: the brokers of each partition, its leader first: 1:2,2:1"},
     {"config", FlagKind::kMany, "KEY=VALUE", "configuration of the topic that is created"},
     {"if-not-exists", FlagKind::kSwitch, "", "with --create: a topic that is there is fine"},
     {"if-exists", FlagKind::kSwitch, "", "with the others: a topic that is not there is fine"},
@@ -64,6 +67,14 @@ absl::Status Create(Context& context, Remote& remote) {
   int32_t factor = topic.replication_factor;
   WEIR_RETURN_IF_ERROR(flags.Number("replication-factor", 1, INT16_MAX, &factor));
   topic.replication_factor = static_cast<int16_t>(factor);
+  if (flags.Has("replica-assignment")) {
+    if (flags.Has("partitions") || flags.Has("replication-factor")) {
+      return UsageError("--replica-assignment goes with neither --partitions nor the factor");
+    }
+    WEIR_ASSIGN_OR_RETURN(
+        topic.assignment,
+        ParseReplicaAssignment("replica-assignment", flags.Text("replica-assignment")));
+  }
   WEIR_ASSIGN_OR_RETURN(topic.configs, ParseKeyValues("config", flags.All("config")));
   const absl::Status status = remote.CreateTopic(topic);
   if (absl::IsAlreadyExists(status) && flags.Has("if-not-exists")) return absl::OkStatus();
@@ -133,15 +144,16 @@ absl::StatusOr<TopicConfigs> ConfigsOf(Remote& remote, const std::string& topic)
   return configs;
 }
 
-void DescribeAsText(Context& context, const Topic& topic,
-                    const std::map<std::string, std::string>& configs, bool with_partitions) {
-  Output& out = context.out();
+void DescribeTopicAsText(Output& out, const Topic& topic,
+                         const std::map<std::string, std::string>& configs) {
   const size_t factor = topic.partitions.empty() ? 0 : topic.partitions[0].replica_nodes.size();
   out.Line(absl::StrCat("Topic: ", *topic.name, "\tTopicId: ", topic.topic_id.ToString(),
                         "\tPartitionCount: ", topic.partitions.size(),
                         "\tReplicationFactor: ", factor,
                         "\tConfigs: ", absl::StrJoin(configs, ",", absl::PairFormatter("="))));
-  if (!with_partitions) return;
+}
+
+void DescribePartitionsAsText(Output& out, const Topic& topic) {
   for (const auto& partition : topic.partitions) {
     out.Line(absl::StrCat(
         "\tTopic: ", *topic.name, "\tPartition: ", partition.partition_index,
@@ -232,7 +244,9 @@ absl::Status Describe(Context& context, Remote& remote, std::vector<Topic> topic
     if (context.out().json()) {
       DescribeAsJson(&json, topic, configs->set);
     } else {
-      DescribeAsText(context, topic, configs->set, /*with_partitions=*/!only_overrides);
+      // Of some partitions no line could say how many there are.
+      if (!filter.any()) DescribeTopicAsText(context.out(), topic, configs->set);
+      if (!only_overrides) DescribePartitionsAsText(context.out(), topic);
     }
   }
   if (context.out().json()) context.out().Print(json.EndArray());

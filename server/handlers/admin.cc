@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/sort.h"
 #include "base/uuid.h"
 #include "coordination/metadata/controller_types.h"
 #include "coordination/metadata/image.h"
@@ -125,13 +126,16 @@ Result List(const DescribeConfigsRequest& request, const Resource& resource,
 Result DescribeBroker(const Shard& shard, const DescribeConfigsRequest& request,
                       const Resource& resource) {
   const BrokerConfig& config = shard.node().config;
-  if (resource.resource_name.empty()) return List(request, resource, {});  // no dynamic defaults
+  const ClusterOverrides cluster = ClusterOverridesOf(*shard.image());
+  if (resource.resource_name.empty()) {
+    return List(request, resource, DescribeClusterConfigs(cluster));
+  }
   if (resource.resource_name != absl::StrCat(config.node_id.value())) {
     return Refuse(resource, ErrorCode::kInvalidRequest,
                   absl::StrCat("expected broker ", config.node_id.value(), ", came '",
                                resource.resource_name, "'"));
   }
-  return List(request, resource, DescribeBrokerConfigs(config));
+  return List(request, resource, DescribeBrokerConfigs(config, cluster));
 }
 
 Result Describe(const Shard& shard, const DescribeConfigsRequest& request,
@@ -148,7 +152,8 @@ Result Describe(const Shard& shard, const DescribeConfigsRequest& request,
       }
       return List(request, resource,
                   DescribeTopicConfigs(shard.node().config,
-                                       shard.topics().Overrides(resource.resource_name)));
+                                       TopicOverridesOf(*shard.image(), resource.resource_name),
+                                       ClusterOverridesOf(*shard.image())));
     case protocol::kBrokerResource:
       return DescribeBroker(shard, request, resource);
     default:
@@ -245,7 +250,7 @@ std::vector<std::string> ResourcesOf(const Shard& shard, metadata::ConfigResourc
           if (resource.type == type) names.push_back(resource.name);
         });
   }
-  std::sort(names.begin(), names.end());
+  Sort(names);
   return names;
 }
 

@@ -24,6 +24,7 @@
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
 #include "server/partition_table.h"
+#include "server/preferred_replica.h"
 #include "server/request.h"
 #include "server/shard.h"
 
@@ -165,7 +166,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
       request.last_fetched_epoch = wanted.last_fetched_epoch;
       request.read_committed = read_committed_;
       request.allow_follower = request_->version() >= kFirstFetchFromFollowers;
-      questions.push_back({parts_[part].partition, request});
+      questions.push_back({parts_[part].partition, request, !rack_.empty()});
     }
     return questions;
   }
@@ -252,8 +253,7 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     }
   }
 
-  // A replica in the consumer's rack that has the offset, as all in sync have what is committed;
-  // kNoBroker where the consumer stays.
+  // A replica in the consumer's rack; kNoBroker where the consumer stays.
   BrokerId PreferredReplica(const Part& part, Offset offset) const {
     if (rack_.empty() || part.reply.failed() || part.reply.diverges()) return kNoBroker;
     const metadata::MetadataImage& image = *shard_.image();
@@ -263,11 +263,10 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     if (shard_.node().config.rack == rack_ || offset > part.reply.answer.high_watermark) {
       return kNoBroker;
     }
-    for (const BrokerId replica : partition->isr) {
+    return server::PreferredReplica(part.reply.in_sync, offset, [&](BrokerId replica) {
       const metadata::BrokerImage* broker = image.FindBroker(replica);
-      if (broker != nullptr && broker->is_active() && broker->rack == rack_) return replica;
-    }
-    return kNoBroker;
+      return broker != nullptr && broker->is_active() && broker->rack == rack_;
+    });
   }
 
   // The client is gone.
@@ -447,6 +446,14 @@ using protocol::ListOffsetsRequest;
 using protocol::ListOffsetsResponse;
 using PartitionAnswer = ListOffsetsResponse::ListOffsetsPartitionResponse;
 
+// What `version` knows of `error`.
+ErrorCode KnownTo(int16_t version, ErrorCode error) {
+  constexpr int16_t kFirstOffsetNotAvailable = 5;
+  const bool is_unknown =
+      error == ErrorCode::kOffsetNotAvailable && version < kFirstOffsetNotAvailable;
+  return is_unknown ? ErrorCode::kLeaderNotAvailable : error;
+}
+
 PartitionAnswer Refuse(int32_t partition, ErrorCode error) {
   PartitionAnswer answer;
   answer.partition_index = partition;
@@ -543,9 +550,11 @@ void HandleListOffsets(const RequestRef& request) {
     }
   }
   calls.Run(
-      [](Shard& owner, const OffsetQuestion& question, Reply<PartitionAnswer> reply) {
+      [version = request->version()](Shard& owner, const OffsetQuestion& question,
+                                     Reply<PartitionAnswer> reply) {
         const replication::OffsetAnswer found = owner.partitions().FindOffset(question);
-        PartitionAnswer answer = Refuse(question.partition.partition.value(), found.error);
+        PartitionAnswer answer =
+            Refuse(question.partition.partition.value(), KnownTo(version, found.error));
         answer.timestamp = found.timestamp;
         answer.offset = found.offset.value();
         answer.leader_epoch = found.leader_epoch.value();

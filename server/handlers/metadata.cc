@@ -58,9 +58,13 @@ bool IsValidSoftwareName(absl::string_view text) {
                      [](char c) { return IsAlphanumeric(c) || c == '-' || c == '.'; });
 }
 
-void AddFeatures(const metadata::MetadataImage& image, ApiVersionsResponse* response) {
+// Clients of versions before 4 cannot read a lowest level of 0 (KAFKA-17011): they are not told of
+// such features.
+void AddFeatures(const metadata::MetadataImage& image, int16_t version,
+                 ApiVersionsResponse* response) {
   for (const metadata::SupportedFeature& feature : metadata::kSupportedFeatures) {
-    response->supported_features.push_back({std::string(feature.name), feature.min, feature.max});
+    if (feature.min > 0 || version >= 4)
+      response->supported_features.push_back({std::string(feature.name), feature.min, feature.max});
     const int16_t level = image.FeatureLevel(feature.name);
     if (level > 0)
       response->finalized_features.push_back({std::string(feature.name), level, level});
@@ -92,7 +96,7 @@ void HandleApiVersions(const RequestRef& request) {
     response.api_keys.push_back(
         {static_cast<int16_t>(route.key), route.versions.min, route.versions.max});
   }
-  AddFeatures(*request->shard().image(), &response);
+  AddFeatures(*request->shard().image(), request->version(), &response);
   request->Respond(response);
 }
 
@@ -146,6 +150,18 @@ Result Numbers(const std::vector<BrokerId>& ids) {
   return numbers;
 }
 
+// Those of brokers that are not there, and those in folders that are offline (KIP-858).
+template <class Result>
+void AddOfflineReplicas(const metadata::PartitionImage& image,
+                        const metadata::MetadataImage& cluster, Result* offline) {
+  for (size_t i = 0; i < image.replicas.size(); ++i) {
+    const metadata::BrokerImage* broker = cluster.FindBroker(image.replicas[i]);
+    if (broker == nullptr || !broker->is_active() || !broker->HasOnline(image.directories[i])) {
+      offline->push_back(image.replicas[i].value());
+    }
+  }
+}
+
 MetadataResponse::Partition DescribePartition(PartitionIndex index,
                                               const metadata::PartitionImage& image,
                                               const metadata::MetadataImage& cluster) {
@@ -155,12 +171,7 @@ MetadataResponse::Partition DescribePartition(PartitionIndex index,
   partition.leader_epoch = image.leader_epoch.value();
   partition.replica_nodes = Numbers<MetadataResponse::NodeIds>(image.replicas);
   partition.isr_nodes = Numbers<MetadataResponse::NodeIds>(image.isr);
-  for (const BrokerId replica : image.replicas) {
-    const metadata::BrokerImage* broker = cluster.FindBroker(replica);
-    if (broker == nullptr || !broker->is_active()) {
-      partition.offline_replicas.push_back(replica.value());
-    }
-  }
+  AddOfflineReplicas(image, cluster, &partition.offline_replicas);
   if (image.leader == kNoBroker) partition.error_code = WireCode(ErrorCode::kLeaderNotAvailable);
   return partition;
 }
@@ -351,12 +362,7 @@ DescribeTopicPartitionsResponse::Partition DescribePartition(
   partition.isr_nodes = Numbers(image.isr);
   partition.eligible_leader_replicas = Numbers(image.eligible_leader_replicas);
   partition.last_known_elr = Numbers(image.last_known_elr);
-  for (const BrokerId replica : image.replicas) {
-    const metadata::BrokerImage* broker = cluster.FindBroker(replica);
-    if (broker == nullptr || !broker->is_active()) {
-      partition.offline_replicas.push_back(replica.value());
-    }
-  }
+  AddOfflineReplicas(image, cluster, &partition.offline_replicas);
   return partition;
 }
 

@@ -25,6 +25,7 @@
 #include "protocol/api/offset_for_leader_epoch.h"
 #include "protocol/error_code.h"
 #include "server/call_each.h"
+#include "server/data_directories.h"
 #include "server/data_directory.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
@@ -318,6 +319,47 @@ std::string AbsolutePath(const std::string& path) {
   return absl::StrCat(folder, "/", path);
 }
 
+// Every folder answers, with those of its partitions that are asked for; one that is offline with
+// the reason alone.
+DescribeLogDirsResponse DescribeDirectories(
+    const protocol::DescribeLogDirsRequest& asked,
+    const std::vector<std::vector<PartitionSize>>& of_shards, Shard& shard) {
+  std::set<std::pair<std::string, int32_t>> wanted;
+  if (asked.topics.has_value()) {
+    for (const auto& topic : *asked.topics) {
+      for (const int32_t partition : topic.partitions) wanted.emplace(topic.topic, partition);
+    }
+  }
+  const auto folders = shard.node().directories->for_logs();
+  std::vector<std::map<std::string, std::map<int32_t, const PartitionSize*>>> sizes(folders.size());
+  for (const std::vector<PartitionSize>& part : of_shards) {
+    for (const PartitionSize& size : part) {
+      if (asked.topics.has_value() && wanted.count({size.topic, size.partition}) == 0) continue;
+      sizes[size.directory][size.topic][size.partition] = &size;
+    }
+  }
+  DescribeLogDirsResponse response;
+  for (const std::unique_ptr<DataDirectory>& folder : folders) {
+    DescribeLogDirsResponse::DescribeLogDirsResult& result = response.results.emplace_back();
+    result.log_dir = AbsolutePath(folder->path());
+    if (!folder->is_online()) {
+      result.error_code = WireCode(ErrorCode::kKafkaStorageError);
+      continue;
+    }
+    const DiskSpace space = shard.partitions().SpaceOf(*folder);
+    result.total_bytes = space.total_bytes;
+    result.usable_bytes = space.usable_bytes;
+    for (const auto& [name, partitions] : sizes[folder->index()]) {
+      auto& topic = result.topics.emplace_back();
+      topic.name = name;
+      for (const auto& [index, size] : partitions) {
+        topic.partitions.push_back({index, size->bytes, size->offset_lag, false});
+      }
+    }
+  }
+  return response;
+}
+
 }  // namespace
 
 void HandleDescribeLogDirs(const RequestRef& request) {
@@ -328,35 +370,7 @@ void HandleDescribeLogDirs(const RequestRef& request) {
   const size_t shards = shard.node().shards.size();
   auto gather = Gather<std::vector<PartitionSize>>::Create(
       shards, [request, asked = *std::move(asked)](std::vector<std::vector<PartitionSize>> parts) {
-        std::set<std::pair<std::string, int32_t>> wanted;
-        if (asked.topics.has_value()) {
-          for (const auto& topic : *asked.topics) {
-            for (const int32_t partition : topic.partitions) wanted.emplace(topic.topic, partition);
-          }
-        }
-        std::map<std::string, std::map<int32_t, int64_t>> topics;
-        for (const std::vector<PartitionSize>& part : parts) {
-          for (const PartitionSize& size : part) {
-            if (asked.topics.has_value() && wanted.count({size.topic, size.partition}) == 0) {
-              continue;
-            }
-            topics[size.topic][size.partition] = size.bytes;
-          }
-        }
-        DescribeLogDirsResponse response;
-        DescribeLogDirsResponse::DescribeLogDirsResult& folder = response.results.emplace_back();
-        const std::string& path = request->shard().node().directory->path();
-        folder.log_dir = AbsolutePath(path);
-        const absl::StatusOr<int64_t> free = request->shard().partitions().FreeBytes();
-        if (free.ok()) folder.usable_bytes = *free;
-        for (const auto& [name, sizes] : topics) {
-          auto& topic = folder.topics.emplace_back();
-          topic.name = name;
-          for (const auto& [partition, bytes] : sizes) {
-            topic.partitions.push_back({partition, bytes, 0, false});
-          }
-        }
-        request->Respond(response);
+        request->Respond(DescribeDirectories(asked, parts, request->shard()));
       });
   for (size_t i = 0; i < shards; ++i) {
     shard.Call<std::vector<PartitionSize>>(

@@ -1,0 +1,315 @@
+// -----------------------------------------------------------------------------
+// File: server/data_directories.h
+// -----------------------------------------------------------------------------
+// The folders of a node: those of log.dirs, and the one with the metadata log where that is none of
+// them. Knows which folder each partition's log is in, and has a place for each new one: where the
+// fewest are, as with Apache Kafka.
+// A folder that cannot be opened is offline from the beginning, and the node goes on with the
+// others (KIP-112); it does not without the metadata log.
+// Decision: docs/adr/0018-log-directories.md.
+// Threading: Open and JoinCluster while no shard uses the folders; the rest is for any thread.
+// Errors: kUnavailable when another process has a folder; kFailedPrecondition when one belongs to
+//   another node or cluster, or two have the same partition; those of the folder of the metadata
+//   log, or of the last one that could not be opened.
+#ifndef WEIR_SERVER_DATA_DIRECTORIES_H_
+#define WEIR_SERVER_DATA_DIRECTORIES_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "absl/types/span.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "base/status_macros.h"
+#include "base/uuid.h"
+#include "coordination/metadata/image.h"
+#include "coordination/metadata/node_directory.h"
+#include "log/file.h"
+#include "server/data_directory.h"
+
+namespace weir::server {
+
+// The partition whose log a directory of this name has; nothing where it is another directory.
+inline std::optional<PartitionName> PartitionOfDirectory(absl::string_view name) {
+  const size_t dash = name.rfind('-');
+  int32_t index = 0;
+  if (dash == absl::string_view::npos || dash == 0 || name == metadata::kMetadataLogFolder ||
+      !absl::SimpleAtoi(name.substr(dash + 1), &index) || index < 0 ||
+      name.substr(dash + 1) != absl::StrCat(index)) {
+    return std::nullopt;
+  }
+  return PartitionName(std::string(name.substr(0, dash)), index);
+}
+
+// The partition that a directory of this name is to be the log of once it is whole: a copy on its
+// way to this folder (KIP-113).
+inline std::optional<PartitionName> PartitionOfFutureDirectory(absl::string_view name) {
+  if (!absl::ConsumeSuffix(&name, "-future")) return std::nullopt;
+  return PartitionOfDirectory(name.substr(0, name.rfind('.')));
+}
+
+class DataDirectories {
+ public:
+  // Opens `paths` and finishes what deletions of the last run began. Empty folders get a directory
+  // id each, drawn from `random`, and if the node is alone and founds its cluster, a cluster id
+  // too. `metadata_path` has the metadata log; empty: the first of `paths`.
+  static absl::StatusOr<std::unique_ptr<DataDirectories>> Open(
+      log::FileSystem& fs, const std::vector<std::string>& paths, const std::string& metadata_path,
+      BrokerId node_id, bool is_alone, Random& random);
+
+  // --- the folders --------------------------------------------------------------------------
+
+  DataDirectory& metadata() const { return *metadata_; }
+  absl::Span<const std::unique_ptr<DataDirectory>> all() const { return all_; }
+  // Those of log.dirs, in their order, which is that of DataDirectory::index.
+  absl::Span<const std::unique_ptr<DataDirectory>> for_logs() const {
+    return absl::MakeConstSpan(all_).first(log_count_);
+  }
+  std::vector<DataDirectory*> Online() const;  // of log.dirs
+  // Whether the node can go on: it cannot without the metadata log or any place for others.
+  bool suffice() const { return metadata_->is_online() && !Online().empty(); }
+  bool some_are_offline() const { return Online().size() < log_count_; }
+  // Whether the last run closed all logs of the folders that are online.
+  bool were_clean() const;
+
+  bool has_cluster() const { return metadata_->has_cluster(); }
+  const std::string& cluster_id() const { return metadata_->properties().cluster_id; }
+  absl::Status JoinCluster(log::FileSystem& fs, const std::string& cluster_id);
+
+  // --- the logs -----------------------------------------------------------------------------
+
+  // The folder that has the partition's log, or should have as its checkpoints say, online or not;
+  // null where none is known to.
+  DataDirectory* Find(const PartitionName& partition) const;
+  // That folder; of a new log the one that it goes to: `assigned`, if that is the id of one,
+  // otherwise the one with the fewest. kFailedPrecondition where the folder is offline, or may be:
+  // when `assigned` is none that is online, the log may be in one that is not.
+  absl::StatusOr<DataDirectory*> FindOrPlace(const PartitionName& partition, const Uuid& assigned);
+  // The partition has no log any more.
+  void Drop(const PartitionName& partition);
+
+ private:
+  DataDirectories() = default;
+
+  absl::Status Tolerate(DataDirectory& directory, const absl::Status& status) const;
+  absl::Status Identify(log::FileSystem& fs, BrokerId node_id, bool is_alone, Random& random);
+  absl::Status FindLogs(log::FileSystem& fs, DataDirectory& directory);
+  absl::Status RemoveCopies(log::FileSystem& fs, DataDirectory& directory);
+  DataDirectory* FewestLogs() const;
+
+  std::vector<std::unique_ptr<DataDirectory>> all_;
+  size_t log_count_ = 0;  // the first so many of all_ are for logs
+  DataDirectory* metadata_ = nullptr;
+  mutable std::mutex mutex_;
+  std::map<PartitionName, DataDirectory*> places_;  // guarded by mutex_
+  std::vector<int64_t> counts_;                     // of places_, by index; guarded by mutex_
+};
+
+// What a failing folder is to the node at its start: nothing, where others remain. Who must not go
+// on in silence is whoever might be somebody else.
+inline absl::Status DataDirectories::Tolerate(DataDirectory& directory,
+                                              const absl::Status& status) const {
+  if (status.ok() || log_count_ == 1 || &directory == metadata_ || absl::IsUnavailable(status) ||
+      absl::IsFailedPrecondition(status)) {
+    return status;
+  }
+  directory.Fail(status);
+  return absl::OkStatus();
+}
+
+inline absl::StatusOr<std::unique_ptr<DataDirectories>> DataDirectories::Open(
+    log::FileSystem& fs, const std::vector<std::string>& paths, const std::string& metadata_path,
+    BrokerId node_id, bool is_alone, Random& random) {
+  std::unique_ptr<DataDirectories> directories(new DataDirectories());
+  directories->log_count_ = paths.size();
+  directories->counts_.resize(paths.size());
+  std::vector<std::string> all = paths;
+  const std::string& with_metadata = metadata_path.empty() ? paths.front() : metadata_path;
+  if (std::count(all.begin(), all.end(), with_metadata) == 0) all.push_back(with_metadata);
+  for (const std::string& path : all) {
+    const size_t index = directories->all_.size();
+    absl::StatusOr<std::unique_ptr<DataDirectory>> opened = DataDirectory::Open(fs, path, index);
+    directories->all_.push_back(
+        opened.ok() ? *std::move(opened) : DataDirectory::Unusable(path, index, opened.status()));
+    DataDirectory& directory = *directories->all_.back();
+    if (path == with_metadata) directories->metadata_ = &directory;
+    WEIR_RETURN_IF_ERROR(directories->Tolerate(directory, directory.failure()));
+  }
+  WEIR_RETURN_IF_ERROR(directories->Identify(fs, node_id, is_alone, random));
+  for (const std::unique_ptr<DataDirectory>& directory : directories->all_) {
+    if (!directory->is_online()) continue;
+    absl::Status begun = directory->BeginRun(fs);
+    if (begun.ok()) begun = directories->FindLogs(fs, *directory);
+    WEIR_RETURN_IF_ERROR(directories->Tolerate(*directory, begun));
+  }
+  for (DataDirectory* directory : directories->Online()) {
+    WEIR_RETURN_IF_ERROR(
+        directories->Tolerate(*directory, directories->RemoveCopies(fs, *directory)));
+  }
+  if (!directories->suffice()) return directories->for_logs().back()->failure();
+  return directories;
+}
+
+inline absl::Status DataDirectories::Identify(log::FileSystem& fs, BrokerId node_id, bool is_alone,
+                                              Random& random) {
+  std::vector<DataDirectory*> online;
+  std::vector<metadata::DataFolder> folders;
+  const DataDirectory* of_cluster = nullptr;
+  for (const std::unique_ptr<DataDirectory>& directory : all_) {
+    if (!directory->is_online()) continue;
+    online.push_back(directory.get());
+    folders.push_back({directory->path(), std::nullopt});
+    if (!directory->has_cluster()) continue;
+    folders.back().properties = directory->properties();
+    of_cluster = directory.get();
+  }
+  if (of_cluster == nullptr && !is_alone) {
+    for (DataDirectory* directory : online) {
+      WEIR_RETURN_IF_ERROR(Tolerate(*directory, directory->AwaitCluster(fs, node_id, random)));
+    }
+    return absl::OkStatus();
+  }
+  if (of_cluster != nullptr && is_alone && !metadata_->has_cluster()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(metadata_->path(), ": expected the metadata log of cluster ",
+                     of_cluster->properties().cluster_id, ", which ", of_cluster->path(),
+                     " belongs to; it is empty, and no other controller has what it had"));
+  }
+  WEIR_ASSIGN_OR_RETURN(const metadata::NodeIdentity identity,
+                        metadata::Identify(folders, node_id, random));
+  for (size_t i = 0; i < online.size(); ++i) {
+    if (!identity.to_write[i]) continue;
+    WEIR_RETURN_IF_ERROR(Tolerate(*online[i], online[i]->TakeIdentity(fs, identity.properties[i])));
+  }
+  return absl::OkStatus();
+}
+
+// Removes what deletions of the last run left.
+inline absl::Status DataDirectories::FindLogs(log::FileSystem& fs, DataDirectory& directory) {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory.path()));
+  for (const std::string& name : names) {
+    if (absl::EndsWith(name, "-delete")) {
+      WEIR_RETURN_IF_ERROR(fs.RemoveRecursively(absl::StrCat(directory.path(), "/", name)));
+    }
+    std::optional<PartitionName> partition = PartitionOfDirectory(name);
+    if (!partition.has_value() || directory.index() >= log_count_) continue;
+    const auto [place, is_new] = places_.emplace(*std::move(partition), &directory);
+    if (!is_new) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "expected the log of ", name, " in one folder, came one in ", place->second->path(),
+          " and one in ", directory.path(), ": move the one that is older away"));
+    }
+    ++counts_[directory.index()];
+  }
+  return absl::OkStatus();
+}
+
+// A copy that was not finished begins anew, where the log itself is there.
+inline absl::Status DataDirectories::RemoveCopies(log::FileSystem& fs, DataDirectory& directory) {
+  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory.path()));
+  for (const std::string& name : names) {
+    const std::optional<PartitionName> partition = PartitionOfFutureDirectory(name);
+    if (!partition.has_value() || Find(*partition) == nullptr) continue;
+    WEIR_RETURN_IF_ERROR(fs.RemoveRecursively(absl::StrCat(directory.path(), "/", name)));
+  }
+  return absl::OkStatus();
+}
+
+// The folder with the metadata log first: by its id others may know this node already.
+inline absl::Status DataDirectories::JoinCluster(log::FileSystem& fs,
+                                                 const std::string& cluster_id) {
+  const auto join = [&](DataDirectory& directory) {
+    metadata::MetaProperties properties = directory.properties();
+    properties.cluster_id = cluster_id;
+    return Tolerate(directory, directory.TakeIdentity(fs, properties));
+  };
+  WEIR_RETURN_IF_ERROR(join(*metadata_));
+  for (DataDirectory* directory : Online()) {
+    if (directory != metadata_) WEIR_RETURN_IF_ERROR(join(*directory));
+  }
+  return absl::OkStatus();
+}
+
+inline std::vector<DataDirectory*> DataDirectories::Online() const {
+  std::vector<DataDirectory*> online;
+  for (const std::unique_ptr<DataDirectory>& directory : for_logs()) {
+    if (directory->is_online()) online.push_back(directory.get());
+  }
+  return online;
+}
+
+inline bool DataDirectories::were_clean() const {
+  return std::all_of(all_.begin(), all_.end(), [](const auto& directory) {
+    return !directory->is_online() || directory->was_clean();
+  });
+}
+
+inline DataDirectory* DataDirectories::Find(const PartitionName& partition) const {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = places_.find(partition);
+    if (found != places_.end()) return found->second;
+  }
+  for (const std::unique_ptr<DataDirectory>& directory : for_logs()) {
+    if (directory->Remembers(partition)) return directory.get();
+  }
+  return nullptr;
+}
+
+inline absl::StatusOr<DataDirectory*> DataDirectories::FindOrPlace(const PartitionName& partition,
+                                                                   const Uuid& assigned) {
+  DataDirectory* place = Find(partition);
+  if (place == nullptr) {
+    const std::vector<DataDirectory*> online = Online();
+    const auto named = std::find_if(online.begin(), online.end(),
+                                    [&](const auto* one) { return one->id() == assigned; });
+    // Kafka's rule, with one that was lost among those that may be somewhere.
+    const bool is_new =
+        assigned == metadata::kDirectoryUnassigned || assigned == metadata::kDirectoryMigrating;
+    if (named == online.end() && !is_new && some_are_offline()) {
+      return absl::FailedPreconditionError("its log may be in a folder that is offline");
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    place = named != online.end() ? *named : FewestLogs();
+    if (place == nullptr) return absl::FailedPreconditionError("all folders are offline");
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (places_.emplace(partition, place).second) ++counts_[place->index()];
+  if (place->is_online()) return place;
+  return place->Offline();
+}
+
+inline DataDirectory* DataDirectories::FewestLogs() const {
+  DataDirectory* best = nullptr;
+  for (DataDirectory* directory : Online()) {
+    if (best == nullptr || counts_[directory->index()] < counts_[best->index()]) best = directory;
+  }
+  return best;
+}
+
+inline void DataDirectories::Drop(const PartitionName& partition) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = places_.find(partition);
+  if (found == places_.end()) return;
+  --counts_[found->second->index()];
+  places_.erase(found);
+}
+
+}  // namespace weir::server
+
+#endif  // WEIR_SERVER_DATA_DIRECTORIES_H_
