@@ -21,6 +21,7 @@
 #include "base/ids.h"
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
+#include "coordination/metadata/image_delta.h"
 #include "coordination/raft/raft.h"
 #include "protocol/record_batch.h"
 #include "server/controller_driver.h"
@@ -57,8 +58,10 @@ class ClusterChecks {
   // Of the partitions, as the log of the metadata has them now.
   void TellEpochs(ClusterWorld& world, BrokerMap* brokers) {
     const metadata::MetadataImagePtr image = NewestImage(world);
-    if (image->highest_offset <= told_) return;
-    told_ = image->highest_offset;
+    if (image->highest_offset <= told_->highest_offset) return;
+    trace_.Note("metadata to ", image->highest_offset.value(), ": ",
+                Describe(metadata::Compare(told_, image)));
+    told_ = image;
     image->topics.ForEach([&](const Uuid& id, const metadata::TopicImage& topic) {
       for (int32_t i = 0; i < topic.partition_count(); ++i) {
         const PartitionIndex index(i);
@@ -197,7 +200,8 @@ class ClusterChecks {
   // What lies on the disk of a replica: a hash of each batch, by offset.
   std::map<int64_t, uint64_t> BatchesOf(Machine& machine, const std::string& name) {
     std::map<int64_t, uint64_t> batches;
-    const std::string folder = absl::StrCat("/data/", name);
+    std::string folder = absl::StrCat("/data-too/", name);
+    if (!machine.node->disk().Exists(folder)) folder = absl::StrCat("/data/", name);
     absl::StatusOr<std::vector<std::string>> files = machine.node->disk().List(folder);
     if (!files.ok()) {
       trace_.Fail("node ", machine.id, " has no folder for ", name);
@@ -275,7 +279,12 @@ class ClusterChecks {
       return "has no vote";
     }
     if (log.applied_end() != leading.raft().log_end()) return "is behind with the metadata";
-    if (*log.image() != *leading.image()) return "has other metadata than the active controller";
+    // A snapshot stands for control records as well, which an image that grew does not count.
+    const metadata::MetadataState& state = *log.image();
+    if (state != *leading.image() || log.image()->transaction != leading.image()->transaction) {
+      return absl::StrCat("has other metadata than the active controller: ",
+                          Describe(metadata::Compare(leading.image(), log.image())));
+    }
     if (!machine.is_broker) return "";
     for (const server::Shard* shard : machine.node->core().node().shards) {
       if (shard->image()->highest_offset != log.image()->highest_offset) {
@@ -307,6 +316,29 @@ class ClusterChecks {
     return complaint;
   }
 
+  static std::string Describe(const metadata::ImageDelta& delta) {
+    std::vector<std::string> parts;
+    for (const auto* topic : delta.deleted_topics) parts.push_back("lacks " + topic->name);
+    for (const auto* topic : delta.created_topics) parts.push_back("has " + topic->name);
+    for (const metadata::TopicDelta& topic : delta.changed_topics) {
+      for (const metadata::PartitionDelta& change : topic.partitions) {
+        const auto tell = [](const metadata::PartitionImage* partition) {
+          return partition == nullptr ? std::string("none") : Describe(*partition);
+        };
+        parts.push_back(absl::StrCat(topic.after->name, "-", change.partition.value(), ": ",
+                                     tell(change.after), " instead of ", tell(change.before)));
+      }
+    }
+    for (const metadata::ConfigResource& config : delta.changed_configs) {
+      parts.push_back(absl::StrCat("configs of '", config.name, "'"));
+    }
+    for (const BrokerId id : delta.changed_brokers) {
+      parts.push_back(absl::StrCat("broker ", id.value()));
+    }
+    for (const std::string& feature : delta.changed_features) parts.push_back(feature);
+    return parts.empty() ? "nothing that brokers heed" : absl::StrJoin(parts, "; ");
+  }
+
   static std::string Describe(const metadata::PartitionImage& partition) {
     const auto list = [](const std::vector<BrokerId>& brokers) {
       return absl::StrJoin(brokers, ",", [](std::string* out, BrokerId broker) {
@@ -321,7 +353,7 @@ class ClusterChecks {
 
   Trace& trace_;
   std::map<LeaderEpoch, raft::ReplicaKey> leaders_;
-  Offset told_ = kNoOffset;
+  metadata::MetadataImagePtr told_ = metadata::EmptyImage();
 };
 
 }  // namespace weir::sim

@@ -115,6 +115,10 @@ class ClusterRun {
     // what it had.
     within_budget_ = !layout_.flush_on_ack && replication.min_insync > 1;
     if (within_budget_ || wipes_) disk_faults_ = full_disk_ = false;
+    // Until the controller knows of a lost disk, others with its records have to stay in sync.
+    wipes_ = wipes_ && replication.factor > 1;
+    if (wipes_) pauses_ = cuts_ = false;
+    if (wipes_) world_.fabric().options().lost_one_in = 0;
     trace_.Note("replicas: ", replication.factor, ", min insync: ", replication.min_insync);
   }
 

@@ -99,6 +99,7 @@ class ClusterWorld {
     bool is_broker = false, is_controller = false;
     MonotonicNs starts_at{0};              // once it has ended
     std::optional<MonotonicNs> paused_to;  // stands still
+    bool has_two_folders = false;
     bool disk_is_bad = false;
     bool ended_badly = false;      // and is not back in sync everywhere
     bool disk_is_missing = false;  // and the cluster does not know yet
@@ -242,6 +243,8 @@ class ClusterWorld {
     fault.op = kOps[random_.Below(5)];
     fault.one_in = 1 + random_.Below(20);
     fault.times = static_cast<int64_t>(1 + random_.Below(4));
+    // Of two folders mostly one: with the other the node goes on.
+    if (machine.has_two_folders && fault.one_in % 4 != 0) fault.path_contains = "/data-too/";
     trace_.Note("disk fault of kind ", static_cast<int>(fault.op), " at ", machine.id);
     machine.node->disk().InjectFault(fault);
     machine.disk_is_bad = true;
@@ -309,7 +312,8 @@ class ClusterWorld {
     machine.is_controller = member.is_controller;
     SimNode::Options options = SimNode::Options::Choose(random_, layout.flush_on_ack);
     options.name = absl::StrCat("node ", machine.id);
-    options.settings = SettingsOf(layout, index);
+    machine.has_two_folders = !options.settings.empty();
+    for (auto& setting : SettingsOf(layout, index)) options.settings.push_back(std::move(setting));
     options.make_peers = [this, id = machine.id, address = ClusterLayout::InternalAddress(index)] {
       return std::make_unique<SimPeerNetwork>(fabric_, streams_, id, address);
     };

@@ -227,11 +227,12 @@ class NodeRun {
     static constexpr log::FileOp kOps[] = {log::FileOp::kRead, log::FileOp::kAppend,
                                            log::FileOp::kTruncate, log::FileOp::kSync,
                                            log::FileOp::kDirectory};
-    log::FileFault fault;
-    fault.op = kOps[random_.Below(5)];
+    log::FileFault fault{kOps[random_.Below(5)]};
     fault.one_in = 1 + random_.Below(20);
     fault.times = static_cast<int64_t>(1 + random_.Below(4));
     if (fault.op == log::FileOp::kRead && random_.OneIn(2)) fault.one_in = 1;
+    const bool has_two = !options_.settings.empty();  // the node goes on with one of them
+    if (has_two && !random_.OneIn(4)) fault.path_contains = "/data-too/";
     trace_.Note("disk fault of kind ", static_cast<int>(fault.op));
     node_.disk().InjectFault(fault);
     disk_is_bad_ = disk_failed_ = true;
@@ -484,9 +485,8 @@ class NodeRun {
   GroupCast cast_;
   std::vector<std::unique_ptr<SimActor>> actors_;
   uint64_t crash_one_in_ = 0, calm_one_in_ = 0;
-  bool has_groups_ = false;
   bool power_ = false, disk_faults_ = false, full_disk_ = false, wall_jumps_ = false;
-  bool disk_is_bad_ = false;
+  bool has_groups_ = false, disk_is_bad_ = false;
   bool disk_failed_ = false;  // may have, since the node started
   NodeRunResult result_;
 };

@@ -2,7 +2,6 @@
 // [--verbose]. Exits 1 if any seed failed, naming each with the command that replays it.
 
 #include <cstdint>
-#include <cstdio>
 
 #include "tests/sim/node_run.h"
 #include "tests/sim/sim_flags.h"
@@ -10,45 +9,21 @@
 int main(int argc, char** argv) {
   weir::sim::SimFlags flags;
   weir::sim::ReadSimFlags(argc, argv, &flags);
-  const int64_t first_seed = flags.first_seed, last_seed = first_seed + flags.seeds - 1;
-
-  weir::sim::NodeRunResult sum;
-  int64_t failed = 0;
-  for (int64_t seed = first_seed; seed <= last_seed; ++seed) {
-    weir::sim::Replay::Set("//tests/sim:node_sim", seed, flags.steps);
-    const auto result = weir::sim::RunNode(static_cast<uint64_t>(seed), flags.steps, flags.verbose);
-    sum.hash ^= result.hash;
-    sum.kills += result.kills;
-    sum.power_losses += result.power_losses;
-    sum.shutdowns += result.shutdowns;
-    sum.counters.acknowledged += result.counters.acknowledged;
-    sum.counters.batches_read += result.counters.batches_read;
-    sum.counters.creations += result.counters.creations;
-    sum.groups.generations += result.groups.generations;
-    sum.groups.commits += result.groups.commits;
-    sum.groups.fetches += result.groups.fetches;
-    sum.groups.refused += result.groups.refused;
-    sum.groups.deletions += result.groups.deletions;
-    sum.groups.fenced += result.groups.fenced;
-    if (result.failure.empty()) continue;
-    ++failed;
-    std::printf("seed %lld FAILED %s\n  replay with: %s", static_cast<long long>(seed),
-                result.failure.c_str(), weir::sim::Replay::line().c_str());
-    std::fflush(stdout);
-  }
-  std::printf(
-      "node_sim: seeds %lld to %lld, %lld failed; %lld kills, %lld power losses, %lld shutdowns, "
-      "%lld topics, %lld batches acknowledged, %lld read; groups: %lld generations, %lld commits, "
-      "%lld refused, %lld fetches, %lld deletions, %lld members fenced; trace %016llx\n",
-      static_cast<long long>(first_seed), static_cast<long long>(last_seed),
-      static_cast<long long>(failed), static_cast<long long>(sum.kills),
-      static_cast<long long>(sum.power_losses), static_cast<long long>(sum.shutdowns),
-      static_cast<long long>(sum.counters.creations),
-      static_cast<long long>(sum.counters.acknowledged),
-      static_cast<long long>(sum.counters.batches_read),
-      static_cast<long long>(sum.groups.generations), static_cast<long long>(sum.groups.commits),
-      static_cast<long long>(sum.groups.refused), static_cast<long long>(sum.groups.fetches),
-      static_cast<long long>(sum.groups.deletions), static_cast<long long>(sum.groups.fenced),
-      static_cast<unsigned long long>(sum.hash));
-  return failed == 0 ? 0 : 1;
+  return weir::sim::RunSeeds("node_sim", flags, [](uint64_t seed, const weir::sim::SimFlags& f) {
+    const auto run = weir::sim::RunNode(seed, f.steps, f.verbose);
+    return weir::sim::SeedOutcome{run.failure,
+                                  run.hash,
+                                  {{run.kills, "kills"},
+                                   {run.power_losses, "power losses"},
+                                   {run.shutdowns, "shutdowns"},
+                                   {run.counters.creations, "topics"},
+                                   {run.counters.acknowledged, "batches acknowledged"},
+                                   {run.counters.batches_read, "read"},
+                                   {run.groups.generations, "generations of groups"},
+                                   {run.groups.commits, "commits"},
+                                   {run.groups.refused, "refused"},
+                                   {run.groups.fetches, "fetches of offsets"},
+                                   {run.groups.deletions, "deletions"},
+                                   {run.groups.fenced, "members fenced"}}};
+  });
 }

@@ -247,11 +247,10 @@ class ReplicationWorld {
         requests_.back().given_up = true;
       }
       if (same_life) {
-        replication::IsrAnswered lost{protocol::ErrorCode::kRequestTimedOut,
-                                      request.proposal.leader_epoch,
-                                      request.proposal.partition_epoch};
-        lost.may_have_been_done = true;
-        node.broker->Step(request.id, std::move(lost));
+        node.broker->Step(request.id,
+                          replication::IsrAnswered{protocol::ErrorCode::kRequestTimedOut,
+                                                   request.proposal.leader_epoch,
+                                                   request.proposal.partition_epoch});
       }
       return true;
     }

@@ -62,6 +62,8 @@ class SimClock final : public Clock {
 class SimNode {
  public:
   static constexpr int kPort = 9092;
+  // The metadata log is in the first.
+  static constexpr char kTwoFolders[] = "/data,/data-too";
 
   // What differs from run to run; see the broker's settings.
   struct Options {
@@ -92,6 +94,8 @@ class SimNode {
       options.offsets_expire = random.OneIn(8);
       options.compacts_offsets = random.OneIn(2);
       if (random.OneIn(2)) options.snapshot_bytes = static_cast<int64_t>(1 + random.Below(3000));
+      // Of three runs, one. Nothing is drawn for it, so that seeds that are written down stay good.
+      if (options.checkpoint_ms % 3 == 0) options.settings = {{"log.dirs", kTwoFolders}};
       return options;
     }
   };
@@ -172,7 +176,8 @@ class SimNode {
 
   // Of a node that does not run: its disk is another one.
   absl::Status WipeDisk() {
-    const absl::Status wiped = disk_.RemoveRecursively("/data");
+    absl::Status wiped = disk_.RemoveRecursively("/data");
+    wiped.Update(disk_.RemoveRecursively("/data-too"));
     return wiped.ok() ? disk_.SyncDirectory("/") : wiped;
   }
 
