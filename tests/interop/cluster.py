@@ -122,13 +122,24 @@ class Namespaces:
         return f"{self.net}.{number}"
 
     def place(self, number):
-        return (self.host(number), 9092, 9093, ["ip", "netns", "exec", self.space(number)])
+        # Not `ip netns exec`, which copies the mounts too: a disk of another node could not be taken away then.
+        return (self.host(number), 9092, 9093, ["nsenter", f"--net=/run/netns/{self.space(number)}"])
 
     def cut_off(self, number):
         self.ip("link", "set", self.cable(number), "down")
 
     def join(self, number):
         self.ip("link", "set", self.cable(number), "up")
+
+    def part(self, one, other):
+        """These two hear nothing of each other: what they send goes to nobody's hardware address."""
+        for space, host in ((one, other), (other, one)):
+            self.ip("-n", self.space(space), "neigh", "replace", self.host(host), "lladdr", "02:00:00:00:00:01",
+                    "nud", "permanent", "dev", "eth0")
+
+    def reunite(self, one, other):
+        for space, host in ((one, other), (other, one)):
+            self.ip("-n", self.space(space), "neigh", "del", self.host(host), "dev", "eth0")
 
     def close(self):
         for number in self.numbers:

@@ -10,6 +10,7 @@ import threading
 import time
 
 import support
+import weir_process
 
 WAIT_SECONDS = 40
 
@@ -35,7 +36,8 @@ class Member:
         self.errors = queue.deque(maxlen=30)
         # A group of processes of its own: node and java start helpers.
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, bufsize=1)
+                                        stderr=subprocess.PIPE, text=True, bufsize=1, start_new_session=True,
+                                        preexec_fn=weir_process.end_with_parent)
         self.threads = [threading.Thread(target=self.listen, args=(stream, handle), daemon=True) for stream, handle in
                         ((self.process.stdout, self.on_line), (self.process.stderr, self.on_error))]
         for thread in self.threads:
@@ -67,16 +69,18 @@ class Member:
         else:
             self.errors.append(line)
 
-    def kill(self):
+    def signal(self, number):
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
+            os.killpg(self.process.pid, number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
         self.process.wait()
         self.mine = set()
 
     def stop(self, seconds=20):
         """SIGTERM: it leaves the group."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         self.process.wait(seconds)
         for thread in self.threads:
             thread.join(5)

@@ -7,8 +7,8 @@ Usage: tests/interop/run.py [--broker weir|kafka] [--program PATH] [--full] [--l
   --full     a million lines for each codec and acks, and fifty kills
   NAME       kcat, bad_input, corruption, concurrent, side_by_side, clients, admin, groups, command_line, compaction,
              kafka_directory, local, operators, partitions, quorum, real_input, recovery, sigkill, sniff, peers,
-             start, topic_configs, cluster, failover, fencing, founding, moves, repair, tls,
-             replication (default: all), or what unittest takes
+             start, topic_configs, cluster, failover, fencing, founding, log_dirs, moves, repair, tls,
+             replication, endurance (default: all), or what unittest takes
 """
 
 import argparse
@@ -21,7 +21,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 MODULES = ("kcat", "bad_input", "corruption", "concurrent", "side_by_side", "clients", "admin", "groups",
            "command_line", "compaction", "kafka_directory", "local", "operators", "partitions", "quorum", "real_input",
            "recovery", "sigkill", "sniff", "peers", "start", "topic_configs", "cluster", "failover", "fencing",
-           "founding", "moves", "repair", "tls", "replication")
+           "founding", "log_dirs", "moves", "repair", "tls", "replication", "endurance")
 
 
 class Result(unittest.TextTestResult):

@@ -123,9 +123,27 @@ class AdminToolsTest(support.BrokerTest):
         self.tool(features, "upgrade", "--feature", "metadata.version=29")
         self.assertRegex(self.tool(features, "describe"), r"metadata.version\s.*FinalizedVersionLevel: 4.2-IV1")
 
+    def test_eligible_leader_replicas_and_the_minimum_of_the_cluster(self):
+        features, minimum = "org.apache.kafka.tools.FeatureCommand", "min.insync.replicas"
+        self.assertRegex(self.tool(features, "describe"),
+                         r"eligible.leader.replicas.version\s.*FinalizedVersionLevel: 1")
+        everybody = ["--entity-type", "brokers", "--entity-default"]
+        self.configs("--alter", *everybody, "--add-config", f"{minimum}=2")
+        self.assertIn(f"{minimum}=2 ", self.configs("--describe", *everybody))
+        self.topics("--create", "--topic", self.topic)
+        described = self.configs("--describe", "--topic", self.topic, "--all")
+        self.assertRegex(described, rf"{minimum}=2 .*DYNAMIC_DEFAULT_BROKER_CONFIG:{minimum}=2")
+        with self.assertRaisesRegex(AssertionError, "cannot be deleted"):
+            self.configs("--alter", *everybody, "--delete-config", minimum)
+        with self.assertRaisesRegex(AssertionError, "InvalidConfigurationException"):
+            self.configs("--alter", *everybody, "--add-config", f"{minimum}=0")
+        self.tool(features, "downgrade", "--feature", "eligible.leader.replicas.version=0")
+        self.configs("--alter", *everybody, "--delete-config", minimum)
+        self.assertNotIn(minimum, self.configs("--describe", *everybody))
+        self.tool(features, "upgrade", "--feature", "eligible.leader.replicas.version=1")
+
 
 class AdminClientTest(support.BrokerTest):
-
     def test_confluent_admin(self):
         said = run([support.python(), os.path.join(support.HERE, "python_admin.py"), self.broker.address, self.topic],
                    timeout=120).decode()

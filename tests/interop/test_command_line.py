@@ -101,6 +101,11 @@ class TopicsTest(CommandLineTest):
                                                                        "--partitions", "many"))
         self.assertIn("expected one of --create", self.refused(2, "topics"))
         self.assertIn("did you mean topics?", self.refused(2, "topcs"))
+        for planned in ("acls", "transactions", "top"):
+            said = self.refused(2, planned)
+            self.assertIn("is not available yet", said)
+            self.assertNotIn("did you mean", said)
+        self.assertIn("weir server --help", self.refused(2, "server", "--nosuch"))
         self.assertIn("did you mean linger.ms?", self.refused(2, "produce", "--topic", "x", "--producer-property",
                                                              "linger.s=5"))
         said = self.refused(2, "produce", "--topic", "x", "--producer-property", "acks=7")
@@ -112,6 +117,7 @@ class TopicsTest(CommandLineTest):
         self.assertIn(b"no answer from 127.0.0.1:1", done.stderr)
 
     def test_every_command_helps(self):
+        self.assertIn("--override KEY=VALUE", run([WEIR, "server", "--help"]).decode())
         said = run([WEIR, "--help"]).decode()
         commands = [line.split("  ")[1][5:] for line in said.splitlines() if line.startswith("  weir ")]
         for command in ("topics", "produce", "consume", "groups", "configs", "dump-log", "api-versions",

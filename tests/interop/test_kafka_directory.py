@@ -51,7 +51,7 @@ class DumpTest(support.BrokerTest):
 
 
 class RaftFolderTest(support.unittest.TestCase):
-    """The folder of a Raft replica; no broker of Weir's has one yet."""
+    """The folder of a Raft replica with snapshots and two voters, as no broker of one node has it."""
 
     def setUp(self):
         support.need_weir("the folder of a Raft replica")

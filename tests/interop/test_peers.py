@@ -12,5 +12,5 @@ class PeersTest(support.unittest.TestCase):
         support.need_weir("the load of bench/peers")
         support.program("go")
         said = run(["/usr/bin/python3", os.path.join(support.ROOT, "bench/peers/peers.py"), "--rows", "weir",
-                    "--weir", support.PROGRAM, "--minutes", "0.33", "--partitions", "10"], timeout=150).decode()
+                    "--weir", support.PROGRAM, "--minutes", "0.33", "--partitions", "10"], timeout=800).decode()
         print("\n".join("  " + line for line in said.splitlines() if line.startswith("|")), flush=True)

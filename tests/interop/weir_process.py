@@ -1,5 +1,6 @@
 """Starts, kills and restarts the broker under test: Weir, or Apache Kafka to prove that a test is right."""
 
+import ctypes
 import os
 import shutil
 import signal
@@ -10,6 +11,8 @@ import tempfile
 import time
 
 READY_SECONDS_MAX = 60
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 
 
 def free_port():
@@ -27,6 +30,12 @@ def answers(port, timeout=0.5, host="127.0.0.1"):
             return len(head) == 8 and struct.unpack(">i", head[4:])[0] == 7
     except OSError:
         return False
+
+
+def end_with_parent():
+    """For preexec_fn: the process is killed when the thread that starts it ends, as the main thread does in a test that
+    is killed. Threads that end earlier must not start with it."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Broker:
@@ -94,7 +103,7 @@ class Broker:
         self.starts += 1
         with open(self.output_path, "ab") as output:
             self.process = subprocess.Popen(self.command(properties), stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=subprocess.STDOUT, cwd=self.folder)
+                                            stderr=subprocess.STDOUT, cwd=self.folder, preexec_fn=end_with_parent)
         if wait:
             self.wait_until_ready()
         return self
