@@ -123,7 +123,8 @@ def measure(row, options):
             [maker, "-address", broker.address, "-topic", "load", "-partitions", str(options.partitions), "-producers",
              str(options.clients), "-consumers", str(options.clients), "-rate", str(options.rate), "-batch",
              str(options.batch), "-bytes", str(options.bytes), "-warmup", f"{min(10, seconds / 4)}s", "-time",
-             f"{seconds}s"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+             f"{seconds}s"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+            preexec_fn=weir_process.end_with_parent)
         try:
             cpu, found = {}, None
             for line in load.stdout:

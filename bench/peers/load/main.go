@@ -3,8 +3,10 @@
 //	load -address HOST:PORT -topic T -producers 50 -consumers 50 -rate 400 -batch 10 -bytes 200 -warmup 5s -time 60s
 //
 // Open loop: each producer sends a batch when its time has come, whether or not earlier ones were answered, and every
-// latency counts from that time; so a broker that stops for a second is charged for all that waited. The consumers are
-// one group and hold every partition before the first record is sent. Prints the line `measuring` after the warm-up,
+// latency counts from that time; so a broker that stops for a second is charged for all that waited. With -rate 0 a
+// producer sends on as soon as fewer than -window of its records are unanswered: what the brokers can take at most. The
+// consumers are one group and hold every partition before the first record is sent. Prints the line `measuring` after
+// the warm-up,
 // `measured` at the end, and then a line of JSON.
 package main
 
@@ -30,7 +32,8 @@ var (
 	parts     = flag.Int("partitions", 50, "of the topic")
 	producers = flag.Int("producers", 50, "clients that write")
 	consumers = flag.Int("consumers", 50, "clients that read, one group")
-	rate      = flag.Int("rate", 400, "records a second of each producer")
+	rate      = flag.Int("rate", 400, "records a second of each producer; 0: as many as are taken")
+	window    = flag.Int("window", 2000, "records of a producer that wait for an answer, with -rate 0")
 	batch     = flag.Int("batch", 10, "records that a producer sends at once, of several keys")
 	size      = flag.Int("bytes", 200, "of a record's value")
 	keys      = flag.Int("keys", 10000, "different keys")
@@ -100,37 +103,52 @@ func (r *run) fail(err error) {
 func (r *run) counts(due time.Time) bool { return !due.Before(r.from) && due.Before(r.until) }
 
 func (r *run) produce(ctx context.Context, number int, begin time.Time) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(*address), kgo.DefaultProduceTopic(*topic), kgo.ClientID("producer"),
-		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	options := []kgo.Opt{kgo.SeedBrokers(*address), kgo.DefaultProduceTopic(*topic), kgo.ClientID("producer"),
+		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.NoCompression())}
+	if *rate == 0 {
+		options = append(options, kgo.MaxBufferedRecords(*window))
+	}
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	random := rand.New(rand.NewSource(int64(number)))
+	if *rate == 0 {
+		time.Sleep(time.Until(begin))
+		for at := time.Now(); at.Before(r.until); at = time.Now() {
+			r.send(ctx, client, random, at)
+		}
+		return client.Flush(ctx)
+	}
 	interval := time.Duration(float64(time.Second) * float64(*batch) / float64(*rate))
 	due := begin.Add(time.Duration(random.Int63n(int64(interval))))
 	for ; due.Before(r.until); due = due.Add(interval) {
 		time.Sleep(time.Until(due))
-		at := due
 		for i := 0; i < *batch; i++ {
-			value := make([]byte, *size)
-			random.Read(value)
-			binary.BigEndian.PutUint64(value, uint64(at.UnixNano()))
-			record := kgo.KeySliceRecord([]byte(fmt.Sprint("key-", random.Intn(*keys))), value)
-			r.sent.Add(1)
-			client.Produce(ctx, record, func(_ *kgo.Record, err error) {
-				if err != nil {
-					r.fail(fmt.Errorf("produce: %w", err))
-					return
-				}
-				r.acked.Add(1)
-				if r.counts(at) {
-					r.producing.add(time.Since(at))
-				}
-			})
+			r.send(ctx, client, random, due)
 		}
 	}
 	return client.Flush(ctx)
+}
+
+// send waits while the client holds as many records as it may.
+func (r *run) send(ctx context.Context, client *kgo.Client, random *rand.Rand, at time.Time) {
+	value := make([]byte, *size)
+	random.Read(value)
+	binary.BigEndian.PutUint64(value, uint64(at.UnixNano()))
+	record := kgo.KeySliceRecord([]byte(fmt.Sprint("key-", random.Intn(*keys))), value)
+	r.sent.Add(1)
+	client.Produce(ctx, record, func(_ *kgo.Record, err error) {
+		if err != nil {
+			r.fail(fmt.Errorf("produce: %w", err))
+			return
+		}
+		r.acked.Add(1)
+		if r.counts(at) {
+			r.producing.add(time.Since(at))
+		}
+	})
 }
 
 func (r *run) consume(ctx context.Context) error {
@@ -193,7 +211,7 @@ func main() {
 		if r.assigned.Load() != int64(*parts) {
 			stable = time.Now()
 		}
-		return time.Since(stable) > 3*time.Second
+		return *consumers == 0 || time.Since(stable) > 3*time.Second
 	})
 	begin := time.Now().Add(100 * time.Millisecond)
 	r.from, r.until = begin.Add(*warmup), begin.Add(*warmup+*duration)
@@ -213,7 +231,9 @@ func main() {
 	atEnd := r.acked.Load()
 	fmt.Println("measured")
 	writing.Wait()
-	r.waitFor("all records are read", 30*time.Second, func() bool { return r.consumed.Load() >= r.acked.Load() })
+	r.waitFor("all records are read", 30*time.Second, func() bool {
+		return *consumers == 0 || r.consumed.Load() >= r.acked.Load()
+	})
 	cancel()
 	reading.Wait()
 	json.NewEncoder(os.Stdout).Encode(map[string]any{
