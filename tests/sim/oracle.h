@@ -190,10 +190,10 @@ class Oracle {
   bool MayLose(const TopicPartition& partition) const { return lost_power_ || IsLoose(partition); }
 
   // Produce was answered: the batch of this hash is at `base`. `by_all`: all in sync have it, and
-  // readers see it; else only the leader's disk says so.
+  // readers see it; else only the leader's disk says so, and in a cluster another may lead already.
   void Acknowledged(const TopicPartition& partition, int64_t base, uint64_t hash, bool by_all) {
     ++counters_.acknowledged;
-    if ((!by_all && replication_.factor > 1) || IsLoose(partition)) return;
+    if ((!by_all && brokers_lag_) || IsLoose(partition)) return;
     if (const SentBatch& sent = sent_.at(hash); sent.first_id > 0) {
       compaction_.Acknowledged(partition, base, sent.first_id, sent.records);
     } else {

@@ -33,6 +33,7 @@ class Consumer final : public SimActor {
  private:
   struct Place {
     int64_t from = 0;
+    int32_t leader_epoch = -1;  // as the client knows it; -1: whoever takes itself for the leader
     int64_t floor = 0;
   };
   using Places = std::map<TopicPartition, Place>;
@@ -41,7 +42,7 @@ class Consumer final : public SimActor {
     int32_t id = 0;
     int32_t epoch = 0;
     std::set<TopicPartition> wanted;
-    std::map<TopicPartition, int64_t> told;  // what the session has
+    std::map<TopicPartition, std::pair<int64_t, int32_t>> told;  // what the session has
   };
 
   void Ask() override {
@@ -78,17 +79,19 @@ class Consumer final : public SimActor {
     Places places;
     for (const TopicPartition& partition : at->wanted) {
       const int64_t from = position_[partition];
-      places[partition] = {from, context_.oracle.Floor(partition)};
+      const int32_t epoch = context_.random.OneIn(2) ? context_.brokers.TrueEpochOf(partition) : -1;
+      places[partition] = {from, epoch, context_.oracle.Floor(partition)};
       const auto told = at->told.find(partition);
-      if (told != at->told.end() && told->second == from) continue;
-      at->told[partition] = from;
-      context_.trace.Note("  ", context_.oracle.Name(partition), " from ", from);
+      if (told != at->told.end() && told->second == std::pair(from, epoch)) continue;
+      at->told[partition] = {from, epoch};
+      context_.trace.Note("  ", context_.oracle.Name(partition), " from ", from, " epoch ", epoch);
       if (request.topics.empty() || request.topics.back().topic_id != partition.topic_id) {
         request.topics.emplace_back().topic_id = partition.topic_id;
       }
       auto& asked = request.topics.back().partitions.emplace_back();
       asked.partition = partition.partition.value();
       asked.fetch_offset = from;
+      asked.current_leader_epoch = epoch;
       asked.partition_max_bytes = context_.random.OneIn(3) ? 500 : 1 << 20;
     }
     const auto version = static_cast<int16_t>(13 + context_.random.Below(4));
@@ -129,7 +132,10 @@ class Consumer final : public SimActor {
     if (IsUnknown(data.error_code)) return OnUnknown(partition, sent);
     const auto error = static_cast<ErrorCode>(data.error_code);
     if (error == ErrorCode::kOffsetOutOfRange) {
-      if (place.from <= place.floor && !context_.oracle.Find(partition.topic_id)->retention) {
+      // Who was deposed and does not know yet cannot tell without an epoch.
+      const bool leads = place.leader_epoch >= 0 || !context_.oracle.brokers_lag();
+      if (leads && place.from <= place.floor &&
+          !context_.oracle.Find(partition.topic_id)->retention) {
         context_.trace.Fail(context_.oracle.Name(partition), ": offset ", place.from,
                             " is out of range, readers knew ", place.floor);
       }
