@@ -32,6 +32,7 @@ import weir_process  # noqa: E402
 from wire import Peer  # noqa: E402
 
 MIB = 1 << 20
+TOPIC_NAME = "load"
 RESULTS = os.path.join(HERE, "results.json")
 TABLE = os.path.join(ROOT, "docs/peers.md")
 # The same for every broker. Small segments and little retention: it deletes all the time.
@@ -53,6 +54,36 @@ def load_maker():
     os.makedirs(support.CACHE, exist_ok=True)
     support.install("the load maker", ["go", "build", "-o", binary, "."], cwd=os.path.join(HERE, "load"))
     return binary
+
+
+def program_of(kind, options):
+    return options.weir if kind == "weir" else options.kafka or support.kafka_jars()
+
+
+def java_options(heap):
+    """As Kafka's start script has them, with a heap of this size."""
+    return [f"-Xms{heap}", f"-Xmx{heap}", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+            "-XX:InitiatingHeapOccupancyPercent=35"]
+
+
+def run_load(address, arguments, sample):
+    """What the load maker found, and sample(its pid) as it began to measure and as it had measured."""
+    load = subprocess.Popen(
+        [load_maker(), "-address", address, "-topic", TOPIC_NAME, *(str(argument) for argument in arguments)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=weir_process.end_with_parent)
+    samples, found = {}, None
+    try:
+        for line in load.stdout:
+            if line.startswith("meas"):
+                samples[line.strip()] = sample(load.pid)
+            else:
+                found = json.loads(line)
+        load.wait()
+    finally:
+        if load.poll() is None:
+            load.kill()
+            load.wait()
+    return found, samples["measuring"], samples["measured"]
 
 
 class Watch(threading.Thread):
@@ -91,12 +122,12 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def create(broker, options, extra):
-    peer = Peer(broker.port)
-    configs = [{"name": name, "value": value} for name, value in {**TOPIC, **extra}.items()]
-    for _ in range(100):  # Kafka answers before it can place replicas
-        answer = peer.ask("CreateTopics", 7, timeoutMs=10000, validateOnly=False, topics=[
-            {"name": "load", "numPartitions": options.partitions, "replicationFactor": 1, "configs": configs}])
+def create(port, partitions, replicas, configs):
+    peer = Peer(port)
+    topic = {"name": TOPIC_NAME, "numPartitions": partitions, "replicationFactor": replicas,
+             "configs": [{"name": name, "value": value} for name, value in configs.items()]}
+    for _ in range(300):  # Kafka answers before it can place replicas
+        answer = peer.ask("CreateTopics", 7, timeoutMs=10000, validateOnly=False, topics=[topic])
         if answer["topics"][0]["errorCode"] == 0:
             peer.close()
             return
@@ -107,43 +138,28 @@ def create(broker, options, extra):
 def measure(row, options):
     """One broker under the load; a row for the table."""
     kind, config, topic, _, _ = ROWS[row]
-    program = options.weir if kind == "weir" else options.kafka or support.kafka_jars()
     folder = tempfile.mkdtemp(prefix="weir-peers-", dir=options.folder)
-    maker = load_maker()
-    broker = weir_process.Broker(program, kind, folder=folder, config={**CONFIG, **config})
+    broker = weir_process.Broker(program_of(kind, options), kind, folder=folder, config={**CONFIG, **config})
     broker.own_folder = True
-    broker.java_options = ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
-                           "-XX:InitiatingHeapOccupancyPercent=35"]  # as its start script
+    broker.java_options = java_options("1g")
     seconds = options.minutes * 60
     with broker:
-        create(broker, options, topic)
+        create(broker.port, options.partitions, 1, {**TOPIC, **topic})
         watch = Watch(broker)
         watch.start()
-        load = subprocess.Popen(
-            [maker, "-address", broker.address, "-topic", "load", "-partitions", str(options.partitions), "-producers",
-             str(options.clients), "-consumers", str(options.clients), "-rate", str(options.rate), "-batch",
-             str(options.batch), "-bytes", str(options.bytes), "-warmup", f"{min(10, seconds / 4)}s", "-time",
-             f"{seconds}s"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-            preexec_fn=weir_process.end_with_parent)
-        try:
-            cpu, found = {}, None
-            for line in load.stdout:
-                if line.startswith("meas"):
-                    cpu[line.strip()] = (cpu_seconds(broker.process.pid), cpu_seconds(load.pid), len(watch.rss))
-                    print(f"  {row}: {line.strip()}", file=sys.stderr, flush=True)
-                else:
-                    found = json.loads(line)
-            load.wait()
-        finally:
-            if load.poll() is None:
-                load.kill()
+        found, begin, end = run_load(
+            broker.address,
+            ["-partitions", options.partitions, "-producers", options.clients, "-consumers", options.clients, "-rate",
+             options.rate, "-batch", options.batch, "-bytes", options.bytes, "-warmup", f"{min(10, seconds / 4)}s",
+             "-time", f"{seconds}s"],
+            lambda load: (cpu_seconds(broker.process.pid), cpu_seconds(load), len(watch.rss)))
         watch.end()
         ended = "" if broker.alive() else f"the broker ended: {broker.output()[-500:]}"
-    return summary(row, found, cpu, watch, ended)
+    return summary(row, found, begin, end, watch, ended)
 
 
-def summary(row, found, cpu, watch, ended):
-    (broker_0, load_0, first), (broker_1, load_1, last) = cpu["measuring"], cpu["measured"]
+def summary(row, found, begin, end, watch, ended):
+    (broker_0, load_0, first), (broker_1, load_1, last) = begin, end
     gigabytes = found["measured_records"] * found["record_bytes"] / 1e9
     half = (first + last) // 2
     errors = dict(found["errors"])
@@ -152,7 +168,7 @@ def summary(row, found, cpu, watch, ended):
     if found["consumed"] != found["acked"] or found["acked"] != found["sent"]:
         errors[f"sent {found['sent']}, acknowledged {found['acked']}, read {found['consumed']}"] = 1
     return {
-        "row": row, "seconds": found["seconds"], "date": time.strftime("%Y-%m-%d"), "errors": errors,
+        "row": row, "seconds": found["seconds"], "errors": errors,
         "records": found["measured_records"], "records_per_second": found["measured_records"] / found["seconds"],
         "mb_per_second": gigabytes * 1000 / found["seconds"], "produce_us": found["produce_us"],
         "end_to_end_us": found["end_to_end_us"], "broker_cpu_seconds": broker_1 - broker_0,
@@ -196,17 +212,23 @@ def table(results):
     return "\n".join(lines)
 
 
-def write_table(results, options):
+def keep(path, results, options, load):
+    """Renews the rows of these results in a file of JSON, with the options that `load` names. All of its rows."""
     known = {}
-    if os.path.exists(RESULTS):
-        with open(RESULTS, encoding="utf-8") as file:
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
             known = json.load(file)
-    for result in results.values():
-        load = {name: getattr(options, name) for name in ("clients", "rate", "batch", "bytes", "partitions")}
-        known[result["row"]] = {**result, "load": load, "machine": machine()}
-    with open(RESULTS, "w", encoding="utf-8") as file:
+    for row, result in results.items():
+        known[row] = {**result, "date": time.strftime("%Y-%m-%d"), "machine": machine(),
+                      "load": {name: getattr(options, name) for name in load}}
+    with open(path, "w", encoding="utf-8") as file:
         json.dump(known, file, indent=1, sort_keys=True)
         file.write("\n")
+    return known
+
+
+def write_table(results, options):
+    known = keep(RESULTS, results, options, ("clients", "rate", "batch", "bytes", "partitions"))
     notes = []
     for row in (row for row in ROWS if row in known):
         result, load = known[row], known[row]["load"]
@@ -243,21 +265,32 @@ All of them ran with {config}, the topic with {topic}; everything else is the de
 """
 
 
+def parser(description, rows, size, partitions):
+    """The options that all comparisons with Kafka have."""
+    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rows", default=rows)
+    options.add_argument("--weir", type=os.path.abspath, default=os.path.join(ROOT, "bazel-bin/server/weir"))
+    options.add_argument("--kafka")
+    options.add_argument("--folder", help="where the brokers' data goes")
+    options.add_argument("--bytes", type=int, default=size)
+    options.add_argument("--partitions", type=int, default=partitions)
+    options.add_argument("--write", action="store_true")
+    return options
+
+
+def exit_code(wrong):
+    for fault in wrong:
+        print(f"FAULT: {fault}")
+    return 1 if wrong else 0
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--rows", default="weir,kafka")
-    parser.add_argument("--weir", default=os.path.join(ROOT, "bazel-bin/server/weir"))
-    parser.add_argument("--kafka")
-    parser.add_argument("--folder", help="where the brokers' data goes")
-    parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--rate", type=int, default=400)
-    parser.add_argument("--batch", type=int, default=10)
-    parser.add_argument("--bytes", type=int, default=200)
-    parser.add_argument("--partitions", type=int, default=50)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    options.weir = os.path.abspath(options.weir)
+    known = parser(__doc__, "weir,kafka", 200, 50)
+    known.add_argument("--minutes", type=float, default=10)
+    known.add_argument("--clients", type=int, default=50)
+    known.add_argument("--rate", type=int, default=400)
+    known.add_argument("--batch", type=int, default=10)
+    options = known.parse_args()
     results, wrong = {}, []
     for row in options.rows.split(","):
         results[row] = measure(row, options)
@@ -266,9 +299,7 @@ def main():
     print(table(results))
     if options.write:
         write_table(results, options)
-    for fault in wrong:
-        print(f"FAULT: {fault}")
-    return 1 if wrong else 0
+    return exit_code(wrong)
 
 
 if __name__ == "__main__":

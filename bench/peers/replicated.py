@@ -14,12 +14,10 @@ processes) and load share the machine. Needs Go for the load maker; Java and Mav
 answered an error or ended.
 """
 
-import argparse
 import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,21 +29,14 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(ROOT, "tests/interop"))
 
 import peers  # noqa: E402
-import support  # noqa: E402
 import weir_process  # noqa: E402
-from wire import Peer  # noqa: E402
 
 RESULTS = os.path.join(HERE, "replicated.json")
 TABLE = os.path.join(ROOT, "docs/replicated.md")
 NODES = (1, 2, 3)
 CONFIG = {"auto.create.topics.enable": "false", "min.insync.replicas": "2", "num.network.threads": "3",
           "num.io.threads": "8"}
-ROWS = {
-    "weir": ("weir", {"weir.flush.policy": "ack"}, {}, "Weir", "fsync by each replica before it counts"),
-    "weir-os": ("weir", {"weir.flush.policy": "os"}, {}, "Weir", "left to the kernel"),
-    "kafka": ("kafka", {}, {}, "Apache Kafka 4.2.0", "left to the kernel (its default)"),
-    "kafka-ack": ("kafka", {}, {"flush.messages": "1"}, "Apache Kafka 4.2.0", "fsync of each batch (flush.messages=1)"),
-}
+ROWS = {**peers.ROWS, "weir": (*peers.ROWS["weir"][:4], "fsync by each replica before it counts")}
 
 
 class Cluster:
@@ -56,8 +47,7 @@ class Cluster:
         self.nodes = []
         for number in NODES:
             node = weir_process.Broker(program, kind, folder=os.path.join(self.folder, f"node-{number}"))
-            node.java_options = ["-Xms512m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
-                                 "-XX:InitiatingHeapOccupancyPercent=35"]
+            node.java_options = peers.java_options("512m")
             self.nodes.append(node)
         voters = ",".join(f"{number}@127.0.0.1:{node.controller_port}" for number, node in zip(NODES, self.nodes))
         for number, node in zip(NODES, self.nodes):
@@ -79,19 +69,6 @@ class Cluster:
             node.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def create(self, partitions, configs):
-        """A topic on all three, once they are there."""
-        peer = Peer(self.nodes[0].port)
-        for _ in range(300):
-            answer = peer.ask("CreateTopics", 7, timeoutMs=10000, validateOnly=False, topics=[
-                {"name": "load", "numPartitions": partitions, "replicationFactor": len(NODES),
-                 "configs": [{"name": name, "value": value} for name, value in configs.items()]}])
-            if answer["topics"][0]["errorCode"] == 0:
-                peer.close()
-                return
-            time.sleep(0.1)
-        raise RuntimeError(f"the topic cannot be created: {answer}")
-
     def cpu_seconds(self):
         return sum(peers.cpu_seconds(node.process.pid) for node in self.nodes)
 
@@ -99,28 +76,14 @@ class Cluster:
 def measure(row, options):
     """One cluster under the load."""
     kind, config, topic, _, _ = ROWS[row]
-    program = options.weir if kind == "weir" else options.kafka or support.kafka_jars()
-    with Cluster(program, kind, config, options.folder) as cluster:
-        cluster.create(options.partitions, topic)
+    with Cluster(peers.program_of(kind, options), kind, config, options.folder) as cluster:
+        peers.create(cluster.nodes[0].port, options.partitions, len(NODES), topic)
         time.sleep(3)  # the replicas have found their leaders
-        load = subprocess.Popen(
-            [peers.load_maker(), "-address", cluster.nodes[0].address, "-topic", "load", "-partitions",
-             str(options.partitions), "-producers", str(options.producers), "-consumers", "0", "-rate", "0", "-window",
-             str(options.window), "-bytes", str(options.bytes), "-warmup", f"{options.warmup}s", "-time",
-             f"{options.seconds}s"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-            preexec_fn=weir_process.end_with_parent)
-        try:
-            cpu, found = {}, None
-            for line in load.stdout:
-                if line.startswith("meas"):
-                    cpu[line.strip()] = (cluster.cpu_seconds(), peers.cpu_seconds(load.pid))
-                else:
-                    found = json.loads(line)
-            load.wait()
-        finally:
-            if load.poll() is None:
-                load.kill()
-                load.wait()
+        found, begin, end = peers.run_load(
+            cluster.nodes[0].address,
+            ["-partitions", options.partitions, "-producers", options.producers, "-consumers", 0, "-rate", 0, "-window",
+             options.window, "-bytes", options.bytes, "-warmup", f"{options.warmup}s", "-time", f"{options.seconds}s"],
+            lambda load: (cluster.cpu_seconds(), peers.cpu_seconds(load)))
         errors = dict(found["errors"])
         for node in cluster.nodes:
             if not node.alive():
@@ -128,12 +91,11 @@ def measure(row, options):
         if found["acked"] != found["sent"]:
             errors[f"sent {found['sent']}, acknowledged {found['acked']}"] = 1
         rss = sum(node.rss_kib() for node in cluster.nodes if node.alive()) / 1024
-    (brokers_0, load_0), (brokers_1, load_1) = cpu["measuring"], cpu["measured"]
     gigabytes = found["measured_records"] * found["record_bytes"] / 1e9
+    brokers, load = (after - before for before, after in zip(begin, end))
     return {"mb_per_second": gigabytes * 1000 / found["seconds"], "p50_ms": found["produce_us"].get("p50", 0) / 1000,
-            "p99_ms": found["produce_us"].get("p99", 0) / 1000,
-            "cpu_seconds_per_gb": (brokers_1 - brokers_0) / gigabytes,
-            "load_cpu_seconds_per_gb": (load_1 - load_0) / gigabytes, "rss_mib": rss, "errors": errors}
+            "p99_ms": found["produce_us"].get("p99", 0) / 1000, "cpu_seconds_per_gb": brokers / gigabytes,
+            "load_cpu_seconds_per_gb": load / gigabytes, "rss_mib": rss, "errors": errors}
 
 
 def median(rounds):
@@ -157,17 +119,7 @@ def table(results):
 
 
 def write_table(results, options):
-    known = {}
-    if os.path.exists(RESULTS):
-        with open(RESULTS, encoding="utf-8") as file:
-            known = json.load(file)
-    load = {name: getattr(options, name)
-            for name in ("producers", "window", "bytes", "partitions", "seconds", "rounds")}
-    for row, result in results.items():
-        known[row] = {**result, "date": time.strftime("%Y-%m-%d"), "load": load, "machine": peers.machine()}
-    with open(RESULTS, "w", encoding="utf-8") as file:
-        json.dump(known, file, indent=1, sort_keys=True)
-        file.write("\n")
+    known = peers.keep(RESULTS, results, options, ("producers", "window", "bytes", "partitions", "seconds", "rounds"))
     notes = []
     for row in (row for row in ROWS if row in known):
         result, load = known[row], known[row]["load"]
@@ -197,21 +149,13 @@ All of them ran with {config}; everything else is the default of each.
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--warmup", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", default="weir,weir-os,kafka,kafka-ack")
-    parser.add_argument("--weir", default=os.path.join(ROOT, "bazel-bin/server/weir"))
-    parser.add_argument("--kafka")
-    parser.add_argument("--folder", help="where the brokers' data goes")
-    parser.add_argument("--producers", type=int, default=4)
-    parser.add_argument("--window", type=int, default=2000)
-    parser.add_argument("--bytes", type=int, default=1000)
-    parser.add_argument("--partitions", type=int, default=12)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    options.weir = os.path.abspath(options.weir)
+    known = peers.parser(__doc__, "weir,weir-os,kafka,kafka-ack", 1000, 12)
+    known.add_argument("--seconds", type=int, default=20)
+    known.add_argument("--warmup", type=int, default=5)
+    known.add_argument("--rounds", type=int, default=3)
+    known.add_argument("--producers", type=int, default=4)
+    known.add_argument("--window", type=int, default=2000)
+    options = known.parse_args()
     rounds = {row: [] for row in options.rows.split(",")}
     for _ in range(options.rounds):
         for row, found in rounds.items():
@@ -221,10 +165,8 @@ def main():
     print(table(results))
     if options.write:
         write_table(results, options)
-    faults = [f"{row}: {count} times: {error}" for row in results for error, count in results[row]["errors"].items()]
-    for fault in faults:
-        print(f"FAULT: {fault}")
-    return 1 if faults else 0
+    return peers.exit_code([f"{row}: {count} times: {error}" for row in results
+                            for error, count in results[row]["errors"].items()])
 
 
 if __name__ == "__main__":
