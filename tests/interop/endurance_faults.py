@@ -1,8 +1,19 @@
 """The faults of endurance.py: each is a function of the run, and of whether a controller is not down beside it."""
 
+import contextlib
 import time
 
 NOTICE_SECONDS_MAX = 30  # until a node whose disk is broken has ended
+
+
+@contextlib.contextmanager
+def until_mended(run, least, most, mend):
+    """What is done in it lasts so many seconds, and is mended whatever comes."""
+    try:
+        yield
+        run.pause(least, most)
+    finally:
+        mend()
 
 
 def kill(run, victim, kind, alone):
@@ -36,43 +47,31 @@ def kill_controller(run, alone):
 def stop(run, alone):
     victim = run.a_node()
     run.strike("SIGSTOP", victim, alone=alone)
-    victim.pause()
-    try:
-        run.pause(1, 14)
-    finally:
-        victim.resume()
+    with until_mended(run, 1, 14, victim.resume):
+        victim.pause()
 
 
 def cut_off(run, alone):
     victim = run.a_node()
     run.strike("cut off from all", victim, alone=alone)
-    run.cluster.network.cut_off(victim.number)
-    try:
-        run.pause(1, 14)
-    finally:
-        run.cluster.network.join(victim.number)
+    with until_mended(run, 1, 14, lambda: run.cluster.network.join(victim.number)):
+        run.cluster.network.cut_off(victim.number)
 
 
 def part(run, alone):
     one = run.a_broker()
     other = run.chance.choice([node for node in run.cluster.nodes.values() if node is not one])
     run.strike("two cut off from each other", one, f"nodes {one.number} and {other.number}", alone)
-    run.cluster.network.part(one.number, other.number)
-    try:
-        run.pause(2, 16)
-    finally:
-        run.cluster.network.reunite(one.number, other.number)
+    with until_mended(run, 2, 16, lambda: run.cluster.network.reunite(one.number, other.number)):
+        run.cluster.network.part(one.number, other.number)
 
 
 def full_disk(run, alone):
     victim = run.a_node()
     disk = run.cluster.disks[victim.number]
     run.strike("full disk", victim, alone=alone)
-    disk.fill()
-    try:
-        run.pause(2, 12)
-    finally:
-        disk.empty()
+    with until_mended(run, 2, 12, disk.empty):
+        disk.fill()
 
 
 def full_disk_restart(run, alone):
@@ -80,15 +79,12 @@ def full_disk_restart(run, alone):
     victim = run.a_broker()
     disk = run.cluster.disks[victim.number]
     run.strike("full disk and SIGKILL", victim, alone=alone)
-    disk.fill()
-    try:
+    with until_mended(run, 2, 6, disk.empty):
+        disk.fill()
         run.pause(1, 3)
         if victim.alive():
             victim.kill()
             victim.start(wait=False)
-        run.pause(2, 6)
-    finally:
-        disk.empty()
     if not victim.alive():  # it may refuse to start
         run.log(f"{run.clock()}node {victim.number} does not start: {victim.output().strip().splitlines()[-1:]}")
         victim.process = None
