@@ -9,8 +9,8 @@
 // Decision: docs/adr/0018-log-directories.md.
 // Threading: Open and JoinCluster while no shard uses the folders; the rest is for any thread.
 // Errors: kUnavailable when another process has a folder; kFailedPrecondition when one belongs to
-//   another node or cluster, or two have the same partition; those of the folder of the metadata
-//   log, or of the last one that could not be opened.
+//   another node or cluster; those of the folder of the metadata log, or of the last one that could
+//   not be opened.
 #ifndef WEIR_SERVER_DATA_DIRECTORIES_H_
 #define WEIR_SERVER_DATA_DIRECTORIES_H_
 
@@ -98,10 +98,13 @@ class DataDirectories {
   DataDirectory* Find(const PartitionName& partition) const;
   // That folder; of a new log the one that it goes to: `assigned`, if that is the id of one,
   // otherwise the one with the fewest. kFailedPrecondition where the folder is offline, or may be:
-  // when `assigned` is none that is online, the log may be in one that is not.
+  // when `assigned` says that there is a log, but in none that is online.
   absl::StatusOr<DataDirectory*> FindOrPlace(const PartitionName& partition, const Uuid& assigned);
-  // The partition has no log any more.
-  void Drop(const PartitionName& partition);
+  // All folders with a log of this name, where there are several: one was away while a topic was
+  // made again, or before the metadata had the log there.
+  std::vector<DataDirectory*> Rivals(const PartitionName& partition) const;
+  // The partition has no log in the folder any more.
+  void Drop(const PartitionName& partition, const DataDirectory& folder);
 
  private:
   DataDirectories() = default;
@@ -116,8 +119,8 @@ class DataDirectories {
   size_t log_count_ = 0;  // the first so many of all_ are for logs
   DataDirectory* metadata_ = nullptr;
   mutable std::mutex mutex_;
-  std::map<PartitionName, DataDirectory*> places_;  // guarded by mutex_
-  std::vector<int64_t> counts_;                     // of places_, by index; guarded by mutex_
+  std::multimap<PartitionName, DataDirectory*> places_;  // guarded by mutex_
+  std::vector<int64_t> counts_;                          // of places_, by index; guarded by mutex_
 };
 
 // What a failing folder is to the node at its start: nothing, where others remain. Who must not go
@@ -208,12 +211,7 @@ inline absl::Status DataDirectories::FindLogs(log::FileSystem& fs, DataDirectory
     }
     std::optional<PartitionName> partition = PartitionOfDirectory(name);
     if (!partition.has_value() || directory.index() >= log_count_) continue;
-    const auto [place, is_new] = places_.emplace(*std::move(partition), &directory);
-    if (!is_new) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "expected the log of ", name, " in one folder, came one in ", place->second->path(),
-          " and one in ", directory.path(), ": move the one that is older away"));
-    }
+    places_.emplace(*std::move(partition), &directory);
     ++counts_[directory.index()];
   }
   return absl::OkStatus();
@@ -278,10 +276,7 @@ inline absl::StatusOr<DataDirectory*> DataDirectories::FindOrPlace(const Partiti
     const std::vector<DataDirectory*> online = Online();
     const auto named = std::find_if(online.begin(), online.end(),
                                     [&](const auto* one) { return one->id() == assigned; });
-    // Kafka's rule, with one that was lost among those that may be somewhere.
-    const bool is_new =
-        assigned == metadata::kDirectoryUnassigned || assigned == metadata::kDirectoryMigrating;
-    if (named == online.end() && !is_new && some_are_offline()) {
+    if (named == online.end() && assigned != metadata::kDirectoryUnassigned && some_are_offline()) {
       return absl::FailedPreconditionError("its log may be in a folder that is offline");
     }
     std::lock_guard<std::mutex> lock(mutex_);
@@ -289,7 +284,10 @@ inline absl::StatusOr<DataDirectory*> DataDirectories::FindOrPlace(const Partiti
     if (place == nullptr) return absl::FailedPreconditionError("all folders are offline");
   }
   std::lock_guard<std::mutex> lock(mutex_);
-  if (places_.emplace(partition, place).second) ++counts_[place->index()];
+  if (places_.count(partition) == 0) {
+    places_.emplace(partition, place);
+    ++counts_[place->index()];
+  }
   if (place->is_online()) return place;
   return place->Offline();
 }
@@ -302,11 +300,21 @@ inline DataDirectory* DataDirectories::FewestLogs() const {
   return best;
 }
 
-inline void DataDirectories::Drop(const PartitionName& partition) {
+inline std::vector<DataDirectory*> DataDirectories::Rivals(const PartitionName& partition) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = places_.find(partition);
-  if (found == places_.end()) return;
-  --counts_[found->second->index()];
+  std::vector<DataDirectory*> rivals;
+  if (places_.count(partition) < 2) return rivals;
+  const auto [begin, end] = places_.equal_range(partition);
+  for (auto it = begin; it != end; ++it) rivals.push_back(it->second);
+  return rivals;
+}
+
+inline void DataDirectories::Drop(const PartitionName& partition, const DataDirectory& folder) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto [begin, end] = places_.equal_range(partition);
+  const auto found = std::find_if(begin, end, [&](const auto& at) { return at.second == &folder; });
+  if (found == end) return;
+  --counts_[folder.index()];
   places_.erase(found);
 }
 

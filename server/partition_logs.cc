@@ -88,6 +88,54 @@ void PartitionTable::OnFault(DataDirectory& folder, const absl::Status& status) 
   node_.fail_directory(folder, status);
 }
 
+absl::Status PartitionTable::SetStrayAside(DataDirectory& folder, const PartitionName& name,
+                                           absl::string_view tag, absl::string_view why) {
+  const std::string directory = folder.PartitionPath(name.first, PartitionIndex(name.second));
+  node_.logger->Warning(directory, why, ": set aside");
+  WEIR_RETURN_IF_ERROR(folder.Forget(files_, {name}));
+  return SetAside(folder, directory, AsidePath(directory, absl::StrCat(".", tag, "-stray")));
+}
+
+absl::Status PartitionTable::SetEarlierAside(DataDirectory& folder, const PartitionName& name,
+                                             const Uuid& owner) {
+  return SetStrayAside(folder, name, owner.ToString(),
+                       absl::StrCat(" is of an earlier topic of this name, ", owner.ToString()));
+}
+
+// Leaves one log where several folders have one of this name: of this incarnation of the topic, and
+// where the metadata have it. Before they have it anywhere, nothing in it counts.
+absl::Status PartitionTable::SettleRivals(const TopicPartition& id, const PartitionName& name,
+                                          const Uuid& assigned) {
+  std::vector<DataDirectory*> rivals;
+  for (DataDirectory* folder : node_.directories->Rivals(name)) {
+    const absl::StatusOr<Uuid> owner =
+        log::ReadPartitionMetadata(files_, folder->PartitionPath(name.first, id.partition));
+    if (!owner.ok() && !absl::IsNotFound(owner.status())) return owner.status();
+    if (!owner.ok() || *owner == id.topic_id) {
+      rivals.push_back(folder);
+    } else {
+      WEIR_RETURN_IF_ERROR(SetEarlierAside(*folder, name, *owner));
+      node_.directories->Drop(name, *folder);
+    }
+  }
+  if (rivals.size() < 2) return absl::OkStatus();
+  const auto kept = std::find_if(rivals.begin(), rivals.end(), [&](const DataDirectory* folder) {
+    return assigned == metadata::kDirectoryUnassigned || folder->id() == assigned;
+  });
+  if (kept == rivals.end()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("expected its log in one folder, came one in ", rivals[0]->path(),
+                     " and one in ", rivals[1]->path(), ": move the one that is older away"));
+  }
+  for (DataDirectory* folder : rivals) {
+    if (folder == *kept) continue;
+    WEIR_RETURN_IF_ERROR(SetStrayAside(*folder, name, absl::StrCat(clock_.WallMs()),
+                                       absl::StrCat(" is kept in ", (*kept)->path())));
+    node_.directories->Drop(name, *folder);
+  }
+  return absl::OkStatus();
+}
+
 // Makes sure that the partition's directory is of this incarnation of the topic, and says how to
 // open what is in it.
 absl::StatusOr<log::RecoveryHint> PartitionTable::PrepareDirectory(DataDirectory& folder,
@@ -101,11 +149,7 @@ absl::StatusOr<log::RecoveryHint> PartitionTable::PrepareDirectory(DataDirectory
     if (absl::IsNotFound(owner.status())) return folder.HintFor(name);
     WEIR_RETURN_IF_ERROR(owner.status());
     if (*owner == id.topic_id) return folder.HintFor(name);
-    node_.logger->Warning(directory, " is of an earlier topic of this name, ", owner->ToString(),
-                          ": set aside");
-    WEIR_RETURN_IF_ERROR(folder.Forget(files_, {name}));
-    WEIR_RETURN_IF_ERROR(SetAside(
-        folder, directory, AsidePath(directory, absl::StrCat(".", owner->ToString(), "-stray"))));
+    WEIR_RETURN_IF_ERROR(SetEarlierAside(folder, name, *owner));
   } else if (folder.Remembers(name)) {
     return absl::DataLossError(
         absl::StrCat(directory, ": expected the partition's log up to offset ",
@@ -123,9 +167,11 @@ Uuid PartitionTable::AssignedIn(const metadata::PartitionImage& image) const {
 absl::StatusOr<std::unique_ptr<log::Log>> PartitionTable::OpenLog(
     const TopicPartition& id, const std::string& topic, const metadata::PartitionImage& image,
     const TopicSettings& settings) {
+  const PartitionName name(topic, id.partition.value());
+  const Uuid assigned = AssignedIn(image);
+  WEIR_RETURN_IF_ERROR(SettleRivals(id, name, assigned));
   WEIR_ASSIGN_OR_RETURN(DataDirectory* const folder,
-                        node_.directories->FindOrPlace(PartitionName(topic, id.partition.value()),
-                                                       AssignedIn(image)));
+                        node_.directories->FindOrPlace(name, assigned));
   return OpenLogIn(*folder, id, topic, settings);
 }
 
@@ -243,9 +289,13 @@ void PartitionTable::TakeOffline(const TopicPartition& id, const absl::Status& w
   if (hosted == nullptr) return;
   hosted->offline = why;
   if (hosted->partition == nullptr) return;
-  Step(hosted, replication::StopLeading{});
-  replica_effects_.emplace_back(id, replication::StopFollowing{});
+  EndRole(hosted);
   hosted->partition.reset();
+}
+
+void PartitionTable::EndRole(Hosted* hosted) {
+  Step(hosted, replication::StopLeading{});
+  replica_effects_.emplace_back(hosted->id, replication::StopFollowing{});
 }
 
 std::vector<TopicPartition> PartitionTable::In(const DataDirectory& directory) const {
@@ -296,6 +346,11 @@ bool PartitionTable::BeginAnew(const TopicPartition& id, const metadata::Partiti
   return Reopen(id, image, settings);
 }
 
+bool PartitionTable::HasPlace(const metadata::PartitionImage& image) const {
+  return node_.directories->for_logs().size() == 1 ||
+         AssignedIn(image) != metadata::kDirectoryUnassigned;
+}
+
 // With one folder the controller knows the place of what is not lost.
 std::vector<std::pair<TopicPartition, Uuid>> PartitionTable::UnknownPlaces() const {
   std::vector<std::pair<TopicPartition, Uuid>> places;
@@ -316,6 +371,7 @@ void PartitionTable::Update(const TopicPartition& id, const metadata::PartitionI
   if (hosted == nullptr) return;
   hosted->assigned = AssignedIn(image);
   if (hosted->partition == nullptr) return;
+  if (!HasPlace(image)) return EndRole(hosted);
   if (image.leader == node_.config.node_id) {
     Step(hosted, replication::BecomeLeader{image.leader_epoch, image.partition_epoch,
                                            image.replicas, image.isr, image.leader_recovery_state});
@@ -364,14 +420,14 @@ void PartitionTable::DeleteDirectory(const Hosted& hosted) {
   const PartitionName name(hosted.topic, hosted.id.partition.value());
   // A partition that never came online may have no directory.
   const absl::StatusOr<Uuid> owner = log::ReadPartitionMetadata(files_, hosted.directory);
-  if (absl::IsNotFound(owner.status())) return node_.directories->Drop(name);
+  if (absl::IsNotFound(owner.status())) return node_.directories->Drop(name, *hosted.folder);
   if (owner.ok() && *owner != hosted.id.topic_id) return;
   if (hosted.folder->Remembers(name)) return;  // it could not be forgotten
   const std::string path =
       AsidePath(hosted.directory, absl::StrCat(".", hosted.id.topic_id.ToString(), "-delete"));
   const absl::Status renamed = SetAside(*hosted.folder, hosted.directory, path);
   if (renamed.ok()) {
-    node_.directories->Drop(name);
+    node_.directories->Drop(name, *hosted.folder);
     removals_.push_back({path, clock_.WallMs() + hosted.settings.file_delete_delay_ms});
   } else {
     node_.logger->Error(hosted.directory, " cannot be deleted: ", renamed.message());

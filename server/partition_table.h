@@ -35,6 +35,7 @@
 #include "log/producer_state.h"
 #include "protocol/error_code.h"
 #include "replication/partition_events.h"
+#include "server/data_directory.h"
 #include "server/node.h"
 #include "server/preferred_replica.h"
 #include "server/reply.h"
@@ -54,9 +55,6 @@ class Partition;
 }
 
 namespace weir::server {
-
-class DataDirectory;
-struct PartitionCheckpoints;
 
 struct AppendCall {
   absl::Span<char> batch;  // validated
@@ -162,6 +160,9 @@ class PartitionTable {
   // Sets the log of one of the damaged aside and opens an empty one. False where that fails.
   bool BeginAnew(const TopicPartition& id, const metadata::PartitionImage& image,
                  const TopicSettings& settings);
+  // Whether the metadata know which folder has this broker's replica. Before that it is neither led
+  // nor followed: nothing that counts is in it if the folder is away, or another, the next time.
+  bool HasPlace(const metadata::PartitionImage& image) const;
   // Those that are in another folder than the metadata say, with its id. Of one that is offline the
   // controller is to know as well.
   std::vector<std::pair<TopicPartition, Uuid>> UnknownPlaces() const;
@@ -282,6 +283,12 @@ class PartitionTable {
   };
 
   Uuid AssignedIn(const metadata::PartitionImage& image) const;
+  absl::Status SetStrayAside(DataDirectory& folder, const PartitionName& name,
+                             absl::string_view tag, absl::string_view why);
+  absl::Status SetEarlierAside(DataDirectory& folder, const PartitionName& name, const Uuid& owner);
+  absl::Status SettleRivals(const TopicPartition& id, const PartitionName& name,
+                            const Uuid& assigned);
+  void EndRole(Hosted* hosted);
   absl::StatusOr<log::RecoveryHint> PrepareDirectory(DataDirectory& folder,
                                                      const TopicPartition& id,
                                                      const std::string& topic);

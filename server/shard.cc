@@ -137,6 +137,8 @@ void Shard::Follow(metadata::MetadataImagePtr image) {
     }
   }
   replicas_->OnMetadata();
+  // What is new waits for its place to be known.
+  if (!delta.created_topics.empty() || !delta.changed_topics.empty()) RepairPartitions();
 }
 
 // Whether this shard of this node has the partition's log; with no image, there is no such one.
@@ -151,8 +153,11 @@ void Shard::FollowPartition(const metadata::TopicImage& topic, PartitionIndex in
                             const metadata::PartitionImage& after) {
   if (!IsOurs(topic, index, &after)) return;
   const TopicPartition id{topic.id, index};
-  const bool led = IsOurs(topic, index, before) && before->leader == node_.config.node_id;
-  const bool leads = after.leader == node_.config.node_id;
+  const auto leads_in = [this](const metadata::PartitionImage& image) {
+    return image.leader == node_.config.node_id && partitions_->HasPlace(image);
+  };
+  const bool led = IsOurs(topic, index, before) && leads_in(*before);
+  const bool leads = leads_in(after);
   const bool has_groups = topic.name == metadata::kConsumerOffsetsTopic;
   if (has_groups && led && !leads) groups_->Close(id);
   if (IsOurs(topic, index, before)) {

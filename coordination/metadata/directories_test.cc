@@ -183,19 +183,30 @@ TEST_P(DirectoriesTest, AMoveBetweenTwoDirectoriesChangesNothingElse) {
   EXPECT_EQ(Of("t").leader, BrokerId(1));
 }
 
-TEST_P(DirectoriesTest, NobodyKnowsWhatWasInAMissingDirectoryBeforeTheBrokerSaidSo) {
-  h_.CreateOn("both", {{1, 2}});
-  h_.CreateOn("alone", {{1}});
-  Restart({kA, kB});
-  EXPECT_EQ(Of("alone").leader, BrokerId(1));
+TEST_P(DirectoriesTest, WhatMovesMayBeInADirectoryThatIsMissing) {
+  CreateIn("both", {1, 2}, kA);
+  CreateIn("alone", {1}, kA);
+  for (const char* topic : {"both", "alone"}) {
+    EXPECT_EQ(Assign(topic, kDirectoryMigrating), ErrorCode::kNone);
+    EXPECT_EQ(Of(topic).leader, BrokerId(1));  // it goes on meanwhile
+  }
   Restart({kB, kC});
-  EXPECT_EQ(Of("alone").directories[0], kDirectoryUnassigned);
   EXPECT_EQ(Of("alone").leader, kNoBroker);
   EXPECT_TRUE(Of("alone").isr.empty());
   EXPECT_EQ(Of("both").isr, Ids({2}));
   EXPECT_EQ(h_.SetIsr("both", 0, {2, 1}), ErrorCode::kNone);  // it has caught up, wherever it is
   EXPECT_EQ(Assign("alone", kB), ErrorCode::kNone);
   EXPECT_EQ(ElectUncleanly("alone"), ErrorCode::kNone);
+}
+
+// A broker of several directories appends nothing before the metadata know where.
+TEST_P(DirectoriesTest, WhatHasNoPlaceYetIsEmptyWhateverIsMissing) {
+  h_.CreateOn("alone", {{1}});
+  Restart({kA, kB});
+  EXPECT_EQ(Of("alone").directories[0], kDirectoryUnassigned);
+  Restart({kB, kC});
+  EXPECT_EQ(Of("alone").leader, BrokerId(1));
+  EXPECT_EQ(Of("alone").isr, Ids({1}));
 }
 
 TEST_P(DirectoriesTest, WhenAllDirectoriesAreNewNothingIsLeft) {

@@ -40,6 +40,11 @@ inline bool IsServed(const SimBroker& broker, const SimReplica& replica) {
   return IsIn(DirectoriesOf(broker.directories, /*offline=*/false), replica.home);
 }
 
+// Whether it may: with several directories, only when the metadata know which has it.
+inline bool HasPlace(const SimBroker& broker, const Uuid& known) {
+  return broker.directories.size() == 1 || known != metadata::kDirectoryUnassigned;
+}
+
 // What the next process finds. All are new if the broker is wiped; one at least is there.
 inline std::vector<SimDirectory> DirectoriesAfterRestart(const SimBroker& broker, bool wiped,
                                                          Random& random, uint64_t* ids) {
@@ -74,11 +79,12 @@ inline int64_t TakeOverDirectories(SimBroker* broker) {
 }
 
 // Where the broker puts a replica that it has nowhere: nowhere, if it may lie in a directory that
-// is offline. `is_new`: it was none of its replicas a moment ago.
-inline Uuid HomeFor(const SimBroker& broker, const Uuid& known, bool is_new, Random& random) {
+// is offline.
+inline Uuid HomeFor(const SimBroker& broker, const Uuid& known, Random& random) {
   const std::vector<Uuid> online = DirectoriesOf(broker.directories, /*offline=*/false);
   if (IsIn(online, known)) return known;
-  const bool may_be_there = online.size() < broker.directories.size() && !is_new;
+  const bool may_be_there =
+      online.size() < broker.directories.size() && known != metadata::kDirectoryUnassigned;
   if (online.empty() || may_be_there) return Uuid();
   return online[random.Below(online.size())];
 }
@@ -107,15 +113,17 @@ inline void TellHomes(BrokerId id, const SimBroker& broker, Random& random, Cont
   host->Ask<metadata::ReplicasAssigned>(std::move(event));
 }
 
-// Moves a replica to another directory: the controller is told before the broker does it.
+// Moves a replica to another directory. Before the broker does it the metadata say that it may be
+// in either: they would be wrong before or after that, and a directory that is replaced then would
+// take along what they have elsewhere. TellHomes says the rest.
 inline void MoveReplica(BrokerId id, const SimBroker& broker, const TopicPartition& tp,
                         Random& random, ControllerHost* host, SimReplica* replica) {
-  const Uuid to = HomeFor(broker, metadata::kDirectoryUnassigned, /*is_new=*/true, random);
+  const Uuid to = HomeFor(broker, metadata::kDirectoryUnassigned, random);
   if (!broker.reachable || to == replica->home) return;
   metadata::AssignReplicasToDirs event;
   event.broker = id;
   event.broker_epoch = broker.epoch;
-  event.assignments.push_back({tp, to});
+  event.assignments.push_back({tp, metadata::kDirectoryMigrating});
   if (random.OneIn(3)) return host->Send(std::move(event));  // and never hears what came of it
   const auto response = host->Ask<metadata::ReplicasAssigned>(std::move(event));
   if (response.error != protocol::ErrorCode::kNone) return;

@@ -129,13 +129,18 @@ class ControllerOracle {
     for (const BrokerId id : ids) absl::StrAppend(&text, id.value());
     return text;
   }
+  static std::string Tell(const std::vector<Uuid>& directories) {
+    std::string text;
+    for (const Uuid& id : directories) absl::StrAppend(&text, " ", id.low);
+    return text;
+  }
   static std::string Tell(const metadata::PartitionImage& p) {
     return absl::StrCat("leader ", p.leader.value(), " of epoch ", p.leader_epoch.value(),
                         ", replicas ", Tell(p.replicas), " isr ", Tell(p.isr), " elr ",
                         Tell(p.eligible_leader_replicas), " last ", Tell(p.last_known_elr),
                         " adding ", Tell(p.adding_replicas), " removing ",
                         Tell(p.removing_replicas), " recovery ", int{p.leader_recovery_state},
-                        " epoch ", p.partition_epoch);
+                        " directories", Tell(p.directories), " epoch ", p.partition_epoch);
   }
 
   static bool Has(const std::vector<BrokerId>& ids, BrokerId id) {
@@ -185,7 +190,7 @@ class ControllerOracle {
   // Whether nobody knows in which directory a member of the ISR was.
   static bool MayBeGone(const metadata::PartitionImage& p) {
     for (size_t i = 0; i < p.replicas.size(); ++i) {
-      const bool unknown = p.directories[i] == metadata::kDirectoryUnassigned;
+      const bool unknown = p.directories[i] == metadata::kDirectoryMigrating;
       if (unknown && Has(p.isr, p.replicas[i])) return true;
     }
     return false;
@@ -227,11 +232,11 @@ class ControllerOracle {
     if (!elr_ && p.isr.size() == 1 && p.leader == kNoBroker) return;
     const Uuid directory =
         p.directories[std::find(p.replicas.begin(), p.replicas.end(), id) - p.replicas.begin()];
-    const auto& all = broker->directories;
-    if (directory == metadata::kDirectoryUnassigned ||
-        std::find(all.begin(), all.end(), directory) != all.end()) {
+    if (directory == metadata::kDirectoryUnassigned || directory == metadata::kDirectoryMigrating) {
       return;
     }
+    const auto& all = broker->directories;
+    if (std::find(all.begin(), all.end(), directory) != all.end()) return;
     trace_.Fail("11: ", where, "'s replica on ", id.value(), " is in a directory that is offline");
   }
 

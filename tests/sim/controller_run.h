@@ -285,12 +285,11 @@ class ControllerRun {
       const Partition& p = *broker->image->FindPartition(tp);
       SimReplica& replica = broker->replicas[tp];
       const Partition* old = before->FindPartition(tp);
-      const bool is_new =
-          old == nullptr || std::count(old->replicas.begin(), old->replicas.end(), id) == 0;
-      if (replica.home.is_zero()) {
-        replica.home = HomeFor(*broker, KnownHome(p, id), is_new, random_);
+      const Uuid known = KnownHome(p, id);
+      if (replica.home.is_zero()) replica.home = HomeFor(*broker, known, random_);
+      if (p.leader != id || !IsServed(*broker, replica) || !HasPlace(*broker, known)) {
+        return StopLeading(&replica);
       }
-      if (p.leader != id || !IsServed(*broker, replica)) return StopLeading(&replica);
       if (replica.leads != p.leader_epoch) {
         StopLeading(&replica);
         replica.leads = p.leader_epoch;
@@ -310,6 +309,7 @@ class ControllerRun {
     SimReplica& replica = it->second;
     const Partition* p = broker->image->FindPartition(tp);
     if (p == nullptr || !IsServed(*broker, replica)) return;
+    if (!HasPlace(*broker, KnownHome(*p, id))) return;
     if (random_.OneIn(30)) MoveReplica(id, *broker, tp, random_, &host_, &replica);
     if (p->leader == id && replica.leads == p->leader_epoch) {
       if (random_.OneIn(2) && replica.records.size() < 200) replica.records.push_back(++values_);

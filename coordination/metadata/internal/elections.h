@@ -249,7 +249,9 @@ class ElectionPlanner {
     const std::vector<Uuid>& was = before->directories;
     if (std::none_of(was.begin(), was.end(), has)) return Fate::kWiped;
     if (known) return Fate::kMissing;
-    // Nobody knows in which one it was: perhaps in one that is missing, or has been replaced.
+    // A broker of several directories appends to nothing before its place is known.
+    if (directory == kDirectoryUnassigned) return Fate::kThere;
+    // It was on the way from one to another: perhaps one that is missing, or has been replaced.
     const bool same = was.size() == now.size() && std::all_of(was.begin(), was.end(), has);
     return same ? Fate::kThere : Fate::kUnknown;
   }
