@@ -161,6 +161,9 @@ class Log {
   LeaderEpoch latest_epoch() const { return epochs_.latest(); }
   const LeaderEpochCache& epochs() const { return epochs_; }
   const ProducerState& producers() const { return producers_; }
+  // Of a log with the same records: what files do not tell, as which transactions are not stable
+  // yet, is as that one knows it.
+  void TakeProducersOf(const Log& same) { producers_ = same.producers_; }
 
   Offset log_start_offset() const { return log_start_offset_; }
   Offset log_end_offset() const { return next_offset_; }

@@ -29,6 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "base/random.h"
@@ -63,6 +64,15 @@ class LogMove {
   // taken up again by Begin, or cancelled.
   absl::StatusOr<int64_t> Copy(Log& current, int64_t bytes_max, TimestampMs now_ms);
 
+  // The same in two steps, for who reads on another thread in between: Next says which bytes come
+  // next, none when there are no more, TakeNext appends them. Nothing is taken where the current
+  // log was cut off meanwhile.
+  absl::StatusOr<LogSlice> Next(Log& current, int64_t bytes_max, TimestampMs now_ms);
+  absl::Status TakeNext(const Log& current, const LogSlice& slice, absl::string_view bytes,
+                        TimestampMs now_ms);
+  // What Next told of. kDataLoss where the file ends before.
+  static absl::Status ReadSlice(const LogSlice& slice, std::string* bytes);
+
   // How many offsets the copy is behind.
   int64_t Lag(const Log& current) const {
     return std::max<int64_t>(0, current.log_end_offset() - future().log_end_offset());
@@ -81,6 +91,7 @@ class LogMove {
     Outcome outcome = Outcome::kStays;
     std::unique_ptr<Log> log;
     absl::Status status;  // OK for kMoved
+    std::string folder;   // where that came from, of kUnknown
   };
 
   // Copies the rest, makes it durable and replaces `current`, to which nothing may be appended from
@@ -105,7 +116,6 @@ class LogMove {
   absl::Status OpenFuture(TimestampMs now_ms);
   absl::Status CutOff(const Log& current, TimestampMs now_ms);
   absl::Status MoveStart(const Log& current, TimestampMs now_ms);
-  absl::StatusOr<int64_t> CopyOne(Log& current, int64_t bytes_max, TimestampMs now_ms);
   absl::Status SetCurrentAside();
   absl::Status PutInPlace();
 
@@ -170,14 +180,13 @@ inline absl::Status LogMove::OpenFuture(TimestampMs now_ms) {
 }
 
 inline absl::StatusOr<int64_t> LogMove::Copy(Log& current, int64_t bytes_max, TimestampMs now_ms) {
-  WEIR_RETURN_IF_ERROR(current.failed());
-  WEIR_RETURN_IF_ERROR(CutOff(current, now_ms));
   int64_t copied = 0;
-  const Offset end = current.log_end_offset();
-  while (copied < bytes_max &&
-         std::max(future_->log_end_offset(), current.log_start_offset()) < end) {
-    WEIR_ASSIGN_OR_RETURN(const int64_t bytes, CopyOne(current, bytes_max - copied, now_ms));
-    copied += bytes;
+  while (copied < bytes_max) {
+    WEIR_ASSIGN_OR_RETURN(const LogSlice slice, Next(current, bytes_max - copied, now_ms));
+    if (slice.empty()) break;
+    WEIR_RETURN_IF_ERROR(ReadSlice(slice, &buffer_));
+    WEIR_RETURN_IF_ERROR(TakeNext(current, slice, buffer_, now_ms));
+    copied += slice.size_bytes;
   }
   WEIR_RETURN_IF_ERROR(MoveStart(current, now_ms));
   return copied;
@@ -218,39 +227,52 @@ inline absl::Status LogMove::MoveStart(const Log& current, TimestampMs now_ms) {
   return start > future_->log_start_offset() ? future_->AdvanceLogStart(start) : absl::OkStatus();
 }
 
-inline absl::StatusOr<int64_t> LogMove::CopyOne(Log& current, int64_t bytes_max,
-                                                TimestampMs now_ms) {
+inline absl::StatusOr<LogSlice> LogMove::Next(Log& current, int64_t bytes_max, TimestampMs now_ms) {
+  WEIR_RETURN_IF_ERROR(current.failed());
+  WEIR_RETURN_IF_ERROR(CutOff(current, now_ms));
   const Offset from = std::max(future_->log_end_offset(), current.log_start_offset());
-  WEIR_ASSIGN_OR_RETURN(const LogSlice slice,
-                        current.Read(from, bytes_max, current.log_end_offset(), true));
-  if (slice.empty()) {
-    return absl::DataLossError(absl::StrCat(CurrentPath(), ": expected a batch at offset ",
-                                            from.value(), ", before the log's end ",
-                                            current.log_end_offset().value(), ", came none"));
+  const Offset end = current.log_end_offset();
+  if (from >= end) {
+    WEIR_RETURN_IF_ERROR(MoveStart(current, now_ms));
+    return LogSlice();
   }
+  WEIR_ASSIGN_OR_RETURN(LogSlice slice, current.Read(from, bytes_max, end, true));
+  if (!slice.empty()) return slice;
+  return absl::DataLossError(absl::StrCat(CurrentPath(), ": expected a batch at offset ",
+                                          from.value(), ", before the log's end ", end.value(),
+                                          ", came none"));
+}
+
+inline absl::Status LogMove::ReadSlice(const LogSlice& slice, std::string* bytes) {
+  bytes->resize(static_cast<size_t>(slice.size_bytes));
+  WEIR_ASSIGN_OR_RETURN(
+      const size_t read,
+      slice.file->ReadAt(slice.position, absl::MakeSpan(bytes->data(), bytes->size())));
+  if (read == bytes->size()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("expected ", bytes->size(), " bytes at offset ",
+                                          slice.first_offset.value(), ", came ", read));
+}
+
+inline absl::Status LogMove::TakeNext(const Log& current, const LogSlice& slice,
+                                      absl::string_view bytes, TimestampMs now_ms) {
+  if (truncations_ != current.truncations()) return absl::OkStatus();
   if (future_->log_end_offset() < current.log_start_offset()) {
     WEIR_RETURN_IF_ERROR(future_->TruncateFullyAndStartAt(slice.first_offset, now_ms));
   }
-  buffer_.resize(static_cast<size_t>(slice.size_bytes));
-  WEIR_ASSIGN_OR_RETURN(
-      const size_t read,
-      slice.file->ReadAt(slice.position, absl::MakeSpan(buffer_.data(), buffer_.size())));
-  if (read != buffer_.size()) {
-    return absl::DataLossError(absl::StrCat(CurrentPath(), ": expected ", buffer_.size(),
-                                            " bytes at offset ", from.value(), ", came ", read));
-  }
-  WEIR_RETURN_IF_ERROR(future_->AppendAsFollower(buffer_, current.latest_epoch(), now_ms));
-  return slice.size_bytes;
+  return future_->AppendAsFollower(bytes, current.latest_epoch(), now_ms);
 }
 
 inline LogMove::End LogMove::Finish(Log& current, TimestampMs now_ms) {
   constexpr int64_t kCopyBytes = 1 << 20;
-  const auto ends = [](Outcome outcome, absl::Status status) {
-    return End{outcome, nullptr, std::move(status)};
+  const auto stays = [](absl::Status status) {
+    return End{Outcome::kStays, nullptr, std::move(status), ""};
+  };
+  const auto unknown = [](absl::Status status, const std::string& folder) {
+    return End{Outcome::kUnknown, nullptr, std::move(status), folder};
   };
   for (;;) {
     const absl::StatusOr<int64_t> copied = Copy(current, kCopyBytes, now_ms);
-    if (!copied.ok()) return ends(Outcome::kStays, copied.status());
+    if (!copied.ok()) return stays(copied.status());
     if (*copied == 0) break;
   }
   const RecoveryHint hint{.clean = true,
@@ -258,19 +280,20 @@ inline LogMove::End LogMove::Finish(Log& current, TimestampMs now_ms) {
                           .log_start_offset = future_->log_start_offset()};
   const absl::Status closed = future_->Close();
   future_.reset();
-  if (!closed.ok()) return ends(Outcome::kStays, closed);
+  if (!closed.ok()) return stays(closed);
   if (absl::Status aside = SetCurrentAside(); !aside.ok()) {
-    const bool stays = fs_.Exists(CurrentPath());
-    return ends(stays ? Outcome::kStays : Outcome::kUnknown, std::move(aside));
+    return fs_.Exists(CurrentPath()) ? stays(std::move(aside))
+                                     : unknown(std::move(aside), plan_.from);
   }
   if (absl::Status placed = PutInPlace(); !placed.ok()) {
-    return ends(Outcome::kUnknown, std::move(placed));
+    return unknown(std::move(placed), plan_.to);
   }
   auto log = Log::Open(fs_, MovedPath(), plan_.config, hint, now_ms, plan_.next_token);
-  if (!log.ok()) return ends(Outcome::kUnknown, log.status());
+  if (!log.ok()) return unknown(log.status(), plan_.to);
+  (*log)->TakeProducersOf(current);
   // If this fails, the next start does it.
   (void)SetAsideToDelete(fs_, plan_.from, name_.With(kStraySuffix), name_);
-  return End{Outcome::kMoved, *std::move(log), absl::OkStatus()};
+  return End{Outcome::kMoved, *std::move(log), absl::OkStatus(), ""};
 }
 
 inline absl::Status LogMove::SetCurrentAside() {

@@ -11,8 +11,11 @@
 #include "absl/strings/match.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/random.h"
 #include "gtest/gtest.h"
+#include "log/checkpoint_file.h"
 #include "log/log.h"
+#include "log/log_move.h"
 #include "log/memory_file.h"
 #include "log/test_batches.h"
 #include "protocol/record_batch.h"
@@ -90,6 +93,36 @@ class FollowerTest : public ::testing::Test {
   std::unique_ptr<Partition> partition_;
   Effects effects_;
 };
+
+TEST_F(FollowerTest, FollowsOnInAnotherFolder) {
+  Send(0, 2, 0, 2);
+  Do(RegisterFetchWaiter{9, Offset(0), 1});
+  EXPECT_EQ(partition_->following()->flushed, Offset(0));
+  // What came for this tick is not written yet.
+  buffers_.push_back(log::MakeBatch({.records = 1, .base_offset = Offset(2)}));
+  protocol::SetLeaderEpoch(buffers_.back().data(), LeaderEpoch(6));
+  Do(Replicate{LeaderEpoch(6), Offset(2), Offset(5), buffers_.back(), Offset(3), Offset(0)});
+  effects_.clear();
+  SeededRandom random(7);
+  ASSERT_TRUE(log::CreateDirectoriesDurably(fs_, "/b").ok());
+  auto move = log::LogMove::Begin(fs_, {"t-0", "/data", "/b", {}}, random, 1000);
+  ASSERT_TRUE(move.ok()) << move.status();
+  log::LogMove::End end = (*move)->Finish(partition_->log(), 1000);
+  ASSERT_TRUE(end.status.ok()) << end.status;
+  partition_->ReplaceLog({MonotonicNs(0), 1000}, std::move(end.log), &effects_);
+  EXPECT_TRUE(Has<ReplicaNews>()) << "it has flushed";
+  EXPECT_EQ(partition_->following()->flushed, Offset(2));
+  Do(EndOfTick{});
+  EXPECT_EQ(End(), Offset(3));
+  EXPECT_TRUE(Woken(9));
+  Send(5, 6, 5, 1);  // what follows what the leader had sent
+  EXPECT_EQ(End(), Offset(6));
+  EXPECT_EQ(Held(), "");
+  Part(3);
+  Do(TruncationPrepared{Offset(3)});
+  EXPECT_EQ(End(), Offset(3));
+  EXPECT_EQ(partition_->log().directory(), "/b/t-0");
+}
 
 TEST_F(FollowerTest, APartThatIsMissingIsNoGap) {
   Send(0, 2, 0, 2);

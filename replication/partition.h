@@ -53,6 +53,11 @@ class Partition {
   // When a Tick is due next, if ever.
   std::optional<MonotonicNs> NextDeadline() const;
 
+  // Goes on with `log`, which has the same records as the present one, all of them durable, in
+  // another place (log/log_move.h). Gives the present one back; who has a slice of it may read on.
+  std::unique_ptr<log::Log> ReplaceLog(const Now& now, std::unique_ptr<log::Log> log,
+                                       Effects* effects);
+
   // --- clients ------------------------------------------------------------------------------
 
   ReadAnswer Read(const ReadRequest& request) const;
@@ -158,7 +163,7 @@ class Partition {
   bool HasBytes(Offset from, int64_t bytes_min, Offset end, int64_t* available) const;
 
   const BrokerId self_;
-  const std::unique_ptr<log::Log> log_;
+  std::unique_ptr<log::Log> log_;
   PartitionConfig config_;
 
   MonotonicNs now_;  // of the last step

@@ -12,6 +12,8 @@
 #include "absl/types/span.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "log/checkpoint_file.h"
+#include "log/log_move.h"
 #include "log/memory_file.h"
 #include "log/test_batches.h"
 #include "protocol/record_batch.h"
@@ -119,7 +121,18 @@ class PartitionTest : public ::testing::Test {
     return partition_->ListOffset(timestamp, kNoLeaderEpoch, read_committed, NoDecoder);
   }
 
+  // Moves the log to another folder, and gives the old one back.
+  std::unique_ptr<log::Log> Move(const std::string& from = "/data", const std::string& to = "/b") {
+    EXPECT_TRUE(log::CreateDirectoriesDurably(fs_, to).ok());
+    auto move = log::LogMove::Begin(fs_, {"t-0", from, to, {}}, random_, 1000);
+    EXPECT_TRUE(move.ok()) << move.status();
+    log::LogMove::End end = (*move)->Finish(partition_->log(), 1000);
+    EXPECT_TRUE(end.status.ok()) << end.status;
+    return partition_->ReplaceLog({MonotonicNs(0), 1000}, std::move(end.log), &effects_);
+  }
+
   log::MemoryFileSystem fs_;
+  SeededRandom random_{7};
   std::deque<std::string> buffers_;
   std::unique_ptr<Partition> partition_;
   Effects effects_;
@@ -584,6 +597,86 @@ TEST_F(PartitionTest, WhatTransactionsRefuseHasKafkasErrors) {
             {log::AppendOrigin::kCoordinator}});
   Do(EndOfTick{});
   EXPECT_EQ(Done(3)->error, ErrorCode::kTransactionCoordinatorFenced);
+}
+
+TEST_F(PartitionTest, GoesOnWithTheLogInAnotherFolder) {
+  const int64_t batch_bytes = static_cast<int64_t>(log::MakeBatch({}).size());
+  Produce(1, kAcksAll, {.producer = ProducerId(7), .sequence = 0});
+  Do(EndOfTick{});
+  CompleteSyncs();
+  const ReadAnswer before = Read(0);
+  Produce(2, kAcksAll);
+  Do(EndOfTick{});  // its flush is under way
+  Do(RegisterFetchWaiter{9, Offset(1), 1});
+  Do(RegisterFetchWaiter{10, Offset(1), 2 * batch_bytes});
+  Produce(3, kAcksAll);  // for the end of the tick
+  EXPECT_FALSE(Done(2).has_value());
+
+  std::unique_ptr<log::Log> old = Move();
+  EXPECT_EQ(old->directory(), "/data/t-0");
+  EXPECT_EQ(partition_->log().directory(), "/b/t-0");
+  EXPECT_EQ(partition_->high_watermark(), Offset(2));
+  ASSERT_TRUE(Acknowledged(2)) << "all of it is durable";
+  EXPECT_EQ(Done(2)->base_offset, Offset(1));
+  EXPECT_TRUE(Woken(9));
+  EXPECT_FALSE(Woken(10));
+  old.reset();
+  EXPECT_EQ(log::SliceBytes(before.slice), log::SliceBytes(Read(0).slice).substr(0, batch_bytes));
+  fs_.InjectFault({.op = log::FileOp::kSync, .path_contains = "/data", .times = 1});
+  CompleteSyncs();
+  EXPECT_TRUE(partition_->log().failed().ok()) << "of the old folder";
+
+  Do(EndOfTick{});
+  EXPECT_FALSE(Done(3).has_value());
+  CompleteSyncs();
+  ASSERT_TRUE(Acknowledged(3));
+  EXPECT_EQ(Done(3)->base_offset, Offset(2));
+  EXPECT_TRUE(Woken(10));
+  Produce(4, kAcksAll, {.producer = ProducerId(7), .sequence = 0});
+  Do(EndOfTick{});
+  EXPECT_EQ(Done(4)->base_offset, Offset(0)) << "a repetition is known as one";
+  EXPECT_EQ(partition_->log().log_end_offset(), Offset(3));
+  Open({});
+  EXPECT_EQ(partition_->log().log_end_offset(), Offset(0)) << "nothing is where it was";
+}
+
+TEST_F(PartitionTest, AMoveTellsOfNoTransactionThatIsNotStable) {
+  Lead(6, {kSelf, kOther});
+  ProduceIn(7, 0);
+  Mark(7, /*aborts=*/true);
+  ProduceIn(8, 0);
+  Do(ReplicaProgress{kOther, -1, Offset(1), Offset(1)});
+  CompleteSyncs();
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(0));
+  Do(RegisterFetchWaiter{9, Offset(0), 1, /*read_committed=*/true});
+  Move();
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(0)) << "the marker can still be lost";
+  EXPECT_FALSE(Woken(9));
+  Do(ReplicaProgress{kOther, -1, Offset(3), Offset(3)});
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(2));
+  EXPECT_TRUE(Woken(9));
+  EXPECT_EQ(ReadCommitted(0).aborted.size(), 1u);
+  Mark(8, /*aborts=*/false);
+  Do(ReplicaProgress{kOther, -1, Offset(4), Offset(4)});
+  CompleteSyncs();
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(4));
+  EXPECT_EQ(partition_->high_watermark(), Offset(4));
+}
+
+TEST_F(PartitionTest, FlushesByTimeGoOnInTheOtherFolder) {
+  Open({.durability = Durability::kOs, .flush_interval_ns = 100});
+  Lead(1);
+  Produce(1, kAcksAll);
+  Do(EndOfTick{}, 7);
+  EXPECT_EQ(partition_->NextDeadline(), MonotonicNs(107));
+  Move();
+  EXPECT_FALSE(partition_->NextDeadline().has_value()) << "it is flushed";
+  Produce(2, kAcksAll);
+  Do(EndOfTick{}, 50);
+  EXPECT_EQ(partition_->NextDeadline(), MonotonicNs(150));
+  Do(Tick{}, 150);
+  CompleteSyncs();
+  EXPECT_EQ(partition_->log().flushed_offset(), Offset(2));
 }
 
 TEST_F(PartitionTest, WhatALogHeldWhenItOpenedIsReadable) {

@@ -141,6 +141,27 @@ inline void Partition::FlushNow() {
   log_->StartFlush();
 }
 
+// What was handed in for the end of this tick goes to the new log. Completions of the old one's
+// flushes mean nothing to it.
+inline std::unique_ptr<log::Log> Partition::ReplaceLog(const Now& now,
+                                                       std::unique_ptr<log::Log> log,
+                                                       Effects* effects) {
+  WEIR_CHECK(log->log_start_offset() == log_->log_start_offset());
+  WEIR_CHECK(log->log_end_offset() == log_->log_end_offset());
+  WEIR_CHECK(log->flushed_offset() == log->log_end_offset());
+  now_ = now.monotonic;
+  log_.swap(log);
+  unflushed_records_ = 0;
+  flush_due_.reset();
+  if (is_leader()) {
+    Progressed(now, effects);
+    CheckIsr(now, effects);
+  } else if (following_) {
+    effects->push_back(ReplicaNews{});
+  }
+  return log;
+}
+
 inline void Partition::On(const Now& now, Tick&, Effects* effects) {
   waiting_.Expire(now.monotonic, effects);
   if (flush_due_.has_value() && *flush_due_ <= now.monotonic) FlushNow();
