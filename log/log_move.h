@@ -65,8 +65,8 @@ class LogMove {
   absl::StatusOr<int64_t> Copy(Log& current, int64_t bytes_max, TimestampMs now_ms);
 
   // The same in two steps, for who reads on another thread in between: Next says which bytes come
-  // next, none when there are no more, TakeNext appends them. Nothing is taken where the current
-  // log was cut off meanwhile.
+  // next, none when there are no more, TakeNext appends them. Nothing is taken of what is
+  // not next any more, as where the current log was cut off meanwhile.
   absl::StatusOr<LogSlice> Next(Log& current, int64_t bytes_max, TimestampMs now_ms);
   absl::Status TakeNext(const Log& current, const LogSlice& slice, absl::string_view bytes,
                         TimestampMs now_ms);
@@ -77,6 +77,8 @@ class LogMove {
   int64_t Lag(const Log& current) const {
     return std::max<int64_t>(0, current.log_end_offset() - future().log_end_offset());
   }
+  // Directories that were set aside to be deleted, since the last call.
+  std::vector<std::string> TakeAbandoned() { return std::exchange(abandoned_, {}); }
   // For flushes in between, whose completions go to it, and its size. Not after Finish.
   Log& future() { return *future_; }
   const Log& future() const { return *future_; }
@@ -91,7 +93,7 @@ class LogMove {
     Outcome outcome = Outcome::kStays;
     std::unique_ptr<Log> log;
     absl::Status status;  // OK for kMoved
-    std::string folder;   // where that came from, of kUnknown
+    std::string folder;   // where that came from; empty where it was neither of the two
   };
 
   // Copies the rest, makes it durable and replaces `current`, to which nothing may be appended from
@@ -118,12 +120,16 @@ class LogMove {
   absl::Status MoveStart(const Log& current, TimestampMs now_ms);
   absl::Status SetCurrentAside();
   absl::Status PutInPlace();
+  absl::Status Abandon(const std::string& folder, const std::string& name, const MoveName& as);
 
   FileSystem& fs_;
   const Plan plan_;
   MoveName name_;
   std::unique_ptr<Log> future_;
   std::optional<uint64_t> truncations_;  // of the current log, that the copy has followed
+  Offset asked_at_ = kNoOffset;          // where the copy ended when Next was called
+  Offset next_ = kNoOffset;              // what it answered begins there
+  std::vector<std::string> abandoned_;
   std::string buffer_;
 };
 
@@ -157,7 +163,7 @@ inline absl::StatusOr<bool> LogMove::Resume(const std::optional<Uuid>& topic, Ti
       if (OpenFuture(now_ms).ok()) continue;
       name_ = fresh;
     }
-    WEIR_RETURN_IF_ERROR(SetAsideToDelete(fs_, plan_.to, name, *found));
+    WEIR_RETURN_IF_ERROR(Abandon(plan_.to, name, *found));
   }
   return future_ != nullptr;
 }
@@ -214,6 +220,10 @@ inline absl::Status LogMove::CutOff(const Log& current, TimestampMs now_ms) {
   if (future_->log_end_offset() > current.log_end_offset()) {
     WEIR_RETURN_IF_ERROR(future_->TruncateTo(current.log_end_offset()));
   }
+  // A start that was not durable may have gone back.
+  if (future_->log_start_offset() > current.log_start_offset()) {
+    WEIR_RETURN_IF_ERROR(future_->TruncateFullyAndStartAt(current.log_start_offset(), now_ms));
+  }
   truncations_ = current.truncations();
   return absl::OkStatus();
 }
@@ -230,13 +240,15 @@ inline absl::Status LogMove::MoveStart(const Log& current, TimestampMs now_ms) {
 inline absl::StatusOr<LogSlice> LogMove::Next(Log& current, int64_t bytes_max, TimestampMs now_ms) {
   WEIR_RETURN_IF_ERROR(current.failed());
   WEIR_RETURN_IF_ERROR(CutOff(current, now_ms));
-  const Offset from = std::max(future_->log_end_offset(), current.log_start_offset());
+  asked_at_ = future_->log_end_offset();
+  const Offset from = std::max(asked_at_, current.log_start_offset());
   const Offset end = current.log_end_offset();
   if (from >= end) {
     WEIR_RETURN_IF_ERROR(MoveStart(current, now_ms));
     return LogSlice();
   }
   WEIR_ASSIGN_OR_RETURN(LogSlice slice, current.Read(from, bytes_max, end, true));
+  next_ = slice.first_offset;
   if (!slice.empty()) return slice;
   return absl::DataLossError(absl::StrCat(CurrentPath(), ": expected a batch at offset ",
                                           from.value(), ", before the log's end ", end.value(),
@@ -255,7 +267,9 @@ inline absl::Status LogMove::ReadSlice(const LogSlice& slice, std::string* bytes
 
 inline absl::Status LogMove::TakeNext(const Log& current, const LogSlice& slice,
                                       absl::string_view bytes, TimestampMs now_ms) {
-  if (truncations_ != current.truncations()) return absl::OkStatus();
+  const bool is_next = truncations_ == current.truncations() &&
+                       asked_at_ == future_->log_end_offset() && slice.first_offset == next_;
+  if (!is_next) return absl::OkStatus();
   if (future_->log_end_offset() < current.log_start_offset()) {
     WEIR_RETURN_IF_ERROR(future_->TruncateFullyAndStartAt(slice.first_offset, now_ms));
   }
@@ -264,15 +278,17 @@ inline absl::Status LogMove::TakeNext(const Log& current, const LogSlice& slice,
 
 inline LogMove::End LogMove::Finish(Log& current, TimestampMs now_ms) {
   constexpr int64_t kCopyBytes = 1 << 20;
-  const auto stays = [](absl::Status status) {
-    return End{Outcome::kStays, nullptr, std::move(status), ""};
+  const auto stays = [](absl::Status status, const std::string& folder) {
+    return End{Outcome::kStays, nullptr, std::move(status), folder};
   };
   const auto unknown = [](absl::Status status, const std::string& folder) {
     return End{Outcome::kUnknown, nullptr, std::move(status), folder};
   };
   for (;;) {
     const absl::StatusOr<int64_t> copied = Copy(current, kCopyBytes, now_ms);
-    if (!copied.ok()) return stays(copied.status());
+    if (!copied.ok()) {
+      return stays(copied.status(), future_->failed().ok() ? "" : plan_.to);
+    }
     if (*copied == 0) break;
   }
   const RecoveryHint hint{.clean = true,
@@ -280,9 +296,9 @@ inline LogMove::End LogMove::Finish(Log& current, TimestampMs now_ms) {
                           .log_start_offset = future_->log_start_offset()};
   const absl::Status closed = future_->Close();
   future_.reset();
-  if (!closed.ok()) return stays(closed);
+  if (!closed.ok()) return stays(closed, plan_.to);
   if (absl::Status aside = SetCurrentAside(); !aside.ok()) {
-    return fs_.Exists(CurrentPath()) ? stays(std::move(aside))
+    return fs_.Exists(CurrentPath()) ? stays(std::move(aside), plan_.from)
                                      : unknown(std::move(aside), plan_.from);
   }
   if (absl::Status placed = PutInPlace(); !placed.ok()) {
@@ -292,7 +308,7 @@ inline LogMove::End LogMove::Finish(Log& current, TimestampMs now_ms) {
   if (!log.ok()) return unknown(log.status(), plan_.to);
   (*log)->TakeProducersOf(current);
   // If this fails, the next start does it.
-  (void)SetAsideToDelete(fs_, plan_.from, name_.With(kStraySuffix), name_);
+  (void)Abandon(plan_.from, name_.With(kStraySuffix), name_);
   return End{Outcome::kMoved, *std::move(log), absl::OkStatus(), ""};
 }
 
@@ -307,9 +323,16 @@ inline absl::Status LogMove::PutInPlace() {
   return fs_.SyncDirectory(plan_.to);
 }
 
+inline absl::Status LogMove::Abandon(const std::string& folder, const std::string& name,
+                                     const MoveName& as) {
+  WEIR_RETURN_IF_ERROR(SetAsideToDelete(fs_, folder, name, as));
+  abandoned_.push_back(absl::StrCat(folder, "/", as.With(kDeleteSuffix)));
+  return absl::OkStatus();
+}
+
 inline absl::Status LogMove::Cancel() {
   future_.reset();
-  return SetAsideToDelete(fs_, plan_.to, name_.With(kFutureSuffix), name_);
+  return Abandon(plan_.to, name_.With(kFutureSuffix), name_);
 }
 
 }  // namespace weir::log

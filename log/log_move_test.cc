@@ -244,6 +244,51 @@ TEST_F(LogMoveTest, GoesOnWithACopyOfTheSameTopicOnly) {
             (std::vector<std::string>{"/a/t-0", "/b/t-0.*-delete", "/b/t-0.*-delete"}));
 }
 
+TEST_F(LogMoveTest, AStartThatWentBackIsFollowed) {
+  Check(w_.Append(20, 1));
+  Check(w_.log_->AdvanceLogStart(Offset(30)));  // in another segment
+  Check(w_.Begin("/b"));
+  Check(w_.Copy());
+  EXPECT_EQ(w_.move_->future().log_start_offset(), Offset(30));
+  ASSERT_TRUE(w_.Recover().ok());
+  Check(w_.OpenIn("/a"));  // without it
+  const std::string records = w_.Records();
+  Check(w_.Begin("/b"));
+  EXPECT_GT(w_.move_->future().log_start_offset(), Offset(0));
+  Check(w_.Finish());
+  EXPECT_EQ(w_.log_->log_start_offset(), Offset(0));
+  EXPECT_EQ(w_.Records(), records);
+}
+
+TEST_F(LogMoveTest, WhatIsNotNextAnyMoreIsNotTaken) {
+  Check(w_.Append(20, 1));
+  Check(w_.Begin("/b"));
+  const auto next = [&] {
+    auto slice = w_.move_->Next(*w_.log_, 400, kNow);
+    EXPECT_TRUE(slice.ok()) << slice.status();
+    return *slice;
+  };
+  const auto take = [&](const LogSlice& slice) {
+    Check(w_.move_->TakeNext(*w_.log_, slice, SliceBytes(slice), kNow));
+    return w_.move_->future().log_end_offset();
+  };
+  const LogSlice first = next();
+  EXPECT_EQ(take(first), first.next_offset);
+  const LogSlice second = next();
+  EXPECT_EQ(second.first_offset, first.next_offset);
+  EXPECT_EQ(take(first), first.next_offset) << "it has that";
+  EXPECT_EQ(take(second), second.next_offset);
+  const LogSlice third = next();
+  Check(w_.log_->TruncateTo(third.first_offset + 1));
+  EXPECT_EQ(take(third), second.next_offset) << "the log was cut off";
+  Check(w_.Append(1, 2));
+  Check(w_.Copy());
+  EXPECT_EQ(World::RecordsOf(w_.move_->future()), w_.Records());
+  EXPECT_TRUE(next().empty());
+  Check(w_.Begin("/b"));
+  EXPECT_TRUE(next().empty()) << "all of it is there";
+}
+
 TEST_F(LogMoveTest, ACopyThatDecayedIsCopiedAgainFromThere) {
   Check(w_.Append(20, 1));
   Check(w_.Begin("/b"));

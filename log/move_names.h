@@ -32,6 +32,8 @@ inline constexpr absl::string_view kStraySuffix = "-stray";
 inline constexpr absl::string_view kDeleteSuffix = "-delete";
 inline constexpr char kMovedToName[] = "moved-to";
 
+inline constexpr size_t kTagBytes = 32;
+
 // A directory's name with a tag and a suffix.
 struct MoveName {
   std::string partition;  // TOPIC-PARTITION
@@ -43,7 +45,6 @@ struct MoveName {
 };
 
 inline std::optional<MoveName> ParseMoveName(absl::string_view name, absl::string_view suffix) {
-  constexpr size_t kTagBytes = 32;
   if (!absl::ConsumeSuffix(&name, suffix) || name.size() < kTagBytes + 2) return std::nullopt;
   const absl::string_view tag = name.substr(name.size() - kTagBytes);
   name.remove_suffix(kTagBytes);
@@ -67,6 +68,11 @@ inline absl::Status CheckMoveName(const MoveName& name) {
   return absl::InvalidArgumentError(absl::StrCat(
       "move of ", name.partition, ": expected a name of at most ",
       kNameBytesMax - (size - name.partition.size()), " bytes, came ", name.partition.size()));
+}
+
+// Whether a log of that name can be moved: that of its copy is longer.
+inline bool MayMove(std::string partition) {
+  return CheckMoveName({std::move(partition), std::string(kTagBytes, '0')}).ok();
 }
 
 // Takes a directory of `folder` out of use. It is left to whoever removes all of that suffix: a

@@ -3,7 +3,8 @@
 // -----------------------------------------------------------------------------
 // What a broker makes at its start of moves between its folders that a crash has cut off
 // (log/log_move.h): those that had begun to end are ended, copies are kept to go on with.
-// Threading: before anything else uses the folders. Errors: as log/file.h.
+// Threading: before anything else uses the folders. Errors: as log/file.h. Whatever was done until
+// then, it may be called again, with fewer folders as well.
 #ifndef WEIR_LOG_MOVE_RECOVERY_H_
 #define WEIR_LOG_MOVE_RECOVERY_H_
 
@@ -18,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "log/file.h"
 #include "log/move_names.h"
@@ -48,6 +50,8 @@ class MoveRecovery {
     for (const Found& copy : copies_) WEIR_RETURN_IF_ERROR(Keep(copy));
     return std::move(result_);
   }
+  // The folder that was last used: after an error, the one at fault.
+  const std::string& used() const { return used_; }
 
  private:
   struct Found {
@@ -62,6 +66,7 @@ class MoveRecovery {
 
   absl::Status List() {
     for (const std::string& folder : folders_) {
+      used_ = folder;
       WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs_.List(folder));
       for (const std::string& name : names) {
         if (const auto copy = ParseMoveName(name, kFutureSuffix)) {
@@ -84,16 +89,16 @@ class MoveRecovery {
     const MoveName& name = stray.name;
     const std::string aside = name.With(kStraySuffix);
     // A killed process may have left names that are not durable yet.
-    WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(stray.folder));
+    WEIR_RETURN_IF_ERROR(SyncFolder(stray.folder));
     if (const auto log = current_.find(name.partition); log != current_.end()) {
-      WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(log->second));
-      return SetAsideToDelete(fs_, stray.folder, aside, name);
+      WEIR_RETURN_IF_ERROR(SyncFolder(log->second));
+      return SetAside(stray.folder, aside, name);
     }
     for (Found& copy : copies_) {
       if (copy.name.partition != name.partition || copy.name.tag != name.tag) continue;
       WEIR_RETURN_IF_ERROR(TakeName(copy.folder, name, kFutureSuffix));
       copy.gone = true;
-      return SetAsideToDelete(fs_, stray.folder, aside, name);
+      return SetAside(stray.folder, aside, name);
     }
     if (!all_are_here_) {
       result_.elsewhere.push_back(name.partition);
@@ -103,8 +108,18 @@ class MoveRecovery {
     return TakeName(stray.folder, name, kStraySuffix);
   }
 
+  absl::Status SyncFolder(const std::string& folder) {
+    used_ = folder;
+    return fs_.SyncDirectory(folder);
+  }
+  absl::Status SetAside(const std::string& folder, const std::string& name, const MoveName& as) {
+    used_ = folder;
+    return SetAsideToDelete(fs_, folder, name, as);
+  }
+
   // Gives a directory the partition's name.
   absl::Status TakeName(const std::string& folder, const MoveName& name, absl::string_view suffix) {
+    used_ = folder;
     const std::string path = Path(folder, name.partition);
     WEIR_RETURN_IF_ERROR(fs_.Rename(Path(folder, name.With(suffix)), path));
     WEIR_RETURN_IF_ERROR(fs_.SyncDirectory(folder));
@@ -129,8 +144,9 @@ class MoveRecovery {
       return absl::OkStatus();
     }
     if (log == current_.end() || log->second == copy.folder) {
-      return SetAsideToDelete(fs_, copy.folder, name.With(kFutureSuffix), name);
+      return SetAside(copy.folder, name.With(kFutureSuffix), name);
     }
+    used_ = log->second;
     WEIR_RETURN_IF_ERROR(ForgetMove(Path(log->second, name.partition)));
     result_.copies.push_back({name.partition, copy.folder});
     return absl::OkStatus();
@@ -142,16 +158,21 @@ class MoveRecovery {
   std::map<std::string, std::string> current_;  // by name, the folder
   std::vector<Found> copies_;
   std::vector<Found> strays_;
+  std::string used_;
   MovesFound result_;
 };
 
 }  // namespace log_internal
 
 // `folders`: those that are online; `all_are_here`: whether those are all that the broker has.
+// After an error *at_fault is the one that it comes from.
 inline absl::StatusOr<MovesFound> RecoverMoves(FileSystem& fs,
                                                const std::vector<std::string>& folders,
-                                               bool all_are_here) {
-  return log_internal::MoveRecovery(fs, folders, all_are_here).Run();
+                                               bool all_are_here, std::string* at_fault = nullptr) {
+  log_internal::MoveRecovery recovery(fs, folders, all_are_here);
+  absl::StatusOr<MovesFound> found = recovery.Run();
+  if (!found.ok() && at_fault != nullptr) *at_fault = recovery.used();
+  return found;
 }
 
 }  // namespace weir::log

@@ -121,6 +121,8 @@ absl::StatusOr<std::unique_ptr<Broker>> Broker::Begin(Options options) {
     broker->replica_reader_ = std::make_unique<ThreadWorker>();
     core_options.replica_reader = broker->replica_reader_.get();
   }
+  broker->move_reader_ = std::make_unique<ThreadWorker>();
+  core_options.move_reader = broker->move_reader_.get();
   WEIR_ASSIGN_OR_RETURN(broker->core_, BrokerCore::Open(std::move(core_options), environments,
                                                         [on_ready = std::move(options.on_ready)] {
                                                           if (on_ready) on_ready();
@@ -143,6 +145,7 @@ absl::Status Broker::Stop() {
   }
   for (const std::unique_ptr<ThreadWorker>& worker : workers_) worker->Stop();
   if (replica_reader_ != nullptr) replica_reader_->Stop();
+  if (move_reader_ != nullptr) move_reader_->Stop();
   if (core_ == nullptr) return absl::OkStatus();
   const absl::Status closed = core_->Close();
   core_.reset();

@@ -60,6 +60,7 @@ class Broker {
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::vector<std::unique_ptr<ThreadWorker>> workers_;
   std::unique_ptr<ThreadWorker> replica_reader_;
+  std::unique_ptr<ThreadWorker> move_reader_;
   std::unique_ptr<BrokerCore> core_;
 };
 

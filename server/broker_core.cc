@@ -24,6 +24,7 @@
 #include "server/data_directory.h"
 #include "server/flushed_run.h"
 #include "server/gather.h"
+#include "server/log_mover.h"
 #include "server/log_scrubber.h"
 #include "server/logger.h"
 #include "server/metadata_log.h"
@@ -90,6 +91,7 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
   core->node_.incarnation = Uuid::Random(first.random);
   core->workers_ = std::move(options.workers);
   core->replica_reader_ = options.replica_reader;
+  core->move_reader_ = options.move_reader;
   core->on_ready_ = std::move(on_ready);
   core->peers_ = options.peers;
   core->StartController();
@@ -293,6 +295,9 @@ void BrokerCore::Serve() {
   if (!recovered.ok()) return node_.fail(recovered);
   cleaner_schedule_ = std::make_unique<CleanerSchedule>(*shards_.front(), std::move(workers_));
   serves_ = true;
+  for (const std::unique_ptr<Shard>& shard : shards_) {
+    shard->loop().Post([this, shard = shard.get()] { shard->mover().Start(move_reader_); });
+  }
   if (peers_ != nullptr) {
     for (const std::unique_ptr<Shard>& shard : shards_) {
       shard->loop().Post([this, shard = shard.get()] {

@@ -59,6 +59,8 @@ class BrokerCore {
     // That reads from the disk what replicas far behind lack; outlives the core as those do. None:
     // the shards wait for the disk.
     Worker* replica_reader = nullptr;
+    // That reads what is moved between folders, in the same way.
+    Worker* move_reader = nullptr;
   };
 
   // A shard for each environment; the first is the controller's. `on_ready` is called on the first
@@ -120,6 +122,7 @@ class BrokerCore {
   std::unique_ptr<BrokerMembership> membership_;
   std::vector<Worker*> workers_;
   Worker* replica_reader_ = nullptr;
+  Worker* move_reader_ = nullptr;
   absl::AnyInvocable<void()> on_ready_;
   absl::AnyInvocable<void()> on_left_;
   int64_t noted_epoch_ = -1;   // by NoteFlushes

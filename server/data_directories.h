@@ -6,7 +6,7 @@
 // fewest are, as with Apache Kafka.
 // A folder that cannot be opened is offline from the beginning, and the node goes on with the
 // others (KIP-112); it does not without the metadata log.
-// Decision: docs/adr/0018-log-directories.md.
+// Decision: docs/adr/0018-log-directories.md; moves: docs/adr/0017-moves-between-folders.md.
 // Threading: Open and JoinCluster while no shard uses the folders; the rest is for any thread.
 // Errors: kUnavailable when another process has a folder; kFailedPrecondition when one belongs to
 //   another node or cluster; those of the folder of the metadata log, or of the last one that could
@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,7 +32,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "absl/types/span.h"
 #include "base/ids.h"
 #include "base/random.h"
@@ -40,6 +40,7 @@
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/node_directory.h"
 #include "log/file.h"
+#include "log/move_recovery.h"
 #include "server/data_directory.h"
 
 namespace weir::server {
@@ -56,18 +57,11 @@ inline std::optional<PartitionName> PartitionOfDirectory(absl::string_view name)
   return PartitionName(std::string(name.substr(0, dash)), index);
 }
 
-// The partition that a directory of this name is to be the log of once it is whole: a copy on its
-// way to this folder (KIP-113).
-inline std::optional<PartitionName> PartitionOfFutureDirectory(absl::string_view name) {
-  if (!absl::ConsumeSuffix(&name, "-future")) return std::nullopt;
-  return PartitionOfDirectory(name.substr(0, name.rfind('.')));
-}
-
 class DataDirectories {
  public:
-  // Opens `paths` and finishes what deletions of the last run began. Empty folders get a directory
-  // id each, drawn from `random`, and if the node is alone and founds its cluster, a cluster id
-  // too. `metadata_path` has the metadata log; empty: the first of `paths`.
+  // Opens `paths` and finishes what deletions and moves of the last run began. Empty folders get a
+  // directory id each, drawn from `random`, and if the node is alone and founds its cluster, a
+  // cluster id too. `metadata_path` has the metadata log; empty: the first of `paths`.
   static absl::StatusOr<std::unique_ptr<DataDirectories>> Open(
       log::FileSystem& fs, const std::vector<std::string>& paths, const std::string& metadata_path,
       BrokerId node_id, bool is_alone, Random& random);
@@ -106,13 +100,27 @@ class DataDirectories {
   // The partition has no log in the folder any more.
   void Drop(const PartitionName& partition, const DataDirectory& folder);
 
+  // --- moves (KIP-113) ----------------------------------------------------------------------
+
+  // The folder of this path, of log.dirs; null where there is none.
+  DataDirectory* At(absl::string_view path) const;
+  // A partition that has no log here yet is to get it in that folder. Nothing is promised: some
+  // 10,000 are remembered, until the process ends.
+  void Prefer(const PartitionName& partition, DataDirectory& place);
+  // The partition's log is in another folder now.
+  void Move(const PartitionName& partition, DataDirectory& to);
+  // Where the last run has left a copy of the partition's log that is on its way; null where there
+  // is none.
+  DataDirectory* CopyOf(const PartitionName& partition) const;
+
  private:
   DataDirectories() = default;
 
   absl::Status Tolerate(DataDirectory& directory, const absl::Status& status) const;
   absl::Status Identify(log::FileSystem& fs, BrokerId node_id, bool is_alone, Random& random);
+  absl::Status FinishMoves(log::FileSystem& fs);
   absl::Status FindLogs(log::FileSystem& fs, DataDirectory& directory);
-  absl::Status RemoveCopies(log::FileSystem& fs, DataDirectory& directory);
+  absl::Status ForgetStrangers(log::FileSystem& fs, DataDirectory& directory);
   DataDirectory* FewestLogs() const;
 
   std::vector<std::unique_ptr<DataDirectory>> all_;
@@ -121,6 +129,9 @@ class DataDirectories {
   mutable std::mutex mutex_;
   std::multimap<PartitionName, DataDirectory*> places_;  // guarded by mutex_
   std::vector<int64_t> counts_;                          // of places_, by index; guarded by mutex_
+  std::map<PartitionName, DataDirectory*> preferred_;    // guarded by mutex_
+  std::map<PartitionName, DataDirectory*> copies_;
+  std::set<PartitionName> elsewhere_;  // in a folder that is offline, whatever checkpoints say
 };
 
 // What a failing folder is to the node at its start: nothing, where others remain. Who must not go
@@ -156,13 +167,16 @@ inline absl::StatusOr<std::unique_ptr<DataDirectories>> DataDirectories::Open(
   WEIR_RETURN_IF_ERROR(directories->Identify(fs, node_id, is_alone, random));
   for (const std::unique_ptr<DataDirectory>& directory : directories->all_) {
     if (!directory->is_online()) continue;
-    absl::Status begun = directory->BeginRun(fs);
-    if (begun.ok()) begun = directories->FindLogs(fs, *directory);
-    WEIR_RETURN_IF_ERROR(directories->Tolerate(*directory, begun));
+    WEIR_RETURN_IF_ERROR(directories->Tolerate(*directory, directory->BeginRun(fs)));
+  }
+  WEIR_RETURN_IF_ERROR(directories->FinishMoves(fs));
+  for (const std::unique_ptr<DataDirectory>& directory : directories->all_) {
+    if (!directory->is_online()) continue;
+    WEIR_RETURN_IF_ERROR(directories->Tolerate(*directory, directories->FindLogs(fs, *directory)));
   }
   for (DataDirectory* directory : directories->Online()) {
     WEIR_RETURN_IF_ERROR(
-        directories->Tolerate(*directory, directories->RemoveCopies(fs, *directory)));
+        directories->Tolerate(*directory, directories->ForgetStrangers(fs, *directory)));
   }
   if (!directories->suffice()) return directories->for_logs().back()->failure();
   return directories;
@@ -217,15 +231,48 @@ inline absl::Status DataDirectories::FindLogs(log::FileSystem& fs, DataDirectory
   return absl::OkStatus();
 }
 
-// A copy that was not finished begins anew, where the log itself is there.
-inline absl::Status DataDirectories::RemoveCopies(log::FileSystem& fs, DataDirectory& directory) {
-  WEIR_ASSIGN_OR_RETURN(const std::vector<std::string> names, fs.List(directory.path()));
-  for (const std::string& name : names) {
-    const std::optional<PartitionName> partition = PartitionOfFutureDirectory(name);
-    if (!partition.has_value() || Find(*partition) == nullptr) continue;
-    WEIR_RETURN_IF_ERROR(fs.RemoveRecursively(absl::StrCat(directory.path(), "/", name)));
+// Of the logs that moves have taken elsewhere, or were about to bring here.
+inline absl::Status DataDirectories::ForgetStrangers(log::FileSystem& fs,
+                                                     DataDirectory& directory) {
+  std::vector<PartitionName> strangers;
+  for (PartitionName& partition : directory.Remembered()) {
+    const auto [begin, end] = places_.equal_range(partition);
+    const bool is_here =
+        std::any_of(begin, end, [&](const auto& place) { return place.second == &directory; });
+    if (begin != end && !is_here) strangers.push_back(std::move(partition));
   }
-  return absl::OkStatus();
+  return strangers.empty() ? absl::OkStatus() : directory.Forget(fs, strangers);
+}
+
+// Without a folder that fails in it, what is left begins again: each step may be repeated.
+inline absl::Status DataDirectories::FinishMoves(log::FileSystem& fs) {
+  for (;;) {
+    std::vector<std::string> paths;
+    for (const DataDirectory* directory : Online()) paths.push_back(directory->path());
+    std::string at_fault;
+    const auto found = log::RecoverMoves(fs, paths, !some_are_offline(), &at_fault);
+    if (!found.ok()) {
+      DataDirectory* const directory = At(at_fault);
+      if (directory == nullptr) return found.status();
+      WEIR_RETURN_IF_ERROR(Tolerate(*directory, found.status()));
+      continue;
+    }
+    for (const auto& copy : found->copies) {
+      const auto partition = PartitionOfDirectory(copy.partition);
+      if (partition.has_value()) copies_[*partition] = At(copy.folder);
+    }
+    for (const std::string& name : found->elsewhere) {
+      if (auto partition = PartitionOfDirectory(name)) elsewhere_.insert(*std::move(partition));
+    }
+    return absl::OkStatus();
+  }
+}
+
+inline DataDirectory* DataDirectories::At(absl::string_view path) const {
+  for (const std::unique_ptr<DataDirectory>& directory : for_logs()) {
+    if (directory->path() == path) return directory.get();
+  }
+  return nullptr;
 }
 
 // The folder with the metadata log first: by its id others may know this node already.
@@ -263,6 +310,7 @@ inline DataDirectory* DataDirectories::Find(const PartitionName& partition) cons
     const auto found = places_.find(partition);
     if (found != places_.end()) return found->second;
   }
+  if (elsewhere_.count(partition) != 0) return nullptr;
   for (const std::unique_ptr<DataDirectory>& directory : for_logs()) {
     if (directory->Remembers(partition)) return directory.get();
   }
@@ -273,6 +321,10 @@ inline absl::StatusOr<DataDirectory*> DataDirectories::FindOrPlace(const Partiti
                                                                    const Uuid& assigned) {
   DataDirectory* place = Find(partition);
   if (place == nullptr) {
+    if (elsewhere_.count(partition) != 0) {
+      return absl::FailedPreconditionError(
+          "a move of its log was cut off, and the folder at its other end is offline");
+    }
     const std::vector<DataDirectory*> online = Online();
     const auto named = std::find_if(online.begin(), online.end(),
                                     [&](const auto* one) { return one->id() == assigned; });
@@ -281,6 +333,8 @@ inline absl::StatusOr<DataDirectory*> DataDirectories::FindOrPlace(const Partiti
     }
     std::lock_guard<std::mutex> lock(mutex_);
     place = named != online.end() ? *named : FewestLogs();
+    const auto preferred = preferred_.extract(partition);
+    if (!preferred.empty() && preferred.mapped()->is_online()) place = preferred.mapped();
     if (place == nullptr) return absl::FailedPreconditionError("all folders are offline");
   }
   std::lock_guard<std::mutex> lock(mutex_);
@@ -298,6 +352,29 @@ inline DataDirectory* DataDirectories::FewestLogs() const {
     if (best == nullptr || counts_[directory->index()] < counts_[best->index()]) best = directory;
   }
   return best;
+}
+
+inline void DataDirectories::Prefer(const PartitionName& partition, DataDirectory& place) {
+  constexpr size_t kPreferredMax = 10'000;
+  constexpr size_t kTopicBytesMax = 249;  // of a name that a topic may have
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (partition.first.size() > kTopicBytesMax) return;
+  if (preferred_.size() >= kPreferredMax && preferred_.count(partition) == 0) return;
+  preferred_[partition] = &place;
+}
+
+inline void DataDirectories::Move(const PartitionName& partition, DataDirectory& to) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = places_.find(partition);
+  if (found == places_.end()) return;
+  --counts_[found->second->index()];
+  ++counts_[to.index()];
+  found->second = &to;
+}
+
+inline DataDirectory* DataDirectories::CopyOf(const PartitionName& partition) const {
+  const auto found = copies_.find(partition);
+  return found == copies_.end() ? nullptr : found->second;
 }
 
 inline std::vector<DataDirectory*> DataDirectories::Rivals(const PartitionName& partition) const {

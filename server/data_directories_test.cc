@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "log/checkpoint_file.h"
 #include "log/file.h"
+#include "log/log_types.h"
 #include "log/memory_file.h"
 #include "server/data_directory.h"
 
@@ -232,8 +233,84 @@ TEST_F(DataDirectoriesTest, FinishesWhatTheLastRunBegan) {
   Make(absl::StrCat("/b/v.w-0", id, "-future"));
   const Directories directories = OpenOrDie({"/a", "/b"});
   EXPECT_FALSE(files_.Exists(absl::StrCat("/a/u-0", id, "-delete")));
-  EXPECT_FALSE(files_.Exists(absl::StrCat("/b/t-0", id, "-future")));
-  EXPECT_TRUE(files_.Exists(absl::StrCat("/b/v.w-0", id, "-future")));  // all that there is of it
+  EXPECT_TRUE(files_.Exists(absl::StrCat("/b/t-0", id, "-future")));
+  ASSERT_NE(directories->CopyOf({"t", 0}), nullptr);
+  EXPECT_EQ(directories->CopyOf({"t", 0})->path(), "/b");
+  EXPECT_FALSE(files_.Exists(absl::StrCat("/b/v.w-0", id, "-future"))) << "a copy of nothing";
+  EXPECT_EQ(directories->CopyOf({"v.w", 0}), nullptr);
+}
+
+// A move that was cut off when the old log had stepped aside.
+class MoveCutOffTest : public DataDirectoriesTest {
+ protected:
+  MoveCutOffTest() {
+    const Directories directories = OpenOrDie({"/a", "/b"});
+    a_ = directories->At("/a")->id();
+    b_ = directories->At("/b")->id();
+    EXPECT_TRUE(directories->At("/a")->AdvanceLogStart(files_, {"t", 0}, Offset(3)).ok());
+    directories->At("/a")->BeginCheckpoint();
+    EXPECT_TRUE(
+        directories->At("/a")
+            ->WriteCheckpoints(files_, {{{{"t", 0}, Offset(9)}}, {{{"t", 0}, Offset(3)}}, {}, {}})
+            .ok());
+    EXPECT_TRUE(directories->At("/b")->TakeIn(files_, {"t", 0}, Offset(5), Offset(7)).ok());
+    Make("/a/t-0.0123456789abcdef0123456789abcdef-stray");
+    EXPECT_TRUE(log::WriteFileAtomically(files_, "/a/t-0.0123456789abcdef0123456789abcdef-stray",
+                                         "moved-to", "/b")
+                    .ok());
+    Make("/b/t-0.0123456789abcdef0123456789abcdef-future");
+  }
+  Uuid a_, b_;
+};
+
+TEST_F(MoveCutOffTest, EndsAtTheStart) {
+  const Directories directories = OpenOrDie({"/a", "/b"});
+  EXPECT_EQ(directories->Find({"t", 0})->path(), "/b");
+  EXPECT_TRUE(files_.Exists("/b/t-0"));
+  EXPECT_EQ(files_.List("/a")->size() + 1, files_.List("/b")->size()) << "nothing else is left";
+  EXPECT_FALSE(directories->At("/a")->Remembers({"t", 0}));
+  const log::RecoveryHint hint = directories->At("/b")->HintFor({"t", 0});
+  EXPECT_EQ(hint.recovery_point, Offset(0));
+  EXPECT_EQ(hint.log_start_offset, Offset(5));
+  EXPECT_EQ(directories->At("/b")->HighWatermarkOf({"t", 0}), Offset(7));
+}
+
+TEST_F(MoveCutOffTest, WaitsForAFolderThatIsAway) {
+  Break("/a");
+  {
+    const Directories directories = OpenOrDie({"/a", "/b"}, "/b");
+    EXPECT_EQ(directories->Find({"t", 0}), nullptr);
+    for (const Uuid& assigned : {a_, b_, metadata::kDirectoryUnassigned}) {
+      EXPECT_EQ(PlaceOf(directories->FindOrPlace({"t", 0}, assigned)),
+                "a move of its log was cut off, and the folder at its other end is offline");
+    }
+    EXPECT_FALSE(files_.Exists("/b/t-0"));
+  }
+  files_.ClearFaults();
+  EXPECT_EQ(OpenOrDie({"/a", "/b"}, "/b")->Find({"t", 0})->path(), "/b");
+}
+
+TEST_F(MoveCutOffTest, AFolderThatFailsInItIsOffline) {
+  files_.InjectFault({log::FileOp::kDirectory, "/a/t-0"});
+  const Directories directories = OpenOrDie({"/a", "/b"}, "/b");
+  EXPECT_FALSE(directories->At("/a")->is_online());
+  EXPECT_EQ(directories->Find({"t", 0})->path(), "/b") << "its name was given already";
+}
+
+TEST_F(DataDirectoriesTest, APartitionGoesWhereItIsToAndIsMoved) {
+  const Directories directories = OpenOrDie({"/a", "/b", "/c"});
+  directories->Prefer({"t", 0}, *directories->At("/c"));
+  directories->Prefer({std::string(250, 'n'), 0}, *directories->At("/c"));
+  EXPECT_EQ(PlaceOf(directories->FindOrPlace({"t", 0}, directories->At("/b")->id())), "/c");
+  EXPECT_EQ(PlaceOf(directories->FindOrPlace({std::string(250, 'n'), 0}, {})), "/a");
+  EXPECT_EQ(PlaceOf(directories->FindOrPlace({"u", 0}, {})), "/b");
+  directories->Move({"t", 0}, *directories->At("/b"));
+  EXPECT_EQ(directories->Find({"t", 0})->path(), "/b");
+  EXPECT_EQ(PlaceOf(directories->FindOrPlace({"v", 0}, {})), "/c");
+  directories->Prefer({"w", 0}, *directories->At("/c"));
+  directories->At("/c")->Fail(absl::DataLossError("gone"));
+  EXPECT_EQ(PlaceOf(directories->FindOrPlace({"w", 0}, metadata::kDirectoryUnassigned)), "/a");
+  EXPECT_EQ(directories->At("/d"), nullptr);
 }
 
 TEST(PartitionOfDirectory, TakesPartitionsAlone) {

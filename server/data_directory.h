@@ -118,6 +118,13 @@ class DataDirectory {
   // directory is made for a new incarnation: a checkpoint never speaks of another log of that name.
   absl::Status Forget(log::FileSystem& fs, const std::vector<PartitionName>& partitions);
 
+  // The other way round: durably notes where a log starts that is about to be moved here. How far
+  // it is durable is not promised until the next checkpoint.
+  absl::Status TakeIn(log::FileSystem& fs, const PartitionName& partition, Offset log_start,
+                      Offset high_watermark);
+  // Those that a checkpoint names.
+  std::vector<PartitionName> Remembered() const;
+
   // Durably notes that the log of a partition starts at `offset`, or later.
   absl::Status AdvanceLogStart(log::FileSystem& fs, const PartitionName& partition, Offset offset);
 
@@ -125,7 +132,8 @@ class DataDirectory {
   // durable or cleaned from there on. With one write for all of them.
   absl::Status PrepareTruncation(log::FileSystem& fs, const log::PartitionOffsets& truncations);
 
-  // Replaces the checkpoints durably, but for what was forgotten or cut off since BeginCheckpoint.
+  // Replaces the checkpoints durably, but for what was forgotten, taken in or cut off since
+  // BeginCheckpoint.
   void BeginCheckpoint();
   absl::Status WriteCheckpoints(log::FileSystem& fs, PartitionCheckpoints checkpoints);
 
@@ -163,6 +171,7 @@ class DataDirectory {
   PartitionCheckpoints checkpoints_;  // as on disk; guarded by mutex_
   // Since BeginCheckpoint; guarded by mutex_.
   std::vector<PartitionName> forgotten_;
+  std::vector<PartitionName> taken_in_;
   log::PartitionOffsets truncated_;
 };
 
@@ -323,12 +332,37 @@ inline absl::Status DataDirectory::Forget(log::FileSystem& fs,
                                           const std::vector<PartitionName>& partitions) {
   std::lock_guard<std::mutex> lock(mutex_);
   forgotten_.insert(forgotten_.end(), partitions.begin(), partitions.end());
+  for (const PartitionName& partition : partitions) std::erase(taken_in_, partition);
   WEIR_RETURN_IF_ERROR(
       ForgetIn(fs, partitions, kRecoveryPointsName, &checkpoints_.recovery_points));
   WEIR_RETURN_IF_ERROR(ForgetIn(fs, partitions, kLogStartsName, &checkpoints_.log_starts));
   WEIR_RETURN_IF_ERROR(
       ForgetIn(fs, partitions, kHighWatermarksName, &checkpoints_.high_watermarks));
   return ForgetIn(fs, partitions, kCleanedName, &checkpoints_.cleaned);
+}
+
+inline absl::Status DataDirectory::TakeIn(log::FileSystem& fs, const PartitionName& partition,
+                                          Offset log_start, Offset high_watermark) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::erase(forgotten_, partition);
+  std::erase(taken_in_, partition);
+  taken_in_.push_back(partition);
+  checkpoints_.recovery_points[partition] = Offset(0);
+  checkpoints_.log_starts[partition] = log_start;
+  checkpoints_.high_watermarks[partition] = high_watermark;
+  if (checkpoints_.cleaned.erase(partition) > 0) {
+    WEIR_RETURN_IF_ERROR(Checkpoint(fs, kCleanedName).Write(checkpoints_.cleaned));
+  }
+  WEIR_RETURN_IF_ERROR(Checkpoint(fs, kHighWatermarksName).Write(checkpoints_.high_watermarks));
+  WEIR_RETURN_IF_ERROR(Checkpoint(fs, kLogStartsName).Write(checkpoints_.log_starts));
+  return Checkpoint(fs, kRecoveryPointsName).Write(checkpoints_.recovery_points);
+}
+
+inline std::vector<PartitionName> DataDirectory::Remembered() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<PartitionName> names;
+  for (const auto& [partition, offset] : checkpoints_.recovery_points) names.push_back(partition);
+  return names;
 }
 
 inline absl::Status DataDirectory::AdvanceLogStart(log::FileSystem& fs,
@@ -382,6 +416,7 @@ inline absl::Status DataDirectory::PrepareTruncation(log::FileSystem& fs,
 inline void DataDirectory::BeginCheckpoint() {
   std::lock_guard<std::mutex> lock(mutex_);
   forgotten_.clear();
+  taken_in_.clear();
   truncated_.clear();
 }
 
@@ -393,6 +428,22 @@ inline absl::Status DataDirectory::WriteCheckpoints(log::FileSystem& fs,
     if (checkpoints.recovery_points.count(partition) == 0) continue;
     Offset& gathered = checkpoints.log_starts[partition];
     gathered = std::max(gathered, start);
+  }
+  // What was gathered may be of the log that was here before, or lack this one.
+  const auto keep = [](const log::PartitionOffsets& from, const PartitionName& partition,
+                       log::PartitionOffsets* to) {
+    const auto found = from.find(partition);
+    if (found != from.end()) {
+      (*to)[partition] = found->second;
+    } else {
+      to->erase(partition);
+    }
+  };
+  for (const PartitionName& partition : taken_in_) {
+    keep(checkpoints_.recovery_points, partition, &checkpoints.recovery_points);
+    keep(checkpoints_.log_starts, partition, &checkpoints.log_starts);
+    keep(checkpoints_.high_watermarks, partition, &checkpoints.high_watermarks);
+    keep(checkpoints_.cleaned, partition, &checkpoints.cleaned);
   }
   CutOff(truncated_, &checkpoints);
   const bool cleaned_changed = checkpoints.cleaned != checkpoints_.cleaned;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -81,6 +82,34 @@ TEST_F(DataDirectoryTest, PromisesNothingOfALogThatIsToBeCutOff) {
   EXPECT_EQ(directory->HighWatermarkOf(kA), Offset(40));
   EXPECT_EQ(directory->HintFor(kB).recovery_point, Offset(100));
   EXPECT_EQ(directory->HighWatermarkOf(kB), Offset(99));
+}
+
+TEST_F(DataDirectoryTest, KeepsWhatIsTakenInWhenCheckpointsWereGatheredBefore) {
+  {
+    const auto directory = Open();
+    PartitionCheckpoints gathered = At(110);
+    gathered.recovery_points.erase(kB);
+    gathered.high_watermarks.erase(kB);
+    gathered.cleaned.erase(kB);
+    directory->BeginCheckpoint();
+    // One is new, and the other one goes and comes back.
+    ASSERT_TRUE(directory->TakeIn(files_, kB, Offset(5), Offset(8)).ok());
+    ASSERT_TRUE(directory->Forget(files_, {kA}).ok());
+    ASSERT_TRUE(directory->TakeIn(files_, kA, Offset(6), Offset(9)).ok());
+    ASSERT_TRUE(directory->WriteCheckpoints(files_, std::move(gathered)).ok());
+  }
+  const auto directory = Open();
+  EXPECT_EQ(directory->Remembered(), (std::vector<PartitionName>{kA, kB}));
+  EXPECT_EQ(directory->HintFor(kA).recovery_point, Offset(0));
+  EXPECT_EQ(directory->HintFor(kA).log_start_offset, Offset(6));
+  EXPECT_EQ(directory->HintFor(kA).cleaned_to, Offset(0));
+  EXPECT_EQ(directory->HighWatermarkOf(kA), Offset(9));
+  EXPECT_EQ(directory->HintFor(kB).log_start_offset, Offset(5));
+  EXPECT_EQ(directory->HighWatermarkOf(kB), Offset(8));
+  ASSERT_TRUE(directory->TakeIn(files_, kA, Offset(7), Offset(9)).ok());
+  ASSERT_TRUE(directory->Forget(files_, {kA}).ok());
+  ASSERT_TRUE(directory->WriteCheckpoints(files_, At(110)).ok());
+  EXPECT_EQ(directory->Remembered(), std::vector<PartitionName>{kB});
 }
 
 TEST_F(DataDirectoryTest, KeepsThatWhenCheckpointsWereGatheredBefore) {

@@ -1,6 +1,7 @@
 // What a partition table does as the metadata say: opens, sets aside and deletes logs.
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "log/log.h"
+#include "log/log_move.h"
 #include "log/partition_metadata.h"
 #include "replication/partition.h"
 #include "server/data_directories.h"
@@ -175,6 +177,13 @@ absl::StatusOr<std::unique_ptr<log::Log>> PartitionTable::OpenLog(
   return OpenLogIn(*folder, id, topic, settings);
 }
 
+std::function<log::SyncToken()> PartitionTable::TokensOf(const TopicPartition& id) {
+  return [this, id] {
+    syncs_.emplace(next_sync_, id);
+    return next_sync_++;
+  };
+}
+
 absl::StatusOr<std::unique_ptr<log::Log>> PartitionTable::OpenLogIn(DataDirectory& folder,
                                                                     const TopicPartition& id,
                                                                     const std::string& topic,
@@ -182,12 +191,8 @@ absl::StatusOr<std::unique_ptr<log::Log>> PartitionTable::OpenLogIn(DataDirector
   const std::string directory = folder.PartitionPath(topic, id.partition);
   WEIR_ASSIGN_OR_RETURN(const log::RecoveryHint hint, PrepareDirectory(folder, id, topic));
   const bool is_new = !files_.Exists(directory);
-  const auto next_token = [this, id] {
-    syncs_.emplace(next_sync_, id);
-    return next_sync_++;
-  };
   absl::StatusOr<std::unique_ptr<log::Log>> log =
-      log::Log::Open(files_, directory, LogConfigOf(settings), hint, clock_.WallMs(), next_token);
+      log::Log::Open(files_, directory, LogConfigOf(settings), hint, clock_.WallMs(), TokensOf(id));
   if (log.ok() && !files_.Exists(absl::StrCat(directory, "/", log::kPartitionMetadataName))) {
     const absl::Status written = log::WritePartitionMetadata(files_, directory, id.topic_id);
     if (!written.ok()) log = written;
@@ -198,8 +203,10 @@ absl::StatusOr<std::unique_ptr<log::Log>> PartitionTable::OpenLogIn(DataDirector
 }
 
 void PartitionTable::AddRecovered(const TopicPartition& id,
-                                  absl::StatusOr<std::unique_ptr<log::Log>> log) {
-  recovered_.emplace(id, std::move(log));
+                                  absl::StatusOr<std::unique_ptr<log::Log>> log,
+                                  std::unique_ptr<log::LogMove> copy) {
+  recovered_.emplace(id,
+                     std::unique_ptr<Recovered>(new Recovered{std::move(log), std::move(copy)}));
 }
 
 void PartitionTable::ReportRecovery(const Hosted& hosted) const {
@@ -222,7 +229,7 @@ void PartitionTable::Open(const TopicPartition& id, const std::string& topic,
   hosted->settings = settings;
   auto recovered = recovered_.extract(id);
   absl::StatusOr<std::unique_ptr<log::Log>> log =
-      recovered.empty() ? OpenLog(id, topic, image, settings) : std::move(recovered.mapped());
+      recovered.empty() ? OpenLog(id, topic, image, settings) : std::move(recovered.mapped()->log);
   hosted->folder = node_.directories->Find(PartitionName(topic, id.partition.value()));
   if (hosted->folder != nullptr) {
     hosted->directory = hosted->folder->PartitionPath(topic, id.partition);
@@ -230,6 +237,12 @@ void PartitionTable::Open(const TopicPartition& id, const std::string& topic,
   }
   if (log.ok()) {
     Start(hosted.get(), *std::move(log));
+    if (!recovered.empty() && recovered.mapped()->copy != nullptr) {
+      std::unique_ptr<log::LogMove> copy = std::move(recovered.mapped()->copy);
+      DataDirectory* const to = node_.directories->At(copy->to());
+      RemoveAbandoned(copy.get(), 0);
+      hosted->moving.reset(new Moving{to, ++last_move_, std::move(copy)});
+    }
   } else {
     hosted->offline = log.status();
     node_.logger->Error(topic, "-", id.partition.value(), " is offline: ", log.status().message());
@@ -287,6 +300,7 @@ std::vector<TopicPartition> PartitionTable::Damaged() const {
 void PartitionTable::TakeOffline(const TopicPartition& id, const absl::Status& why) {
   Hosted* hosted = Find(id);
   if (hosted == nullptr) return;
+  CancelMove(id);
   hosted->offline = why;
   if (hosted->partition == nullptr) return;
   EndRole(hosted);
@@ -357,6 +371,7 @@ std::vector<std::pair<TopicPartition, Uuid>> PartitionTable::UnknownPlaces() con
   const bool is_only_one = node_.directories->for_logs().size() == 1;
   for (const auto& [id, hosted] : partitions_) {
     if (hosted->folder == nullptr || hosted->assigned == hosted->folder->id()) continue;
+    if (hosted->moving != nullptr && hosted->moving->ends) continue;
     // What is damaged is told of as that.
     if (hosted->partition == nullptr && hosted->folder->is_online()) continue;
     if (is_only_one && hosted->assigned != metadata::kDirectoryLost) continue;
@@ -387,6 +402,9 @@ void PartitionTable::Configure(const TopicPartition& id, const TopicSettings& se
   if (hosted == nullptr || hosted->partition == nullptr) return;
   hosted->settings = settings;
   hosted->partition->log().set_config(LogConfigOf(settings));
+  if (hosted->moving != nullptr && hosted->moving->copy != nullptr) {
+    hosted->moving->copy->future().set_config(LogConfigOf(settings));
+  }
   Step(hosted, replication::Reconfigure{PartitionConfigOf(settings)});
   NoteDeadline(*hosted);
 }

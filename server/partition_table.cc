@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "coordination/metadata/node_directory.h"
 #include "log/log.h"
+#include "log/log_move.h"
 #include "log/partition_metadata.h"
 #include "protocol/compression.h"
 #include "protocol/compression_batch.h"
@@ -239,6 +240,12 @@ std::vector<PartitionSize> PartitionTable::Sizes() const {
     sizes.push_back(
         {hosted->topic, id.partition.value(), hosted->folder->index(), log.size_bytes(),
          std::max<int64_t>(0, hosted->partition->high_watermark() - log.log_end_offset())});
+    if (hosted->moving == nullptr) continue;
+    const log::LogMove* const copy = hosted->moving->copy.get();
+    sizes.push_back(
+        {hosted->topic, id.partition.value(), hosted->moving->to->index(),
+         copy == nullptr ? 0 : copy->future().size_bytes(),
+         copy == nullptr ? log.log_end_offset() - log.log_start_offset() : copy->Lag(log), true});
   }
   return sizes;
 }
@@ -337,6 +344,10 @@ void PartitionTable::OnSyncDone(const log::SyncDone& sync) {
   if (token.empty()) return;
   Hosted* hosted = Find(token.mapped());
   if (hosted == nullptr || hosted->partition == nullptr) return;  // deleted meanwhile
+  if (hosted->moving != nullptr && hosted->moving->copy != nullptr &&
+      hosted->moving->copy->future().OnSyncDone(sync.token, sync.status)) {
+    return;
+  }
   Step(hosted, replication::SyncDone{sync});
 }
 

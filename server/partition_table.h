@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/random.h"
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "log/append_terms.h"
@@ -44,6 +46,7 @@
 namespace weir::log {
 class Cleaning;
 class Log;
+class LogMove;
 struct CleanedSegment;
 struct CleaningPlan;
 }  // namespace weir::log
@@ -97,6 +100,14 @@ struct PartitionSize {
   size_t directory = 0;  // DataDirectory::index
   int64_t bytes = 0;
   int64_t offset_lag = 0;  // of the log's end behind what is known to be committed
+  bool is_copy = false;    // on its way there; the lag is behind the log's end
+};
+
+// Of a log that is moved to another folder, what its copy is to have next.
+struct PieceToCopy {
+  log::LogSlice slice;
+  bool is_last = false;  // there is nothing behind it
+  uint64_t move = 0;     // of which it is
 };
 
 // Of the disk that a folder is on; -1 where that cannot be told.
@@ -134,8 +145,15 @@ class PartitionTable {
                                                     const std::string& topic,
                                                     const metadata::PartitionImage& image,
                                                     const TopicSettings& settings);
-  // Keeps what OpenLog gave for Open.
-  void AddRecovered(const TopicPartition& id, absl::StatusOr<std::unique_ptr<log::Log>> log);
+  // Takes up the copy of a log that was on its way to another folder when the last run ended, as
+  // OpenLog does the log. Null where there is none.
+  absl::StatusOr<std::unique_ptr<log::LogMove>> OpenCopy(const TopicPartition& id,
+                                                         const std::string& topic,
+                                                         const TopicSettings& settings,
+                                                         Random& random);
+  // Keeps what these gave for Open.
+  void AddRecovered(const TopicPartition& id, absl::StatusOr<std::unique_ptr<log::Log>> log,
+                    std::unique_ptr<log::LogMove> copy);
   // Opens the log of a partition unless that was done, and takes up its leadership as `image` says.
   void Open(const TopicPartition& id, const std::string& topic,
             const metadata::PartitionImage& image, const TopicSettings& settings);
@@ -227,6 +245,35 @@ class PartitionTable {
   absl::Status TakeCleaned(const TopicPartition& id, const log::CleanedSegment& cleaned);
   void FinishCleaning(const TopicPartition& id, const log::Cleaning& cleaning);
 
+  // --- moves between folders (server/log_mover.h) -------------------------------------------
+
+  // The partition's log is to be in `to`: any other copy of it is dropped. Kafka's error where that
+  // cannot be.
+  protocol::ErrorCode SetPlace(const TopicPartition& id, DataDirectory& to);
+  // Where it is on its way to; null where it is not.
+  DataDirectory* MovesTo(const TopicPartition& id);
+  // Begins the copy unless that was done. As the functions below: kNotFound where the partition is
+  // not online or not on its way; a folder that is at fault is offline when they return.
+  absl::Status BeginCopy(const TopicPartition& id, Random& random);
+  absl::StatusOr<PieceToCopy> NextToCopy(const TopicPartition& id, int64_t bytes_max);
+  // Of a move that was cancelled meanwhile, nothing is taken.
+  absl::Status TakeCopied(const TopicPartition& id, const PieceToCopy& piece,
+                          absl::string_view bytes);
+  // Where the copy ends, and is durable up to; starts to make it so to its end.
+  struct CopyProgress {
+    Offset end;
+    Offset flushed;
+  };
+  absl::StatusOr<CopyProgress> FlushCopy(const TopicPartition& id);
+  // From now on the controller is not told where the log is.
+  void WillEndMove(const TopicPartition& id);
+  // What is left is copied, and the copy becomes the partition's log: waits for the disk. After an
+  // error the log stays where it is and the move has to begin again, or the partition is offline.
+  absl::Status EndMove(const TopicPartition& id);
+  void CancelMove(const TopicPartition& id);
+  // Those to a folder that is offline.
+  void DropMovesTo(const DataDirectory& directory);
+
   // --- time ---------------------------------------------------------------------------------
 
   void OnSyncDone(const log::SyncDone& sync);
@@ -259,6 +306,12 @@ class PartitionTable {
   size_t readers() const;
 
  private:
+  struct Moving {
+    DataDirectory* to = nullptr;
+    uint64_t number = 0;
+    std::unique_ptr<log::LogMove> copy;  // null until it has begun
+    bool ends = false;                   // see WillEndMove
+  };
   struct Hosted {
     TopicPartition id;
     std::string topic;
@@ -268,6 +321,11 @@ class PartitionTable {
     Uuid assigned;         // the folder, as the metadata have it
     std::unique_ptr<replication::Partition> partition;
     TopicSettings settings;
+    std::unique_ptr<Moving> moving;
+  };
+  struct Recovered {
+    absl::StatusOr<std::unique_ptr<log::Log>> log;
+    std::unique_ptr<log::LogMove> copy;
   };
   struct WaitingAppend {
     Reply<replication::AppendDone> reply;
@@ -301,6 +359,19 @@ class PartitionTable {
                         const std::string& path);
   void OnFault(DataDirectory& folder, const absl::Status& status);
   void DeleteDirectory(const Hosted& hosted);
+  // Numbers the syncs of the partition's logs.
+  std::function<log::SyncToken()> TokensOf(const TopicPartition& id);
+  absl::StatusOr<std::unique_ptr<log::LogMove>> OpenMove(DataDirectory& from, DataDirectory& to,
+                                                         const TopicPartition& id,
+                                                         const std::string& topic,
+                                                         const TopicSettings& settings,
+                                                         Random& random);
+  // Of a partition that is online, with a copy that has begun.
+  Hosted* FindCopied(const TopicPartition& id);
+  absl::Status CopyResult(Hosted& hosted, const absl::Status& status);
+  void Adopt(Hosted* hosted, DataDirectory& to, std::unique_ptr<log::Log> log);
+  void SetCopyAside(Hosted* hosted);
+  void RemoveAbandoned(log::LogMove* copy, int64_t delay_ms);
   void ReportRecovery(const Hosted& hosted) const;
   void Start(Hosted* hosted, std::unique_ptr<log::Log> log);
   log::LogConfig LogConfigOf(const TopicSettings& settings) const;
@@ -326,7 +397,8 @@ class PartitionTable {
   MonotonicNs next_storage_warning_;
 
   absl::flat_hash_map<TopicPartition, std::unique_ptr<Hosted>> partitions_;
-  absl::flat_hash_map<TopicPartition, absl::StatusOr<std::unique_ptr<log::Log>>> recovered_;
+  absl::flat_hash_map<TopicPartition, std::unique_ptr<Recovered>> recovered_;
+  uint64_t last_move_ = 0;
   absl::flat_hash_map<log::SyncToken, TopicPartition> syncs_;
   log::SyncToken next_sync_ = 1;
   std::vector<TopicPartition> appended_;  // in this tick, each once

@@ -16,8 +16,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
+#include "base/random.h"
 #include "coordination/metadata/image_delta.h"
 #include "log/log.h"
+#include "log/log_move.h"
 #include "server/data_directories.h"
 #include "server/logger.h"
 #include "server/partition_table.h"
@@ -50,7 +52,10 @@ struct Job {
   TopicPartition partition;
   const metadata::PartitionImage* image;
   PartitionTable* table;
+  // Of a log that was on its way to another folder: for the copy's name.
+  std::optional<uint64_t> seed;
   absl::StatusOr<std::unique_ptr<log::Log>> log = std::unique_ptr<log::Log>();
+  absl::StatusOr<std::unique_ptr<log::LogMove>> copy = std::unique_ptr<log::LogMove>();
 };
 
 // The report of all logs, and what keeps the broker from serving them.
@@ -111,6 +116,9 @@ absl::Status RecoverLogs(Node& node, absl::Span<const std::unique_ptr<Shard>> sh
       const ShardId owner = shards.front()->OwnerOf(topic.image->name, index);
       jobs.push_back(
           {&topic, {topic.image->id, index}, &partition, &shards[owner.value()]->partitions()});
+      if (node.directories->CopyOf({topic.image->name, i}) != nullptr) {
+        jobs.back().seed = shards.front()->random().NextU64();
+      }
     }
   }
   if (jobs.empty()) return absl::OkStatus();
@@ -124,6 +132,11 @@ absl::Status RecoverLogs(Node& node, absl::Span<const std::unique_ptr<Shard>> sh
       Job& job = jobs[i];
       job.log = job.table->OpenLog(job.partition, job.topic->image->name, *job.image,
                                    job.topic->settings);
+      if (job.log.ok() && job.seed.has_value()) {
+        SeededRandom random(*job.seed);
+        job.copy =
+            job.table->OpenCopy(job.partition, job.topic->image->name, job.topic->settings, random);
+      }
       std::lock_guard<std::mutex> lock(mutex);
       if (const auto line = progress.Done(clock.Monotonic())) node.logger->Info(*line);
     }
@@ -136,7 +149,14 @@ absl::Status RecoverLogs(Node& node, absl::Span<const std::unique_ptr<Shard>> sh
 
   const absl::Status status = Report(node, jobs, clock.Monotonic() - start);
   if (!status.ok()) return status;
-  for (Job& job : jobs) job.table->AddRecovered(job.partition, std::move(job.log));
+  for (Job& job : jobs) {
+    if (!job.copy.ok()) {
+      node.logger->Error(job.topic->image->name, "-", job.partition.partition.value(),
+                         ": its move does not go on: ", job.copy.status().message());
+      job.copy = nullptr;
+    }
+    job.table->AddRecovered(job.partition, std::move(job.log), *std::move(job.copy));
+  }
   return absl::OkStatus();
 }
 

@@ -22,6 +22,7 @@
 #include "protocol/api/alter_client_quotas.h"
 #include "protocol/api/alter_configs.h"
 #include "protocol/api/alter_partition_reassignments.h"
+#include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/alter_user_scram_credentials.h"
 #include "protocol/api/api_versions.h"
 #include "protocol/api/create_acls.h"
@@ -114,6 +115,7 @@ constexpr Route kRoutes[] = {
     RouteOf<protocol::DeleteGroupsRequest>(HandleDeleteGroups),
     RouteOf<protocol::OffsetDeleteRequest>(HandleOffsetDelete),
     RouteOf<protocol::AlterConfigsRequest>(HandleAlterConfigs),
+    RouteOf<protocol::AlterReplicaLogDirsRequest>(HandleAlterReplicaLogDirs),
     RouteOf<protocol::DescribeLogDirsRequest>(HandleDescribeLogDirs),
     RouteOf<protocol::CreatePartitionsRequest>(HandleCreatePartitions),
     RouteOf<protocol::ElectLeadersRequest>(HandleElectLeaders),

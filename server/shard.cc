@@ -26,6 +26,7 @@
 #include "server/group_table.h"
 #include "server/isr_proposals.h"
 #include "server/log_cleaner.h"
+#include "server/log_mover.h"
 #include "server/log_scrubber.h"
 #include "server/logger.h"
 #include "server/partition_table.h"
@@ -68,6 +69,7 @@ Shard::Shard(ShardId id, Node& node, const ShardEnvironment& environment)
       })),
       replicas_(std::make_unique<Replicas>(*this)),
       scrubber_(std::make_unique<LogScrubber>(*this)),
+      mover_(std::make_unique<LogMover>(*this)),
       connections_(std::make_unique<ConnectionTable>(*this, node, environment.loop)) {
   loop().SetSyncHandler([this](const log::SyncDone& sync) { OnSyncDone(sync); });
   loop().SetTickEndHook([this] { OnTickEnd(); });
@@ -164,6 +166,7 @@ void Shard::FollowPartition(const metadata::TopicImage& topic, PartitionIndex in
     partitions_->Update(id, after);
   } else {
     partitions_->Open(id, topic.name, after, topics_.Find(topic.id)->settings);
+    mover_->Resume(id);
   }
   if (has_groups && leads && !led) groups_->Open(id);
 }
@@ -259,6 +262,7 @@ void Shard::OnDamage(const TopicPartition& id, const absl::Status& damage) {
 }
 
 void Shard::OnDirectoryFailed(const DataDirectory& directory) {
+  mover_->OnDirectoryFailed(directory);
   TakeOffline(partitions_->In(directory), directory.Offline());
   RepairPartitions();
 }

@@ -42,6 +42,7 @@ class FetchSessionCache;
 class GroupTable;
 class IsrProposals;
 class LogCleaner;
+class LogMover;
 class PartitionTable;
 class ProducerIds;
 class LogScrubber;
@@ -71,6 +72,7 @@ class Shard {
   const TopicTable& topics() const { return topics_; }
   PartitionTable& partitions() { return *partitions_; }
   LogCleaner& cleaner() { return *cleaner_; }
+  LogMover& mover() { return *mover_; }
   GroupTable& groups() { return *groups_; }
   Replicas& replicas() { return *replicas_; }
   LogScrubber& scrubber() { return *scrubber_; }
@@ -136,6 +138,9 @@ class Shard {
   // A folder is offline: its partitions are too, and the controller is to choose other leaders.
   void OnDirectoryFailed(const DataDirectory& directory);
 
+  // Where its partitions are, as far as the metadata do not have it. Done every second too.
+  void TellPlaces() { RepairPartitions(); }
+
   // Closes the connections, then the logs. Nothing but destruction may follow.
   absl::Status Close();
 
@@ -169,6 +174,7 @@ class Shard {
   const std::unique_ptr<ProducerIds> producer_ids_;
   const std::unique_ptr<Replicas> replicas_;
   const std::unique_ptr<LogScrubber> scrubber_;
+  const std::unique_ptr<LogMover> mover_;
   const std::unique_ptr<ConnectionTable> connections_;
   std::unique_ptr<ControllerDriver> controller_;
   std::unique_ptr<IsrProposals> isr_proposals_;

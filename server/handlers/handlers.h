@@ -30,6 +30,7 @@ void HandleDeleteRecords(const RequestRef& request);
 void HandleOffsetForLeaderEpoch(const RequestRef& request);
 void HandleDescribeProducers(const RequestRef& request);
 void HandleDescribeTopicPartitions(const RequestRef& request);
+void HandleAlterReplicaLogDirs(const RequestRef& request);
 void HandleDescribeLogDirs(const RequestRef& request);
 void HandleDescribeQuorum(const RequestRef& request);
 void HandleAddRaftVoter(const RequestRef& request);

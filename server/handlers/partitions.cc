@@ -19,6 +19,8 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "coordination/metadata/topic_name.h"
+#include "log/move_names.h"
+#include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/delete_records.h"
 #include "protocol/api/describe_log_dirs.h"
 #include "protocol/api/describe_producers.h"
@@ -29,6 +31,7 @@
 #include "server/data_directory.h"
 #include "server/gather.h"
 #include "server/handlers/handlers.h"
+#include "server/log_mover.h"
 #include "server/partition_table.h"
 #include "server/request.h"
 #include "server/shard.h"
@@ -305,8 +308,9 @@ void HandleDescribeProducers(const RequestRef& request) {
       [gather](size_t part, Producers result) { gather->Set(part, std::move(result)); });
 }
 
-// --- DescribeLogDirs -----------------------------------------------------------------------------
-// DescribeLogDirs: sizes from all shards, space from the file system.
+// --- DescribeLogDirs, AlterReplicaLogDirs --------------------------------------------------------
+// DescribeLogDirs: sizes from all shards, space from the file system. AlterReplicaLogDirs says yes
+// when a move will begin (server/log_mover.h).
 
 namespace {
 
@@ -353,7 +357,7 @@ DescribeLogDirsResponse DescribeDirectories(
       auto& topic = result.topics.emplace_back();
       topic.name = name;
       for (const auto& [index, size] : partitions) {
-        topic.partitions.push_back({index, size->bytes, size->offset_lag, false});
+        topic.partitions.push_back({index, size->bytes, size->offset_lag, size->is_copy});
       }
     }
   }
@@ -380,6 +384,97 @@ void HandleDescribeLogDirs(const RequestRef& request) {
         },
         [gather, i](std::vector<PartitionSize> sizes) { gather->Set(i, std::move(sizes)); });
   }
+}
+
+namespace {
+
+using protocol::AlterReplicaLogDirsResponse;
+
+// The folder of that path, or why it cannot be moved to.
+DataDirectory* FolderAt(const Shard& shard, const std::string& path, ErrorCode* error) {
+  *error = ErrorCode::kLogDirNotFound;
+  for (const std::unique_ptr<DataDirectory>& folder : shard.node().directories->for_logs()) {
+    if (AbsolutePath(folder->path()) != path) continue;
+    *error = folder->is_online() ? ErrorCode::kNone : ErrorCode::kKafkaStorageError;
+    return folder.get();
+  }
+  return nullptr;
+}
+
+struct MoveQuestion {
+  std::string topic;
+  PartitionIndex partition;
+  DataDirectory* to;
+};
+
+// As with Kafka, one that this broker does not have yet will be made there.
+ErrorCode MovePartition(Shard& owner, const MoveQuestion& question) {
+  const TopicInfo* topic = owner.topics().Find(question.topic);
+  ErrorCode error = ErrorCode::kReplicaNotAvailable;
+  if (topic != nullptr) error = owner.mover().Move({topic->id(), question.partition}, *question.to);
+  if (error == ErrorCode::kReplicaNotAvailable && question.partition >= PartitionIndex(0)) {
+    owner.node().directories->Prefer({question.topic, question.partition.value()}, *question.to);
+  }
+  return error;
+}
+
+}  // namespace
+
+void HandleAlterReplicaLogDirs(const RequestRef& request) {
+  const absl::StatusOr<protocol::AlterReplicaLogDirsRequest> asked =
+      request->Decode<protocol::AlterReplicaLogDirsRequest>();
+  if (!asked.ok()) return request->CloseConnection(asked.status().message());
+  size_t parts = 0;
+  for (const auto& dir : asked->dirs) {
+    for (const auto& topic : dir.topics) parts += 1 + topic.partitions.size();
+  }
+  if (parts > kPartsPerRequestMax) {
+    return request->CloseConnection(
+        absl::StrCat("expected at most ", kPartsPerRequestMax, " parts, came ", parts));
+  }
+  // Of two folders for one partition, the last counts.
+  std::map<std::string, std::map<int32_t, const std::string*>> paths;
+  for (const auto& dir : asked->dirs) {
+    for (const auto& topic : dir.topics) {
+      for (const int32_t partition : topic.partitions) paths[topic.name][partition] = &dir.path;
+    }
+  }
+  AlterReplicaLogDirsResponse response;
+  size_t count = 0;
+  for (const auto& [name, partitions] : paths) {
+    auto& topic = response.results.emplace_back();
+    topic.topic_name = name;
+    for (const auto& [index, path] : partitions) topic.partitions.push_back({index, 0});
+    count += partitions.size();
+  }
+  auto gather = Gather<ErrorCode>::Create(
+      count, [request, response = std::move(response)](std::vector<ErrorCode> errors) mutable {
+        size_t next = 0;
+        for (auto& topic : response.results) {
+          for (auto& part : topic.partitions) part.error_code = WireCode(errors[next++]);
+        }
+        request->Respond(response);
+      });
+  Shard& shard = request->shard();
+  CallEach<ErrorCode, MoveQuestion> calls(shard);
+  size_t part = 0;
+  for (const auto& [name, partitions] : paths) {
+    for (const auto& [index, path] : partitions) {
+      ErrorCode error = ErrorCode::kInvalidTopicException;  // its copy has no name
+      DataDirectory* to = nullptr;
+      if (log::MayMove(absl::StrCat(name, "-", index))) to = FolderAt(shard, *path, &error);
+      if (error == ErrorCode::kNone) {
+        const PartitionIndex partition(index);
+        calls.Add(part, shard.OwnerOf(name, partition), {name, partition, to});
+      } else {
+        gather->Set(part, error);
+      }
+      ++part;
+    }
+  }
+  calls.Run([](Shard& owner, const MoveQuestion& question,
+               Reply<ErrorCode> reply) { reply(MovePartition(owner, question)); },
+            [gather](size_t part, ErrorCode error) { gather->Set(part, error); });
 }
 
 }  // namespace weir::server

@@ -10,18 +10,27 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/clock.h"
+#include "base/ids.h"
 #include "base/random.h"
 #include "base/uuid.h"
+#include "coordination/metadata/image.h"
 #include "gtest/gtest.h"
 #include "log/memory_file.h"
 #include "log/test_batches.h"
+#include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/describe_log_dirs.h"
 #include "protocol/api/list_offsets.h"
 #include "protocol/api/produce.h"
 #include "protocol/error_code.h"
+#include "server/broker_core.h"
+#include "server/data_directories.h"
+#include "server/data_directory.h"
+#include "server/node.h"
+#include "server/shard.h"
 #include "tests/sim/sim_node.h"
 #include "tests/sim/sim_poller.h"
 #include "tests/sim/sim_session.h"
@@ -119,8 +128,8 @@ class LogDirectoriesTest : public testing::Test {
     topic.name = name;
     EXPECT_EQ(Ask<protocol::DeleteTopicsResponse>(request, 6).responses.at(0).error_code, 0);
   }
-  ErrorCode Produce(const std::string& name, int32_t partition) {
-    const std::string batch = log::MakeBatch({.records = 1});
+  ErrorCode Produce(const std::string& name, int32_t partition, size_t value_bytes = 10) {
+    const std::string batch = log::MakeBatch({.records = 1, .value_bytes = value_bytes});
     protocol::ProduceRequest request;
     request.acks = -1;
     request.timeout_ms = 5000;
@@ -162,6 +171,57 @@ class LogDirectoriesTest : public testing::Test {
       }
     }
     return names;
+  }
+  ErrorCode Move(const std::string& name, int32_t partition, const std::string& to) {
+    protocol::AlterReplicaLogDirsRequest request;
+    auto& dir = request.dirs.emplace_back();
+    dir.path = to;
+    auto& topic = dir.topics.emplace_back();
+    topic.name = name;
+    topic.partitions = {partition};
+    const auto answer = Ask<protocol::AlterReplicaLogDirsResponse>(request, 2);
+    EXPECT_EQ(answer.results.at(0).topic_name, name);
+    EXPECT_EQ(answer.results.at(0).partitions.at(0).partition_index, partition);
+    return static_cast<ErrorCode>(answer.results.at(0).partitions.at(0).error_code);
+  }
+  // Of t-0, as DescribeLogDirs has it: the folders with the log, and with a copy on its way.
+  std::string Places() {
+    std::string places;
+    for (const auto& result : Describe().results) {
+      for (const auto& topic : result.topics) {
+        for (const auto& partition : topic.partitions) {
+          if (topic.name != "t" || partition.partition_index != 0) continue;
+          absl::StrAppend(&places, result.log_dir, partition.is_future_key ? "?" : "");
+          EXPECT_LE(partition.offset_lag, partition.is_future_key ? 1000 : 0);
+        }
+      }
+    }
+    return places;
+  }
+  bool RunUntilIn(const std::string& folder) {
+    for (int i = 0; i < 100 && Places() != folder; ++i) RunFor(20);
+    return Places() == folder;
+  }
+  // The directories of t-0, with `*` for a tag.
+  std::vector<std::string> Directories() {
+    std::vector<std::string> all;
+    for (const char* folder : {"/a", "/b", "/c"}) {
+      if (!node_->disk().Exists(folder)) continue;
+      const auto names = node_->disk().List(folder);
+      for (const std::string& name : *names) {
+        if (!absl::StartsWith(name, "t-0")) continue;
+        const size_t dot = name.find('.');
+        all.push_back(absl::StrCat(
+            folder, "/", dot == std::string::npos ? name : "t-0.*" + name.substr(name.rfind('-'))));
+      }
+    }
+    return all;
+  }
+  // t-0 in /a, with a log of several pieces to copy.
+  void CreateOne() {
+    Create("t", 1);
+    for (int i = 0; i < 6; ++i) ASSERT_EQ(Produce("t", 0, 150'000), ErrorCode::kNone);
+    ASSERT_EQ(Places(), "/a");
   }
   int32_t OneIn(const std::string& folder) {
     const std::vector<std::string> names = In(folder);
@@ -316,6 +376,181 @@ TEST_F(LogDirectoriesTest, APartitionInTwoFoldersIsWhereTheMetadataHaveIt) {
   Start();
   for (const int32_t partition : {a, b}) EXPECT_EQ(EndOf("t", partition), "1");
   for (const std::string& copy : {in_a, in_b}) EXPECT_FALSE(node_->disk().Exists(copy)) << copy;
+}
+
+// --- moves --------------------------------------------------------------------------------------
+
+using Names = std::vector<std::string>;
+
+TEST_F(LogDirectoriesTest, AReplicaMovesWhileItIsUsed) {
+  Start();
+  CreateOne();
+  EXPECT_EQ(Move("t", 0, "/b"), ErrorCode::kNone);
+  EXPECT_EQ(Move("t", 0, "/b"), ErrorCode::kNone);  // it is on its way
+  EXPECT_EQ(Places(), "/a/b?");
+  EXPECT_EQ(Directories(), (Names{"/a/t-0", "/b/t-0.*-future"}));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Produce("t", 0), ErrorCode::kNone);
+  ASSERT_TRUE(RunUntilIn("/b"));
+  EXPECT_EQ(Directories(), (Names{"/a/t-0.*-delete", "/b/t-0"}));
+  EXPECT_EQ(Produce("t", 0), ErrorCode::kNone);
+  EXPECT_EQ(EndOf("t", 0), "27");
+  RunFor(120'000);
+  EXPECT_EQ(Directories(), Names{"/b/t-0"});
+  // The metadata have it there, and what is new goes where fewer are.
+  const metadata::MetadataImagePtr image = node_->core().shard(server::ShardId(0)).image();
+  const metadata::PartitionImage* partition =
+      image->FindPartition({ids_.at("t"), PartitionIndex(0)});
+  EXPECT_EQ(partition->directories.at(0), node_->core().node().directories->At("/b")->id());
+  Kill();
+  Start();
+  EXPECT_EQ(Places(), "/b");
+  EXPECT_EQ(EndOf("t", 0), "27");
+  EXPECT_EQ(Move("t", 0, "/a"), ErrorCode::kNone);
+  ASSERT_TRUE(RunUntilIn("/a"));
+  EXPECT_EQ(Produce("t", 0), ErrorCode::kNone);
+  ASSERT_TRUE(node_->Shutdown().ok());
+  session_->Close();
+  Start();
+  EXPECT_EQ(Places(), "/a");
+  EXPECT_EQ(EndOf("t", 0), "28");
+}
+
+TEST_F(LogDirectoriesTest, AMoveThatCannotBe) {
+  Start();
+  CreateOne();
+  EXPECT_EQ(Move("t", 0, "/nowhere"), ErrorCode::kLogDirNotFound);
+  EXPECT_EQ(Move(std::string(220, 'n'), 0, "/b"), ErrorCode::kInvalidTopicException);
+  EXPECT_EQ(Move("t", 7, "/b"), ErrorCode::kReplicaNotAvailable);
+  EXPECT_EQ(Move("t", -1, "/b"), ErrorCode::kReplicaNotAvailable);
+  EXPECT_EQ(Move("t", 0, "/a"), ErrorCode::kNone);  // there it is
+  EXPECT_EQ(Places(), "/a");
+  // What is not here yet is made where it is to be: the fewest are in /b.
+  EXPECT_EQ(Move("n", 0, "/a"), ErrorCode::kReplicaNotAvailable);
+  Create("n", 1);
+  EXPECT_EQ(In("/a"), (Names{"n-0", "t-0"}));
+}
+
+TEST_F(LogDirectoriesTest, AMoveIsTakenBackOrGoesElsewhere) {
+  options_.settings = {{"log.dirs", "/a,/b,/c"}};
+  Start();
+  CreateOne();
+  EXPECT_EQ(Move("t", 0, "/b"), ErrorCode::kNone);
+  EXPECT_EQ(Move("t", 0, "/a"), ErrorCode::kNone);
+  EXPECT_EQ(Places(), "/a");
+  RunFor(2'000);
+  EXPECT_EQ(Directories(), Names{"/a/t-0"});
+  EXPECT_EQ(Move("t", 0, "/b"), ErrorCode::kNone);
+  RunFor(5);
+  EXPECT_EQ(Move("t", 0, "/c"), ErrorCode::kNone);
+  EXPECT_EQ(Places(), "/a/c?");
+  ASSERT_TRUE(RunUntilIn("/c"));
+  EXPECT_EQ(EndOf("t", 0), "6");
+  // A topic takes its copy along.
+  EXPECT_EQ(Move("t", 0, "/b"), ErrorCode::kNone);
+  protocol::DeleteTopicsRequest request;
+  request.topics.emplace_back().name = "t";
+  EXPECT_EQ(Ask<protocol::DeleteTopicsResponse>(request, 6).responses.at(0).error_code, 0);
+  RunFor(120'000);
+  EXPECT_EQ(Directories(), Names());
+  Create("t", 1);
+  EXPECT_EQ(Produce("t", 0), ErrorCode::kNone);
+}
+
+TEST_F(LogDirectoriesTest, AFolderFailsInAMove) {
+  for (const char* folder : {"/b", "/a"}) {
+    SCOPED_TRACE(folder);
+    node_.reset();
+    options_.settings = {{"log.dirs", "/a,/b"}, {"metadata.log.dir", "/m"}};
+    Start();
+    CreateOne();
+    EXPECT_EQ(Move("t", 0, "/b"), ErrorCode::kNone);
+    for (const FileOp op : {FileOp::kAppend, FileOp::kTruncate, FileOp::kSync}) {
+      node_->disk().InjectFault({op, absl::StrCat(folder, "/")});
+    }
+    const bool goes_on = absl::string_view(folder) == "/b";
+    EXPECT_EQ(Produce("t", 0), goes_on ? ErrorCode::kNone : ErrorCode::kKafkaStorageError);
+    RunFor(3'000);
+    EXPECT_FALSE(node_->failed());
+    EXPECT_EQ(Places(), goes_on ? "/a" : "");
+    EXPECT_EQ(EndOf("t", 0), goes_on ? "7" : "KAFKA_STORAGE_ERROR");
+    EXPECT_EQ(Move("t", 0, "/b"), ErrorCode::kKafkaStorageError);
+    Kill();
+    node_->disk().ClearFaults();
+    Start();
+    // The copy goes on from where it was.
+    ASSERT_TRUE(RunUntilIn("/b"));
+    EXPECT_EQ(EndOf("t", 0), goes_on ? "7" : "6");
+    EXPECT_EQ(Produce("t", 0), ErrorCode::kNone);
+    session_->Close();
+    session_.reset();
+  }
+}
+
+TEST_F(LogDirectoriesTest, ADiskThatIsFullHoldsAMoveUp) {
+  Start();
+  CreateOne();
+  node_->disk().set_capacity_bytes(1'500'000);
+  EXPECT_EQ(Move("t", 0, "/b"), ErrorCode::kNone);
+  RunFor(5'000);
+  EXPECT_EQ(Places(), "/a/b?");
+  EXPECT_FALSE(node_->failed());
+  node_->disk().set_capacity_bytes(int64_t{1} << 40);
+  ASSERT_TRUE(RunUntilIn("/b"));
+  EXPECT_EQ(EndOf("t", 0), "6");
+}
+
+// Wherever the process or the power ends: the log is in one place and has what was acknowledged,
+// and the move ends.
+TEST_F(LogDirectoriesTest, ACrashAtAnyPointOfAMove) {
+  for (const bool power : {false, true}) {
+    int moved_before = 0;
+    for (int64_t at = 0; moved_before < 2; at += power ? 2 : 1) {
+      SCOPED_TRACE(absl::StrCat(power ? "power loss" : "kill", " at ", at));
+      ASSERT_LT(at, 500);
+      node_.reset();
+      options_.settings = {{"log.dirs", "/a,/b"}, {"log.segment.delete.delay.ms", "1000"}};
+      Start();
+      CreateOne();
+      RunFor(1'500);  // until the metadata have where it is
+      node_->disk().CrashAtBoundary(at);
+      bool moved = false;
+      std::optional<protocol::AlterReplicaLogDirsResponse> answer;
+      protocol::AlterReplicaLogDirsRequest request;
+      request.dirs.emplace_back().path = "/b";
+      request.dirs[0].topics.push_back({"t", {0}});
+      session_->Send<protocol::AlterReplicaLogDirsResponse>(request, 2, node_->clock().Monotonic(),
+                                                            [&](const auto* response) {
+                                                              if (response != nullptr)
+                                                                answer = *response;
+                                                            });
+      Run(
+          [&] {
+            moved = node_->disk().Exists("/b/t-0");
+            return node_->disk().crashed() || moved;
+          },
+          3'000);
+      moved_before += moved && !node_->disk().crashed();
+      session_->Close();
+      power ? node_->LosePower() : node_->Kill();
+      for (int i = 0; i < 3; ++i) session_->Pump();
+      node_->disk().CrashAtBoundary(int64_t{1} << 40);
+      Start();
+      EXPECT_EQ(EndOf("t", 0), "6");
+      const std::string places = Places();
+      if (places == "/a/b?") {
+        EXPECT_TRUE(RunUntilIn("/b"));
+      }
+      EXPECT_EQ(Produce("t", 0, 150'000), ErrorCode::kNone);
+      EXPECT_EQ(Move("t", 0, places == "/b" ? "/a" : "/b"), ErrorCode::kNone);
+      EXPECT_TRUE(RunUntilIn(places == "/b" ? "/a" : "/b"));
+      EXPECT_EQ(EndOf("t", 0), "7");
+      RunFor(3'000);
+      EXPECT_EQ(Directories().size(), 1u);
+      session_->Close();
+      session_.reset();
+      if (HasFailure()) return;
+    }
+  }
 }
 
 }  // namespace

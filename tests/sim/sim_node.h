@@ -140,6 +140,7 @@ class SimNode {
     if (make_peers_) peers_ = make_peers_();
     options.peers = peers_.get();
     options.replica_reader = worker_.get();
+    options.move_reader = worker_.get();
     auto core =
         server::BrokerCore::Open(std::move(options), environments, [this] { ready_ = true; });
     if (!core.ok()) {
