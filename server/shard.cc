@@ -150,16 +150,17 @@ bool Shard::IsOurs(const metadata::TopicImage& topic, PartitionIndex index,
          std::count(image->replicas.begin(), image->replicas.end(), node_.config.node_id) > 0;
 }
 
+bool Shard::Leads(const metadata::PartitionImage& image) const {
+  return image.leader == node_.config.node_id && partitions_->HasPlace(image);
+}
+
 void Shard::FollowPartition(const metadata::TopicImage& topic, PartitionIndex index,
                             const metadata::PartitionImage* before,
                             const metadata::PartitionImage& after) {
   if (!IsOurs(topic, index, &after)) return;
   const TopicPartition id{topic.id, index};
-  const auto leads_in = [this](const metadata::PartitionImage& image) {
-    return image.leader == node_.config.node_id && partitions_->HasPlace(image);
-  };
-  const bool led = IsOurs(topic, index, before) && leads_in(*before);
-  const bool leads = leads_in(after);
+  const bool led = IsOurs(topic, index, before) && Leads(*before);
+  const bool leads = Leads(after);
   const bool has_groups = topic.name == metadata::kConsumerOffsetsTopic;
   if (has_groups && led && !leads) groups_->Close(id);
   if (IsOurs(topic, index, before)) {
@@ -191,33 +192,24 @@ void Shard::ReopenPartitions() {
     const TopicInfo* topic = topics_.Find(id.topic_id);
     if (topic == nullptr) continue;
     if (!partitions_->Reopen(id, *topic->Partition(id.partition), topic->settings)) return;
-    if (topic->name() != metadata::kConsumerOffsetsTopic ||
-        topic->Partition(id.partition)->leader != node_.config.node_id) {
-      continue;
-    }
+    if (topic->name() != metadata::kConsumerOffsetsTopic) continue;
+    if (!Leads(*topic->Partition(id.partition))) continue;
     groups_->Close(id);
     groups_->Open(id);
   }
 }
 
-namespace {
-
-// Whether another broker than `self` has everything that was acknowledged, as far as is known.
-bool OthersCount(const metadata::PartitionImage& partition, BrokerId self) {
-  const auto is_other = [self](BrokerId broker) { return broker != self; };
-  return std::any_of(partition.isr.begin(), partition.isr.end(), is_other) ||
-         std::any_of(partition.eligible_leader_replicas.begin(),
-                     partition.eligible_leader_replicas.end(), is_other);
-}
-
-}  // namespace
-
 // What has lost records says so to the controller, and is copied anew when the controller counts on
 // it no more; then it says where. Looked at again and again, until the metadata have it.
 void Shard::RepairPartitions() {
+  if (reports_) {
+    reports_again_ = true;
+    return;
+  }
   const BrokerId self = node_.config.node_id;
   metadata::AssignReplicasToDirs report;
   for (const TopicPartition& id : partitions_->Damaged()) {
+    if (report.assignments.size() >= kAssignmentsMax) break;
     const metadata::PartitionImage* image = this->image()->FindPartition(id);
     const TopicInfo* topic = topics_.Find(id.topic_id);
     if (image == nullptr || topic == nullptr || image->replicas.size() < 2) continue;
@@ -227,7 +219,7 @@ void Shard::RepairPartitions() {
     if (image->directories[at] != metadata::kDirectoryLost) {
       // Who gives up the last copy that counts leaves the partition without a leader for good; what
       // cannot be opened now may be another time.
-      if (OthersCount(*image, self)) report.assignments.push_back({id, metadata::kDirectoryLost});
+      if (image->OthersCount(self)) report.assignments.push_back({id, metadata::kDirectoryLost});
     } else if (image->leader != kNoBroker && image->leader != self &&
                std::count(image->isr.begin(), image->isr.end(), self) == 0) {
       partitions_->BeginAnew(id, *image, topic->settings);
@@ -241,20 +233,26 @@ void Shard::RepairPartitions() {
   const metadata::BrokerImage* broker = image()->FindBroker(self);
   report.broker = self;
   report.broker_epoch = broker == nullptr ? -1 : broker->epoch;
-  Tell(kControllerShard, [report = std::move(report)](Shard& home) mutable {
-    const auto answered = [logger = home.node().logger](const metadata::ReplicasAssigned& answer) {
-      if (answer.error == protocol::ErrorCode::kNone) return;
-      logger->Warning("the controller was told of replicas that are lost, or were: ",
-                      protocol::ErrorName(answer.error));
-    };
-    home.controller().Ask<metadata::ReplicasAssigned>(std::move(report), {nullptr, answered});
-  });
+  reports_ = true;
+  Call<metadata::ReplicasAssigned>(
+      kControllerShard,
+      [report = std::move(report)](Shard& home, Reply<metadata::ReplicasAssigned> reply) mutable {
+        home.controller().Ask<metadata::ReplicasAssigned>(std::move(report), std::move(reply));
+      },
+      [this](const metadata::ReplicasAssigned& answer) {
+        reports_ = false;
+        if (answer.error != protocol::ErrorCode::kNone) {
+          node_.logger->Warning("the controller was told where replicas are: ",
+                                protocol::ErrorName(answer.error));
+        }
+        if (std::exchange(reports_again_, false)) RepairPartitions();
+      });
 }
 
 void Shard::OnDamage(const TopicPartition& id, const absl::Status& damage) {
   const metadata::PartitionImage* partition = image()->FindPartition(id);
   if (partition == nullptr) return;
-  if (!OthersCount(*partition, node_.config.node_id)) return;
+  if (!partition->OthersCount(node_.config.node_id)) return;
   node_.logger->Error(topics_.Find(id.topic_id)->name(), "-", id.partition.value(),
                       " is taken offline: ", damage.message());
   TakeOffline({id}, damage);

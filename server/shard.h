@@ -149,6 +149,8 @@ class Shard {
   void OnTickEnd();
   bool IsOurs(const metadata::TopicImage& topic, PartitionIndex index,
               const metadata::PartitionImage* image) const;
+  // Whether this broker is to lead a partition of which it has a replica, and may.
+  bool Leads(const metadata::PartitionImage& image) const;
   void FollowPartition(const metadata::TopicImage& topic, PartitionIndex index,
                        const metadata::PartitionImage* before,
                        const metadata::PartitionImage& after);
@@ -182,6 +184,8 @@ class Shard {
   TimerId timer_;  // of the partitions
   MonotonicNs timer_at_;
   uint64_t last_wait_ = 0;
+  bool reports_ = false;        // where replicas are, and no answer has come
+  bool reports_again_ = false;  // for there was more to tell meanwhile
 };
 
 }  // namespace weir::server

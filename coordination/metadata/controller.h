@@ -389,7 +389,7 @@ class Controller {
   bool LoseDirectories(const BrokerHeartbeat& e) {
     std::vector<Uuid> lost, left;
     for (const Uuid& directory : image().FindBroker(e.broker)->directories) {
-      const bool is_lost = metadata_internal::HasDirectory(e.offline_log_dirs, directory);
+      const bool is_lost = HasDirectory(e.offline_log_dirs, directory);
       (is_lost ? lost : left).push_back(directory);
     }
     if (lost.empty()) return true;

@@ -58,6 +58,7 @@ class ControllerHarness {
   explicit ControllerHarness(ControllerConfig config = {}, bool elr = false)
       : config_(std::move(config)) {
     const bool own_records = !config_.bootstrap_records.empty();
+    WEIR_CHECK(!(own_records && elr));  // they say what is on
     for (const auto& [name, level] : {std::pair(kMetadataVersionFeature, kMetadataVersionNewest),
                                       std::pair(kElrFeature, int16_t{elr})}) {
       if (level == 0 || own_records) continue;

@@ -199,6 +199,18 @@ TEST_P(DirectoriesTest, WhatMovesMayBeInADirectoryThatIsMissing) {
   EXPECT_EQ(ElectUncleanly("alone"), ErrorCode::kNone);
 }
 
+// As of partitions that Kafka wrote before it knew of directories.
+TEST_P(DirectoriesTest, WhatWasNeverToldHasItsPlaceWhileThereIsOnlyOne) {
+  Restart({kA});
+  h_.CreateOn("alone", {{1}});
+  EXPECT_EQ(Assign("alone", kDirectoryMigrating), ErrorCode::kNone);
+  Restart({kA});
+  EXPECT_EQ(Of("alone").directories[0], kA);
+  Restart({kA, kB});
+  EXPECT_EQ(Of("alone").leader, BrokerId(1));
+  EXPECT_EQ(Of("alone").isr, Ids({1}));
+}
+
 // A broker of several directories appends nothing before the metadata know where.
 TEST_P(DirectoriesTest, WhatHasNoPlaceYetIsEmptyWhateverIsMissing) {
   h_.CreateOn("alone", {{1}});

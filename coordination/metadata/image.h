@@ -32,6 +32,10 @@ namespace weir::metadata {
 inline constexpr Uuid kDirectoryMigrating{0, 0};
 inline constexpr Uuid kDirectoryUnassigned{0, 1};
 inline constexpr Uuid kDirectoryLost{0, 2};
+inline bool IsReservedDirectory(const Uuid& id) { return id.high == 0 && id.low < 100; }
+inline bool HasDirectory(const std::vector<Uuid>& directories, const Uuid& id) {
+  return std::find(directories.begin(), directories.end(), id) != directories.end();
+}
 
 struct PartitionImage {
   std::vector<BrokerId> replicas;  // the first is the preferred leader
@@ -46,6 +50,12 @@ struct PartitionImage {
   int32_t partition_epoch = 0;
   int8_t leader_recovery_state = 0;  // 1 after an unclean election until the leader has recovered
 
+  // Whether another than `broker` has everything that was acknowledged, as far as is known.
+  bool OthersCount(BrokerId broker) const {
+    const auto is_other = [broker](BrokerId id) { return id != broker; };
+    return std::any_of(isr.begin(), isr.end(), is_other) ||
+           std::any_of(eligible_leader_replicas.begin(), eligible_leader_replicas.end(), is_other);
+  }
   friend bool operator==(const PartitionImage&, const PartitionImage&) = default;
 };
 
@@ -91,10 +101,8 @@ struct BrokerImage {
   bool is_active() const { return !fenced && !in_controlled_shutdown; }
   // Whether a replica in this directory can be served (KIP-858). An older broker names none.
   bool HasOnline(const Uuid& directory) const {
-    if (directory == kDirectoryUnassigned || directory == kDirectoryMigrating) return true;
-    if (directory == kDirectoryLost) return false;
-    return directories.empty() ||
-           std::find(directories.begin(), directories.end(), directory) != directories.end();
+    if (IsReservedDirectory(directory)) return directory != kDirectoryLost;
+    return directories.empty() || HasDirectory(directories, directory);
   }
   // Null if the broker has no such listener.
   const EndpointImage* Endpoint(absl::string_view listener) const {

@@ -76,6 +76,10 @@ class ElectionPlanner {
           break;
         case Fate::kThere:
           if (!complete && RulesFor(tp).elr) change.Lost(broker, /*all=*/false);
+          // Nobody was asked yet, and there is one place.
+          if (directories.size() == 1 && *DirectoryOf(p, broker) == kDirectoryMigrating) {
+            change.SetDirectory(broker, directories.front());
+          }
           break;
       }
       Add(std::move(change), records);
@@ -169,7 +173,7 @@ class ElectionPlanner {
         error = protocol::ErrorCode::kNotLeaderOrFollower;
       } else if (!planned.insert(tp).second) {
         error = protocol::ErrorCode::kInvalidRequest;
-      } else if (assignment.directory == kDirectoryLost && !OthersCount(*p, event.broker)) {
+      } else if (assignment.directory == kDirectoryLost && !p->OthersCount(event.broker)) {
         error = protocol::ErrorCode::kIneligibleReplica;
       } else {
         const BrokerImage& broker = *image_.FindBroker(event.broker);
@@ -220,12 +224,6 @@ class ElectionPlanner {
     PartitionChange change = Of(tp, p);
     change.SetIsr(Without(p.isr, {broker})).Exclude(broker);
     return change;
-  }
-
-  // Whether another than `broker` has everything that was acknowledged.
-  static bool OthersCount(const PartitionImage& p, BrokerId broker) {
-    return !Without(p.isr, {broker}).empty() ||
-           !Without(p.eligible_leader_replicas, {broker}).empty();
   }
 
   static const Uuid* DirectoryOf(const PartitionImage& p, BrokerId broker) {

@@ -59,11 +59,6 @@ inline Uuid DefaultDirectory(const MetadataState& image, BrokerId id) {
   return broker == nullptr ? kDirectoryUnassigned : DefaultDirectory(broker->directories);
 }
 
-inline bool HasDirectory(const std::vector<Uuid>& directories, const Uuid& id) {
-  return std::find(directories.begin(), directories.end(), id) != directories.end();
-}
-inline bool IsReservedDirectory(const Uuid& id) { return id.high == 0 && id.low < 100; }
-
 class PartitionChange {
  public:
   enum class Election { kOnline, kPreferred, kUnclean };
