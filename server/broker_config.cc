@@ -18,6 +18,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "base/check.h"
 #include "base/ids.h"
@@ -225,6 +226,14 @@ void ReadScalars(BrokerConfig* config) {
                                           : PollerChoice::kAuto;
 }
 
+// One form for each directory that is written in one of many: "/a//b/." is "/a/b".
+std::string NormalPath(absl::string_view path) {
+  std::vector<absl::string_view> parts = absl::StrSplit(path, '/', absl::SkipEmpty());
+  std::erase(parts, ".");
+  if (parts.empty() && !path.empty()) return path.front() == '/' ? "/" : ".";
+  return absl::StrCat(absl::StartsWith(path, "/") ? "/" : "", absl::StrJoin(parts, "/"));
+}
+
 void ReadNode(BrokerConfig* config, Problems* problems) {
   const Properties& settings = config->settings;
   const Property* broker_id = settings.Find("broker.id");
@@ -249,11 +258,12 @@ void ReadNode(BrokerConfig* config, Problems* problems) {
                                "': expected broker, controller or broker,controller"));
   }
   if (const Property* set = settings.Find("metadata.log.dir")) {
-    config->metadata_directory = set->value;
+    config->metadata_directory = NormalPath(set->value);
   }
   const char* key = settings.Find("log.dirs") != nullptr ? "log.dirs" : "log.dir";
-  const std::vector<std::string> directories = SplitConfigList(Text(*config, key));
   if (settings.Find(key) == nullptr) return;
+  std::vector<std::string> directories = SplitConfigList(Text(*config, key));
+  for (std::string& directory : directories) directory = NormalPath(directory);
   const std::set<std::string> distinct(directories.begin(), directories.end());
   if (directories.empty() || distinct.count("") > 0 || distinct.size() < directories.size()) {
     problems->Add(settings, key,

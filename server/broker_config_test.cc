@@ -272,6 +272,9 @@ TEST(BrokerConfig, SeveralDirectories) {
   EXPECT_EQ(config->data_directories, (std::vector<std::string>{"/a", "/b"}));
   EXPECT_EQ(config->metadata_directory, "/m");
   EXPECT_TRUE(absl::StrContains(ErrorOf("log.dirs=/a,/b,/a"), "none twice"));
+  EXPECT_TRUE(absl::StrContains(ErrorOf("log.dirs=/a,/a/"), "none twice"));
+  EXPECT_EQ(Read("log.dirs=/a//b/./c/,d\nmetadata.log.dir=d/\n", nullptr)->data_directories,
+            (std::vector<std::string>{"/a/b/c", "d"}));
   EXPECT_TRUE(absl::StrContains(ErrorOf("log.dirs="), "one directory at least"));
 }
 

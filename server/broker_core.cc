@@ -76,11 +76,7 @@ absl::StatusOr<std::unique_ptr<BrokerCore>> BrokerCore::Open(
       core->node_.directories,
       DataDirectories::Open(first.files, config.data_directories, config.metadata_directory,
                             config.node_id, config.is_alone(), first.random));
-  for (const std::unique_ptr<DataDirectory>& directory : core->node_.directories->all()) {
-    if (directory->is_online()) continue;
-    core->node_.logger->Error("the data folder ", directory->path(),
-                              " is offline: ", directory->failure().message());
-  }
+  core->TellOfOfflineFolders();
   core->node_.cluster_id = core->node_.directories->cluster_id();
   core->node_.shards.resize(environments.size());
   for (size_t i = 0; i < environments.size(); ++i) {
@@ -209,10 +205,19 @@ absl::Status BrokerCore::FoundCluster(const metadata::FoundCluster& cluster) {
 
 absl::Status BrokerCore::JoinCluster(const std::string& cluster_id) {
   WEIR_RETURN_IF_ERROR(node_.directories->JoinCluster(environments_.front().files, cluster_id));
+  TellOfOfflineFolders();
   WEIR_RETURN_IF_ERROR(EnterCluster());
   peers_->SetCluster(cluster_id);
   entry_->Entered(cluster_id);
   return absl::OkStatus();
+}
+
+void BrokerCore::TellOfOfflineFolders() const {
+  for (const std::unique_ptr<DataDirectory>& directory : node_.directories->all()) {
+    if (directory->is_online()) continue;
+    node_.logger->Error("the data folder ", directory->path(),
+                        " is offline: ", directory->failure().message());
+  }
 }
 
 absl::Status BrokerCore::EnterCluster() {

@@ -94,6 +94,7 @@ class BrokerCore {
   absl::Status StartPeers();
   absl::Status FoundCluster(const metadata::FoundCluster& cluster);
   absl::Status JoinCluster(const std::string& cluster_id);
+  void TellOfOfflineFolders() const;
   absl::Status EnterCluster();
   void OnFollowed(Offset end);
   void Join();

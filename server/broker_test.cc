@@ -247,7 +247,7 @@ class FolderTest : public testing::TestWithParam<const char*> {};
 TEST_P(FolderTest, WhatIsRemovedUnderTheBrokerEndsItsService) {
   std::mutex mutex;
   std::string lines;
-  const std::string directory = absl::StrCat(testing::TempDir(), "/removed", GetParam());
+  const std::string directory = absl::StrCat(testing::TempDir(), "removed", GetParam());
   const auto broker =
       EmbeddedBroker::Start({.data_directory = directory, .log_sink = [&](absl::string_view line) {
                                std::lock_guard<std::mutex> lock(mutex);

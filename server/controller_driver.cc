@@ -281,7 +281,8 @@ void ControllerDriver::AskController(metadata::ControllerEvent event, ClientIden
   // What a broker says of itself, it says again by itself.
   const bool is_own = std::holds_alternative<metadata::RegisterBroker>(event) ||
                       std::holds_alternative<metadata::BrokerHeartbeat>(event) ||
-                      std::holds_alternative<metadata::AlterPartition>(event);
+                      std::holds_alternative<metadata::AlterPartition>(event) ||
+                      std::holds_alternative<metadata::AssignReplicasToDirs>(event);
   struct Asked {
     metadata::ControllerEvent event;
     Answer answer;

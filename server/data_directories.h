@@ -287,7 +287,7 @@ inline absl::Status DataDirectories::JoinCluster(log::FileSystem& fs,
   for (DataDirectory* directory : Online()) {
     if (directory != metadata_) WEIR_RETURN_IF_ERROR(join(*directory));
   }
-  return absl::OkStatus();
+  return suffice() ? absl::OkStatus() : for_logs().back()->failure();
 }
 
 inline std::vector<DataDirectory*> DataDirectories::Online() const {

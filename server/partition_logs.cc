@@ -68,14 +68,20 @@ replication::PartitionConfig PartitionTable::PartitionConfigOf(
   return config;
 }
 
-// The directory's path with `suffix`. No name is longer than file systems allow: of a long topic
-// name, only the beginning is left, as with Kafka.
-std::string PartitionTable::AsidePath(const std::string& directory, absl::string_view suffix) {
+// A path for the directory that is free: its own with `tag` and `kind`. No name is longer than file
+// systems allow: of a long topic name, only the beginning is left, as with Kafka.
+std::string PartitionTable::AsidePath(const std::string& directory, absl::string_view tag,
+                                      absl::string_view kind) const {
   constexpr size_t kNameBytesMax = 255;
   const size_t name = directory.rfind('/') + 1;
-  const std::string end = absl::StrCat(directory.substr(directory.rfind('-')), suffix);
-  const size_t kept = std::min(directory.rfind('-') - name, kNameBytesMax - end.size());
-  return absl::StrCat(directory.substr(0, name + kept), end);
+  for (int taken = 0;; ++taken) {
+    const std::string again = taken == 0 ? "" : absl::StrCat(".", taken);
+    const std::string end =
+        absl::StrCat(directory.substr(directory.rfind('-')), ".", tag, again, "-", kind);
+    const size_t kept = std::min(directory.rfind('-') - name, kNameBytesMax - end.size());
+    std::string path = absl::StrCat(directory.substr(0, name + kept), end);
+    if (!files_.Exists(path)) return path;
+  }
 }
 
 absl::Status PartitionTable::SetAside(DataDirectory& folder, const std::string& directory,
@@ -95,7 +101,7 @@ absl::Status PartitionTable::SetStrayAside(DataDirectory& folder, const Partitio
   const std::string directory = folder.PartitionPath(name.first, PartitionIndex(name.second));
   node_.logger->Warning(directory, why, ": set aside");
   WEIR_RETURN_IF_ERROR(folder.Forget(files_, {name}));
-  return SetAside(folder, directory, AsidePath(directory, absl::StrCat(".", tag, "-stray")));
+  return SetAside(folder, directory, AsidePath(directory, tag, "stray"));
 }
 
 absl::Status PartitionTable::SetEarlierAside(DataDirectory& folder, const PartitionName& name,
@@ -112,7 +118,12 @@ absl::Status PartitionTable::SettleRivals(const TopicPartition& id, const Partit
   for (DataDirectory* folder : node_.directories->Rivals(name)) {
     const absl::StatusOr<Uuid> owner =
         log::ReadPartitionMetadata(files_, folder->PartitionPath(name.first, id.partition));
-    if (!owner.ok() && !absl::IsNotFound(owner.status())) return owner.status();
+    if (!owner.ok() && !absl::IsNotFound(owner.status())) {
+      OnFault(*folder, owner.status());
+      // It says nothing of the other.
+      return absl::FailedPreconditionError(
+          absl::StrCat("whose one of its two logs is: ", owner.status().message()));
+    }
     if (!owner.ok() || *owner == id.topic_id) {
       rivals.push_back(folder);
     } else {
@@ -230,11 +241,8 @@ void PartitionTable::Open(const TopicPartition& id, const std::string& topic,
   auto recovered = recovered_.extract(id);
   absl::StatusOr<std::unique_ptr<log::Log>> log =
       recovered.empty() ? OpenLog(id, topic, image, settings) : std::move(recovered.mapped()->log);
-  hosted->folder = node_.directories->Find(PartitionName(topic, id.partition.value()));
-  if (hosted->folder != nullptr) {
-    hosted->directory = hosted->folder->PartitionPath(topic, id.partition);
-    if (!hosted->folder->is_online()) log = hosted->folder->Offline();
-  }
+  Locate(hosted.get());
+  if (hosted->folder != nullptr && !hosted->folder->is_online()) log = hosted->folder->Offline();
   if (log.ok()) {
     Start(hosted.get(), *std::move(log));
     if (!recovered.empty() && recovered.mapped()->copy != nullptr) {
@@ -249,6 +257,14 @@ void PartitionTable::Open(const TopicPartition& id, const std::string& topic,
   }
   partitions_[id] = std::move(hosted);
   Update(id, image);
+}
+
+// After OpenLog, which may have found it elsewhere than before.
+void PartitionTable::Locate(Hosted* hosted) {
+  hosted->folder =
+      node_.directories->Find(PartitionName(hosted->topic, hosted->id.partition.value()));
+  if (hosted->folder == nullptr) return;
+  hosted->directory = hosted->folder->PartitionPath(hosted->topic, hosted->id.partition);
 }
 
 void PartitionTable::Start(Hosted* hosted, std::unique_ptr<log::Log> log) {
@@ -277,6 +293,7 @@ bool PartitionTable::Reopen(const TopicPartition& id, const metadata::PartitionI
   if (hosted == nullptr || hosted->partition != nullptr) return false;
   hosted->settings = settings;
   absl::StatusOr<std::unique_ptr<log::Log>> log = OpenLog(id, hosted->topic, image, settings);
+  Locate(hosted);
   if (!log.ok()) {
     hosted->offline = log.status();
     return false;
@@ -344,7 +361,7 @@ bool PartitionTable::BeginAnew(const TopicPartition& id, const metadata::Partiti
   Hosted* hosted = Find(id);
   if (hosted == nullptr || hosted->partition != nullptr) return false;
   const std::string aside =
-      AsidePath(hosted->directory, absl::StrCat(".", clock_.WallMs(), "-damaged-stray"));
+      AsidePath(hosted->directory, absl::StrCat(clock_.WallMs()), "damaged-stray");
   absl::Status begun =
       hosted->folder->Forget(files_, {PartitionName(hosted->topic, id.partition.value())});
   const bool is_there = files_.Exists(hosted->directory);
@@ -365,7 +382,7 @@ bool PartitionTable::HasPlace(const metadata::PartitionImage& image) const {
          AssignedIn(image) != metadata::kDirectoryUnassigned;
 }
 
-// With one folder the controller knows the place of what is not lost.
+// With one folder the controller knows the place, but of what is lost, or older than directories.
 std::vector<std::pair<TopicPartition, Uuid>> PartitionTable::UnknownPlaces() const {
   std::vector<std::pair<TopicPartition, Uuid>> places;
   const bool is_only_one = node_.directories->for_logs().size() == 1;
@@ -374,7 +391,10 @@ std::vector<std::pair<TopicPartition, Uuid>> PartitionTable::UnknownPlaces() con
     if (hosted->moving != nullptr && hosted->moving->ends) continue;
     // What is damaged is told of as that.
     if (hosted->partition == nullptr && hosted->folder->is_online()) continue;
-    if (is_only_one && hosted->assigned != metadata::kDirectoryLost) continue;
+    if (is_only_one && hosted->assigned != metadata::kDirectoryLost &&
+        hosted->assigned != metadata::kDirectoryMigrating) {
+      continue;
+    }
     places.emplace_back(id, hosted->folder->id());
   }
   Sort(places);
@@ -441,8 +461,7 @@ void PartitionTable::DeleteDirectory(const Hosted& hosted) {
   if (absl::IsNotFound(owner.status())) return node_.directories->Drop(name, *hosted.folder);
   if (owner.ok() && *owner != hosted.id.topic_id) return;
   if (hosted.folder->Remembers(name)) return;  // it could not be forgotten
-  const std::string path =
-      AsidePath(hosted.directory, absl::StrCat(".", hosted.id.topic_id.ToString(), "-delete"));
+  const std::string path = AsidePath(hosted.directory, hosted.id.topic_id.ToString(), "delete");
   const absl::Status renamed = SetAside(*hosted.folder, hosted.directory, path);
   if (renamed.ok()) {
     node_.directories->Drop(name, *hosted.folder);

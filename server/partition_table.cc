@@ -109,13 +109,9 @@ void PartitionTable::WarnOfStorage(const Hosted& hosted, absl::string_view what,
 
 void PartitionTable::Append(const TopicPartition& id, AppendCall call,
                             Reply<replication::AppendDone> reply) {
-  Hosted* hosted = Find(id);
-  if (hosted == nullptr || hosted->partition == nullptr) {
-    replication::AppendDone refused;
-    refused.error =
-        hosted == nullptr ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kKafkaStorageError;
-    return reply(refused);
-  }
+  replication::AppendDone refused;
+  Hosted* hosted = FindOnline(id, &refused.error);
+  if (hosted == nullptr) return reply(refused);
   const replication::WaitToken token = next_append_++;
   appends_.emplace(token, WaitingAppend{std::move(reply), std::move(call.keep_alive)});
   WillEndTick(id);
@@ -126,12 +122,8 @@ void PartitionTable::Append(const TopicPartition& id, AppendCall call,
 
 ReadReply PartitionTable::Read(const ReadQuestion& question) {
   ReadReply reply;
-  const Hosted* hosted = Find(question.partition);
-  if (hosted == nullptr || hosted->partition == nullptr) {
-    reply.answer.error =
-        hosted == nullptr ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kKafkaStorageError;
-    return reply;
-  }
+  const Hosted* hosted = FindOnline(question.partition, &reply.answer.error);
+  if (hosted == nullptr) return reply;
   reply.answer = hosted->partition->Read(question.request);
   WarnOfStorage(*hosted, "cannot be read", reply.answer.message);
   reply.leader_epoch = hosted->partition->leader_epoch();
@@ -157,13 +149,9 @@ bool PartitionTable::HasFailed(const TopicPartition& id) {
 }
 
 replication::OffsetAnswer PartitionTable::FindOffset(const OffsetQuestion& question) {
-  const Hosted* hosted = Find(question.partition);
-  if (hosted == nullptr || hosted->partition == nullptr) {
-    replication::OffsetAnswer refused;
-    refused.error =
-        hosted == nullptr ? ErrorCode::kNotLeaderOrFollower : ErrorCode::kKafkaStorageError;
-    return refused;
-  }
+  replication::OffsetAnswer refused;
+  const Hosted* hosted = FindOnline(question.partition, &refused.error);
+  if (hosted == nullptr) return refused;
   const auto decode =
       [this](const protocol::RecordBatchView& batch) -> absl::StatusOr<std::string> {
     std::string records;
@@ -376,10 +364,12 @@ void PartitionTable::OnTickEnd() {
   }
 }
 
-// What the checkpoints promise is taken back first, for all of a folder with one write.
+// What the checkpoints promise is taken back first, for all of a folder with one write. Where there
+// is no room for that it waits: see Tidy.
 void PartitionTable::CutOffLogs() {
   if (truncations_.empty()) return;
   const auto truncations = std::exchange(truncations_, {});
+  std::vector<const DataDirectory*> unprepared;
   for (DataDirectory* folder : node_.directories->Online()) {
     log::PartitionOffsets offsets;
     for (const auto& [id, truncation] : truncations) {
@@ -391,11 +381,16 @@ void PartitionTable::CutOffLogs() {
     }
     if (offsets.empty()) continue;
     const absl::Status prepared = folder->PrepareTruncation(files_, offsets);
-    if (!prepared.ok()) node_.fail_directory(*folder, prepared);
+    OnFault(*folder, prepared);
+    if (!prepared.ok()) unprepared.push_back(folder);
   }
   for (const auto& [id, truncation] : truncations) {
     Hosted* hosted = Find(id);
     if (hosted == nullptr || hosted->partition == nullptr) continue;
+    if (std::count(unprepared.begin(), unprepared.end(), hosted->folder) > 0) {
+      held_truncations_.emplace_back(id, truncation);
+      continue;
+    }
     if (!hosted->folder->is_online()) continue;
     const Offset end = hosted->partition->log().log_end_offset();
     Step(hosted, replication::TruncationPrepared{truncation.to});
@@ -447,6 +442,7 @@ void PartitionTable::Housekeep() {
 }
 
 void PartitionTable::Tidy() {
+  for (auto& held : std::exchange(held_truncations_, {})) truncations_.push_back(std::move(held));
   const TimestampMs now_ms = clock_.WallMs();
   const bool checks_producers = clock_.Monotonic() >= next_producer_check_;
   if (checks_producers) {

@@ -347,6 +347,7 @@ class PartitionTable {
   absl::Status SettleRivals(const TopicPartition& id, const PartitionName& name,
                             const Uuid& assigned);
   void EndRole(Hosted* hosted);
+  void Locate(Hosted* hosted);
   absl::StatusOr<log::RecoveryHint> PrepareDirectory(DataDirectory& folder,
                                                      const TopicPartition& id,
                                                      const std::string& topic);
@@ -354,7 +355,8 @@ class PartitionTable {
                                                       const TopicPartition& id,
                                                       const std::string& topic,
                                                       const TopicSettings& settings);
-  static std::string AsidePath(const std::string& directory, absl::string_view suffix);
+  std::string AsidePath(const std::string& directory, absl::string_view tag,
+                        absl::string_view kind) const;
   absl::Status SetAside(DataDirectory& folder, const std::string& directory,
                         const std::string& path);
   void OnFault(DataDirectory& folder, const absl::Status& status);
@@ -405,6 +407,8 @@ class PartitionTable {
   absl::flat_hash_set<TopicPartition> appended_set_;
   std::vector<std::shared_ptr<const void>> tick_storage_;  // of what leaders sent
   std::vector<std::pair<TopicPartition, replication::PrepareTruncation>> truncations_;
+  std::vector<std::pair<TopicPartition, replication::PrepareTruncation>>
+      held_truncations_;  // until the disk has room
   std::vector<ReplicaEffect> replica_effects_;
   absl::flat_hash_map<replication::WaitToken, WaitingAppend> appends_;
   replication::WaitToken next_append_ = 1;

@@ -190,8 +190,10 @@ class ControllerOracle {
   // Whether nobody knows in which directory a member of the ISR was.
   static bool MayBeGone(const metadata::PartitionImage& p) {
     for (size_t i = 0; i < p.replicas.size(); ++i) {
-      const bool unknown = p.directories[i] == metadata::kDirectoryMigrating;
-      if (unknown && Has(p.isr, p.replicas[i])) return true;
+      const Uuid& directory = p.directories[i];
+      if (!Has(p.isr, p.replicas[i])) continue;
+      if (directory == metadata::kDirectoryUnassigned) return true;
+      if (directory == metadata::kDirectoryMigrating) return true;
     }
     return false;
   }

@@ -17,6 +17,7 @@
 #include "base/uuid.h"
 #include "coordination/metadata/image.h"
 #include "gtest/gtest.h"
+#include "log/checkpoint_file.h"
 #include "log/memory_file.h"
 #include "log/test_batches.h"
 #include "protocol/api/alter_replica_log_dirs.h"
@@ -361,6 +362,23 @@ TEST_F(LogDirectoriesTest, ATopicThatIsMadeAgainWhileItsFolderIsAway) {
   Start();
   EXPECT_EQ(EndOf("t", b), "2");
   EXPECT_FALSE(node_->disk().Exists(absl::StrCat("/b/t-", b)));
+}
+
+// As when a replica is moved away, back, and away again.
+TEST_F(LogDirectoriesTest, ALogIsDeletedWhileAnEarlierOneOfItsNameWaitsForThat) {
+  Start();
+  Create("t", kPartitions);
+  const std::string id = ids_.at("t").ToString();
+  for (const char* folder : {"/a", "/b"}) {
+    for (int i = 0; i < kPartitions; ++i) {
+      const std::string earlier = absl::StrCat(folder, "/t-", i, ".", id, "-delete/log");
+      ASSERT_TRUE(log::CreateDirectoriesDurably(node_->disk(), earlier).ok());
+    }
+  }
+  Delete("t");
+  Create("t", kPartitions);
+  for (int i = 0; i < kPartitions; ++i) EXPECT_EQ(Produce("t", i), ErrorCode::kNone);
+  for (const auto& result : Describe().results) EXPECT_EQ(result.error_code, 0);
 }
 
 TEST_F(LogDirectoriesTest, APartitionInTwoFoldersIsWhereTheMetadataHaveIt) {
