@@ -124,9 +124,10 @@ class ProducerState {
   // is no gap then: it is refused as this one was, until this one comes again or an epoch begins. A
   // producer that is told of a gap begins an epoch, and sends again what it has no answer to.
   void NoteRefused(const protocol::RecordBatchHeader& batch) {
-    if (refused_.size() < kRefusedMax) {
-      refused_[batch.producer_id()] = {batch.producer_epoch(), batch.base_sequence()};
-    }
+    const bool is_full = refused_.size() >= kRefusedMax;
+    if (is_full && !refused_.contains(batch.producer_id()))
+      refused_.clear();  // they are told of a gap
+    refused_[batch.producer_id()] = {batch.producer_epoch(), batch.base_sequence()};
   }
 
   // Takes note of a batch that is in the log; its header has the offsets it got. The transaction
