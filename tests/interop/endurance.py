@@ -183,7 +183,7 @@ class Fault:
 
     def __init__(self, kind, words, struck, led, alone):
         self.kind, self.words, self.struck, self.led, self.alone = kind, words, struck, led, alone
-        self.healed = self.over = struck
+        self.healed = self.over = None
 
 
 class Endurance:
@@ -320,7 +320,8 @@ class Endurance:
         healed = time.monotonic()
         seconds = self.wait_until_in_sync()
         for fault in self.faults[at:]:
-            fault.healed, fault.over = healed, time.monotonic()
+            if fault.over is None:
+                fault.healed, fault.over = healed, time.monotonic()
         fault = self.faults[-1]
         words = fault.words if len(self.faults) == at + 1 else f"{len(self.faults) - at} nodes"
         self.log(f"{self.clock()}{kind}: {words}{f', controller {companion.number} killed' if companion else ''}, "
@@ -384,8 +385,8 @@ def judge(cluster, clients, faults, stall_max, log):
     acked = {name: Acked(clients.notes("produce", name), len(PLACES)) for name in PRODUCERS}
     for name, told in acked.items():
         log(f"  {name}: {told.count} acknowledged, {len(told.failed)} failed {told.failed[:3]}, {told.unanswered}")
-        if told.count == 0 or not told.unanswered.endswith(" 0 unanswered"):
-            wrong.append(f"{name}: {told.count} acknowledged, {told.unanswered}")
+        if told.count == 0 or told.failed or not told.unanswered.endswith(" 0 unanswered"):
+            wrong.append(f"{name}: {told.count} acknowledged, {len(told.failed)} failed, {told.unanswered}")
     logs, names, more = check_records(clients.notes("read", "librdkafka"), acked, len(PLACES))
     counts, yet_more = check_consumed({name: clients.notes("tail", name) for name in PRODUCERS}, logs, names)
     log(f"  {sum(map(len, logs))} records in {len(logs)} partitions, {total} bytes in each replica; read along: "

@@ -141,12 +141,14 @@ def blackout(run, alone):
 def rolling_restart(run, _):
     for node in (*run.cluster.brokers, *run.cluster.controllers):
         run.strike("SIGTERM, one after the other", node)
+        fault = run.faults[-1]
         code = node.stop()
-        run.faults[-1].over = time.monotonic()
         if code != 0:
             run.violation(f"node {node.number} ended with {code} after SIGTERM: {node.output()[-1000:]}")
         node.start(wait=False)
+        fault.healed = time.monotonic()
         run.wait_until_in_sync()
+        fault.over = time.monotonic()
 
 
 def wipe(run, alone):
