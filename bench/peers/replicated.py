@@ -14,6 +14,7 @@ processes) and load share the machine. Needs Go for the load maker; Java and Mav
 answered an error or ended.
 """
 
+import collections
 import json
 import os
 import shutil
@@ -102,7 +103,7 @@ def median(rounds):
     """Of each figure; errors of all."""
     result = {name: statistics.median(found[name] for found in rounds) for name in rounds[0] if name != "errors"}
     result["mb_per_second_of_rounds"] = sorted(round(found["mb_per_second"], 1) for found in rounds)
-    result["errors"] = {error: count for found in rounds for error, count in found["errors"].items()}
+    result["errors"] = dict(sum((collections.Counter(found["errors"]) for found in rounds), collections.Counter()))
     return result
 
 
