@@ -298,8 +298,10 @@ inline LogMove::End LogMove::Finish(Log& current, TimestampMs now_ms) {
   future_.reset();
   if (!closed.ok()) return stays(closed, plan_.to);
   if (absl::Status aside = SetCurrentAside(); !aside.ok()) {
-    return fs_.Exists(CurrentPath()) ? stays(std::move(aside), plan_.from)
-                                     : unknown(std::move(aside), plan_.from);
+    if (!fs_.Exists(CurrentPath())) return unknown(std::move(aside), plan_.from);
+    // A log that anybody sets aside later has moved nowhere.
+    (void)fs_.Remove(absl::StrCat(CurrentPath(), "/", kMovedToName));
+    return stays(std::move(aside), plan_.from);
   }
   if (absl::Status placed = PutInPlace(); !placed.ok()) {
     return unknown(std::move(placed), plan_.to);

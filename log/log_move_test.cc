@@ -331,6 +331,7 @@ TEST_F(LogMoveTest, NobodyMayUseWhatTheDiskDidNotConfirm) {
   w_.fs_.InjectFault({FileOp::kDirectory, "t-0.", 1, 1});
   EXPECT_FALSE(w_.Finish().ok());
   EXPECT_EQ(w_.outcome_, LogMove::Outcome::kStays);  // it had not begun to end
+  EXPECT_FALSE(w_.fs_.Exists("/a/t-0/moved-to"));
   Check(w_.Append(1, 1));
   const std::string records = w_.Records();
   Check(w_.Begin("/b"));
