@@ -260,11 +260,25 @@ template <class T>
 inline constexpr bool kIsString =
     std::is_same_v<T, std::string> || std::is_same_v<T, absl::string_view>;
 
+// A default-constructed M, made by the compiler where M lets it. Never destroyed.
+template <class M>
+union DefaultInstance {
+  constexpr DefaultInstance() : message() {}
+  constexpr ~DefaultInstance() {}
+  M message;
+};
+template <class M>
+inline constinit const DefaultInstance<M> default_instance;
+
 // A default-constructed M, for the defaults of its fields. Never destroyed.
 template <class M>
-[[gnu::noinline]] const M& DefaultOf() {
-  static const M& message = *new M();
-  return message;
+const M& DefaultOf() {
+  if constexpr (requires { typename std::bool_constant<(DefaultInstance<M>(), true)>; }) {
+    return default_instance<M>.message;
+  } else {  // has an absl::InlinedVector
+    static const M& message = *new M();
+    return message;
+  }
 }
 
 // Finds a field's default: the same member of another instance of the struct around it.
