@@ -52,34 +52,21 @@ std::optional<std::string> MessageOf(ErrorCode error, const std::string& message
 }
 
 // --- What passes as it is ------------------------------------------------------------------------
-// Convert(from, to): *to is as constructed.
 
-template <class Event, class Request>
-concept Carries = std::same_as<decltype(Event::request), Request>;
+// An event that carries Kafka's request as it is.
+template <class Event>
+concept Carries = requires(Event event) { event.request; };
 
-template <class Event, class Request>
-  requires Carries<Event, Request>
-void Convert(const Event& event, Request* request) {
-  *request = event.request;
-}
-template <class Request, class Event>
-  requires Carries<Event, Request>
-void Convert(Request&& request, Event* event) {
-  event->request = std::move(request);
-}
-template <class Response>
-void Convert(const Response& from, Response* to) {
-  *to = from;
-}
+// All else is converted, by Convert(from, to) below: *to is as constructed.
 
 // The names of old versions have no place in new ones.
-void Convert(const metadata::DeleteTopics& event, protocol::DeleteTopicsRequest* request) {
-  *request = event.request;
+protocol::DeleteTopicsRequest WithoutNames(protocol::DeleteTopicsRequest request) {
   std::vector<protocol::DeleteTopicsRequest::DeleteTopicState> topics;
-  for (std::string& name : request->topic_names) topics.emplace_back().name = std::move(name);
-  for (auto& topic : request->topics) topics.push_back(std::move(topic));
-  request->topic_names.clear();
-  request->topics = std::move(topics);
+  for (std::string& name : request.topic_names) topics.emplace_back().name = std::move(name);
+  for (auto& topic : request.topics) topics.push_back(std::move(topic));
+  request.topic_names.clear();
+  request.topics = std::move(topics);
+  return request;
 }
 
 // --- Configs and features ------------------------------------------------------------------------
@@ -431,56 +418,73 @@ void Convert(protocol::AssignReplicasToDirsResponse&& response,
 struct Codec {
   int16_t api_key;
   int16_t api_version;
-  absl::StatusOr<metadata::ControllerEvent> (*decode_request)(absl::string_view,
-                                                              metadata::RequestToken);
+  absl::Status (*decode_request)(absl::string_view, metadata::RequestToken,
+                                 metadata::ControllerEvent*);
   void (*encode_response)(const metadata::ControllerResponse&, std::string*);
-  absl::StatusOr<metadata::ControllerResponse> (*decode_response)(absl::string_view);
+  absl::Status (*decode_response)(absl::string_view, metadata::ControllerResponse*);
 };
 
-template <class Wire, class From>
-EncodedCall CallOf(const From& from) {
+template <class Wire>
+absl::Status DecodeNewest(absl::string_view bytes, Wire* wire) {
+  return protocol::DecodeInto(bytes, Wire::kApi.versions.max, wire);
+}
+
+template <class Wire>
+EncodedCall CallWith(const Wire& wire) {
   EncodedCall call;
   call.api_key = Wire::kApi.key;
   call.api_version = Wire::kApi.versions.max;
-  Wire wire;
-  Convert(from, &wire);
   protocol::Encode(wire, call.api_version, &call.request);
   return call;
 }
 
-template <class Wire, class To>
-absl::StatusOr<To> Decoded(absl::string_view bytes) {
+template <class Wire, class From>
+EncodedCall CallOf(const From& from) {
   Wire wire;
-  WEIR_RETURN_IF_ERROR(protocol::DecodeInto(bytes, Wire::kApi.versions.max, &wire));
-  To to;
-  Convert(std::move(wire), &to);
-  return to;
+  Convert(from, &wire);
+  return CallWith(wire);
 }
 
 template <class Event, class Request, class Answer, class Response>
 constexpr Codec CodecOf() {
   return {Request::kApi.key, Request::kApi.versions.max,
-          [](absl::string_view bytes,
-             metadata::RequestToken token) -> absl::StatusOr<metadata::ControllerEvent> {
-            absl::StatusOr<Event> event = Decoded<Request, Event>(bytes);
-            if (!event.ok()) return event.status();
-            event->token = token;
-            return metadata::ControllerEvent(*std::move(event));
+          [](absl::string_view bytes, metadata::RequestToken token,
+             metadata::ControllerEvent* decoded) {
+            Event& event = decoded->emplace<Event>();
+            event.token = token;
+            if constexpr (Carries<Event>) {
+              return DecodeNewest(bytes, &event.request);
+            } else {
+              Request request;
+              absl::Status status = DecodeNewest(bytes, &request);
+              if (status.ok()) Convert(std::move(request), &event);
+              return status;
+            }
           },
           [](const metadata::ControllerResponse& response, std::string* bytes) {
             const Answer* answer = std::get_if<Answer>(&response);
             WEIR_CHECK(answer != nullptr);
-            *bytes = CallOf<Response>(*answer).request;
+            if constexpr (std::same_as<Answer, Response>) {
+              protocol::Encode(*answer, Response::kApi.versions.max, bytes);
+            } else {
+              *bytes = CallOf<Response>(*answer).request;
+            }
           },
-          [](absl::string_view bytes) -> absl::StatusOr<metadata::ControllerResponse> {
-            absl::StatusOr<Answer> answer = Decoded<Response, Answer>(bytes);
-            if (!answer.ok()) return answer.status();
-            return metadata::ControllerResponse(*std::move(answer));
+          [](absl::string_view bytes, metadata::ControllerResponse* decoded) {
+            Answer& answer = decoded->emplace<Answer>();
+            if constexpr (std::same_as<Answer, Response>) {
+              return DecodeNewest(bytes, &answer);
+            } else {
+              Response response;
+              absl::Status status = DecodeNewest(bytes, &response);
+              if (status.ok()) Convert(std::move(response), &answer);
+              return status;
+            }
           }};
 }
 
 // Where the events carry Kafka's messages as they are.
-template <class Event, class Response>
+template <Carries Event, class Response>
 constexpr Codec CodecOf() {
   return CodecOf<Event, decltype(Event::request), Response, Response>();
 }
@@ -531,9 +535,12 @@ struct Encoder {
   using Call = std::optional<EncodedCall>;
 
   Call operator()(const metadata::CreateTopics& event) const {
-    EncodedCall call = CallOf<protocol::CreateTopicsRequest>(event);
+    EncodedCall call = CallWith(event.request);
     call.internal = event.is_internal;
     return call;
+  }
+  Call operator()(const metadata::DeleteTopics& event) const {
+    return CallWith(WithoutNames(event.request));
   }
   Call operator()(const metadata::AlterConfigs& event) const {
     return event.replace ? CallOf<protocol::AlterConfigsRequest>(event)
@@ -562,8 +569,8 @@ struct Encoder {
   }
   template <class Event>
   Call operator()(const Event& event) const {
-    if constexpr (requires { event.request; }) {
-      return CallOf<decltype(Event::request)>(event);
+    if constexpr (Carries<Event>) {
+      return CallWith(event.request);
     } else {
       return std::nullopt;
     }
@@ -580,7 +587,8 @@ absl::StatusOr<metadata::ControllerEvent> DecodeCall(int16_t api_key, int16_t ap
                                                      absl::string_view request,
                                                      metadata::RequestToken token, bool internal) {
   WEIR_ASSIGN_OR_RETURN(const Codec* codec, Find(api_key, api_version));
-  WEIR_ASSIGN_OR_RETURN(metadata::ControllerEvent event, codec->decode_request(request, token));
+  metadata::ControllerEvent event;
+  WEIR_RETURN_IF_ERROR(codec->decode_request(request, token, &event));
   if (auto* topics = std::get_if<metadata::CreateTopics>(&event)) topics->is_internal = internal;
   return event;
 }
@@ -597,7 +605,9 @@ std::string EncodeResponse(int16_t api_key, int16_t api_version,
 absl::StatusOr<metadata::ControllerResponse> DecodeResponse(int16_t api_key, int16_t api_version,
                                                             absl::string_view response) {
   WEIR_ASSIGN_OR_RETURN(const Codec* codec, Find(api_key, api_version));
-  return codec->decode_response(response);
+  metadata::ControllerResponse decoded;
+  WEIR_RETURN_IF_ERROR(codec->decode_response(response, &decoded));
+  return decoded;
 }
 
 }  // namespace weir::server

@@ -230,49 +230,8 @@ bool ControllerDriver::IsOnDiskOfPredecessor(const metadata::RegisterBroker& eve
   return std::find_first_of(has.begin(), has.end(), had.begin(), had.end()) != has.end();
 }
 
-template <class Response, class Event>
-void ControllerDriver::Ask(Event event, Reply<Response> reply, ClientIdentity client) {
-  AskController(std::move(event), std::move(client),
-                [reply = std::move(reply)](metadata::ControllerResponse response) mutable {
-                  reply(std::get<Response>(std::move(response)));
-                });
-}
-
-// Here alone, where they cost what they cost once: what handlers include knows the events and the
-// responses, but need not make them one of all that there are.
-template void ControllerDriver::Ask(metadata::CreateTopics, Reply<protocol::CreateTopicsResponse>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::DeleteTopics, Reply<protocol::DeleteTopicsResponse>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::CreatePartitions,
-                                    Reply<protocol::CreatePartitionsResponse>, ClientIdentity);
-template void ControllerDriver::Ask(metadata::AlterConfigs, Reply<metadata::ConfigsAltered>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::UpdateFeatures, Reply<metadata::FeaturesUpdated>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::RegisterBroker, Reply<metadata::BrokerRegistered>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::BrokerHeartbeat,
-                                    Reply<metadata::BrokerHeartbeatReply>, ClientIdentity);
-template void ControllerDriver::Ask(metadata::UnregisterBroker, Reply<metadata::BrokerUnregistered>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::ElectLeaders, Reply<protocol::ElectLeadersResponse>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::AlterPartitionReassignments,
-                                    Reply<protocol::AlterPartitionReassignmentsResponse>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::AlterClientQuotas,
-                                    Reply<protocol::AlterClientQuotasResponse>, ClientIdentity);
-template void ControllerDriver::Ask(metadata::AlterUserScramCredentials,
-                                    Reply<protocol::AlterUserScramCredentialsResponse>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::CreateAcls, Reply<protocol::CreateAclsResponse>,
-                                    ClientIdentity);
-template void ControllerDriver::Ask(metadata::DeleteAcls, Reply<protocol::DeleteAclsResponse>,
-                                    ClientIdentity);
-
-void ControllerDriver::AskController(metadata::ControllerEvent event, ClientIdentity client,
-                                     Answer answer) {
+void ControllerDriver::AskAny(metadata::ControllerEvent event, ClientIdentity client,
+                              Answer answer) {
   if (peers_ == nullptr || controller_->is_active()) {
     return StepFor(std::move(event), std::move(answer));
   }
@@ -596,14 +555,14 @@ void ControllerDriver::CreateOffsetsTopic(Reply<protocol::CreateTopicsResponse> 
 void ControllerDriver::AllocateProducerIds(Reply<absl::StatusOr<ProducerIdBlock>> reply) {
   const metadata::BrokerImage* self = image()->FindBroker(node_.config.node_id);
   const int64_t broker_epoch = self == nullptr ? -1 : self->epoch;
-  AskController(metadata::AllocateProducerIds{0, node_.config.node_id, broker_epoch}, {},
-                [reply = std::move(reply)](metadata::ControllerResponse response) mutable {
-                  const auto& block = std::get<metadata::ProducerIdBlock>(response);
-                  if (block.error != protocol::ErrorCode::kNone) {
-                    return reply(absl::UnavailableError(protocol::ErrorName(block.error)));
-                  }
-                  reply(ProducerIdBlock{ProducerId(block.first_id), block.count});
-                });
+  AskAny(metadata::AllocateProducerIds{0, node_.config.node_id, broker_epoch}, {},
+         [reply = std::move(reply)](metadata::ControllerResponse response) mutable {
+           const auto& block = std::get<metadata::ProducerIdBlock>(response);
+           if (block.error != protocol::ErrorCode::kNone) {
+             return reply(absl::UnavailableError(protocol::ErrorName(block.error)));
+           }
+           reply(ProducerIdBlock{ProducerId(block.first_id), block.count});
+         });
 }
 
 }  // namespace weir::server

@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -90,10 +91,17 @@ class ControllerDriver final : private MetadataLogObserver {
   bool is_active() const;
 
   // Asks the active controller, on behalf of a client or the broker itself; the token of the event
-  // is set here.
-  // controller_driver.cc lists the pairs of events and responses that there are.
+  // is set here. `answer` gets what the controller answers to such an event.
+  using Answer = absl::AnyInvocable<void(metadata::ControllerResponse)>;
+  void AskAny(metadata::ControllerEvent event, ClientIdentity client, Answer answer);
+  // The same for an event whose answers are of type Response.
   template <class Response, class Event>
-  void Ask(Event event, Reply<Response> reply, ClientIdentity client = {});
+  void Ask(Event event, Reply<Response> reply, ClientIdentity client = {}) {
+    AskAny(std::move(event), std::move(client),
+           [reply = std::move(reply)](metadata::ControllerResponse response) mutable {
+             reply(std::get<Response>(std::move(response)));
+           });
+  }
   // Asks the leader of the quorum about it (server/quorum_requests.h). Nothing came: no leader did.
   template <class Response, class Request>
   void AskQuorum(Request request, ClientIdentity client, Reply<std::optional<Response>> reply);
@@ -111,8 +119,6 @@ class ControllerDriver final : private MetadataLogObserver {
   void OnTickEnd();
 
  private:
-  using Answer = absl::AnyInvocable<void(metadata::ControllerResponse)>;
-
   void OnLeader(LeaderEpoch term, BrokerId leader) override;
   void OnGained(LeaderEpoch epoch, Offset next_offset) override;
   void OnLost() override;
@@ -146,7 +152,6 @@ class ControllerDriver final : private MetadataLogObserver {
   };
 
   bool IsOnDiskOfPredecessor(const metadata::RegisterBroker& event) const;
-  void AskController(metadata::ControllerEvent event, ClientIdentity client, Answer answer);
   void StepFor(metadata::ControllerEvent event, Answer answer);
   void Forward(Forwarded forwarded);
   void ForwardLater(Forwarded forwarded);

@@ -8,8 +8,10 @@
 
 #include <cstddef>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "coordination/metadata/controller_types.h"
 #include "server/call_each.h"
 #include "server/controller_driver.h"
 #include "server/peer_network.h"
@@ -23,26 +25,35 @@ inline ClientIdentity ClientOf(const RequestRef& request) {
   return {"User:ANONYMOUS", request->header().client_id.value_or(""), request->client_host()};
 }
 
-// Gives `event` to the controller and responds with respond_with(what it answers).
-template <class Answer, class Event, class RespondWith>
-void AskController(const RequestRef& request, Event event, RespondWith respond_with) {
-  request->shard().Call<Answer>(
+// Gives `event` to the controller; `answer` runs here with what it answers.
+inline void AskController(const RequestRef& request, metadata::ControllerEvent event,
+                          ControllerDriver::Answer answer) {
+  request->shard().Call<metadata::ControllerResponse>(
       kControllerShard,
-      [event = std::move(event), client = ClientOf(request)](Shard& controller,
-                                                             auto reply) mutable {
-        controller.controller().template Ask<Answer>(std::move(event), std::move(reply),
-                                                     std::move(client));
+      [event = std::move(event), client = ClientOf(request)](
+          Shard& controller, Reply<metadata::ControllerResponse> reply) mutable {
+        controller.controller().AskAny(std::move(event), std::move(client), std::move(reply));
       },
-      [request, respond_with = std::move(respond_with)](const Answer& answer) mutable {
-        request->Respond(respond_with(answer));
-      });
+      std::move(answer));
+}
+
+// As this, and responds with respond_with(what it answers).
+template <class Answer, class RespondWith>
+void AskController(const RequestRef& request, metadata::ControllerEvent event,
+                   RespondWith respond_with) {
+  AskController(request, std::move(event),
+                [request, respond_with = std::move(respond_with)](
+                    const metadata::ControllerResponse& response) mutable {
+                  request->Respond(respond_with(std::get<Answer>(response)));
+                });
 }
 
 // Where the controller answers with Kafka's own response.
-template <class Response, class Event>
-void AskController(const RequestRef& request, Event event) {
-  AskController<Response>(request, std::move(event),
-                          [](const Response& response) -> const Response& { return response; });
+template <class Response>
+void AskController(const RequestRef& request, metadata::ControllerEvent event) {
+  AskController(request, std::move(event), [request](const metadata::ControllerResponse& response) {
+    request->Respond(std::get<Response>(response));
+  });
 }
 
 // Closes the connection of a request that names more than one may, before there is made room for
