@@ -1,8 +1,7 @@
 // -----------------------------------------------------------------------------
 // File: coordination/metadata/record_codec.h
 // -----------------------------------------------------------------------------
-// The value of a record in the cluster metadata log: a frame of three unsigned varints (frame
-// version, record type, record version) before the record itself.
+// The value of a record in the cluster metadata log: a frame (record_frame.h) and then the record.
 // Format: docs/formats/metadata.md.
 // Threading: keeps no state.
 // Errors: kDataLoss for bytes that are no such frame; kUnimplemented for a frame version, a type or
@@ -22,44 +21,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "base/varint.h"
+#include "coordination/metadata/record_frame.h"
 #include "coordination/metadata/records.h"
 #include "protocol/message.h"
 
 namespace weir::metadata {
-
-inline constexpr uint32_t kRecordFrameVersion = 1;
-
-struct RecordFrame {
-  uint32_t type = 0;
-  int16_t version = 0;
-  absl::string_view body;  // points into the value
-};
-
-// Splits a record value into type, version and body without looking into the body.
-inline absl::StatusOr<RecordFrame> ParseRecordFrame(absl::string_view value) {
-  const char* from = value.data();
-  const char* const end = from + value.size();
-  uint32_t numbers[3];  // frame version, type, version
-  for (int i = 0; i < 3; ++i) {
-    from = GetUvarint32(from, end, &numbers[i]);
-    if (from == nullptr) {
-      return absl::DataLossError(
-          absl::StrCat("metadata record: expected a frame of 3 varints, came ", value.size(),
-                       " bytes that end or overflow in varint ", i + 1));
-    }
-    if (i == 0 && numbers[0] != kRecordFrameVersion) {
-      return absl::UnimplementedError(absl::StrCat("metadata record: expected frame version ",
-                                                   kRecordFrameVersion, ", came ", numbers[0]));
-    }
-  }
-  if (numbers[2] > 0x7fff) {
-    return absl::DataLossError(absl::StrCat("metadata record of type ", numbers[1],
-                                            ": expected a version up to 32767, came ", numbers[2]));
-  }
-  return RecordFrame{numbers[1], static_cast<int16_t>(numbers[2]),
-                     absl::string_view(from, static_cast<size_t>(end - from))};
-}
 
 // The version in which records are written unless a caller says otherwise: the newest, which is
 // what the metadata.version of records written by this release means.
@@ -67,18 +33,6 @@ inline int16_t NewestVersion(const MetadataRecord& record) {
   return std::visit([](const auto& r) { return std::decay_t<decltype(r)>::kRecord.versions.max; },
                     record);
 }
-
-namespace metadata_internal {
-
-inline void AppendFrame(int16_t type, int16_t version, std::string* out) {
-  char frame[3 * kVarint32BytesMax];
-  char* end = PutUvarint(frame, kRecordFrameVersion);
-  end = PutUvarint(end, static_cast<uint32_t>(type));
-  end = PutUvarint(end, static_cast<uint32_t>(version));
-  out->append(frame, static_cast<size_t>(end - frame));
-}
-
-}  // namespace metadata_internal
 
 // Appends the frame of `record` to *out; `version` must be one of the record's.
 inline void EncodeRecord(const MetadataRecord& record, int16_t version, std::string* out) {

@@ -1,6 +1,8 @@
-// The core, the controller and the table of partitions: all that opens, recovers and cleans logs.
+// The broker, its core, the controller and the table of partitions: all that opens, recovers and
+// cleans logs.
 // Compiled at one go: see "Units" in docs/architecture.md.
 
+#include "server/broker.cc"
 #include "server/broker_core.cc"
 #include "server/broker_membership.cc"
 #include "server/cluster_entry.cc"
