@@ -53,9 +53,11 @@ class LogMove {
     std::string to;         // the one it is to be in
     LogConfig config;
     std::function<SyncToken()> next_token = nullptr;  // see Log::Open
+    bool resumes = true;
   };
 
-  // Goes on with a copy that is there already, if it is of the same topic; sets any other aside.
+  // Goes on with a copy that is there already, if it is of the same topic and the plan resumes: it
+  // is read whole. Sets any other aside.
   static absl::StatusOr<std::unique_ptr<LogMove>> Begin(FileSystem& fs, Plan plan, Random& random,
                                                         TimestampMs now_ms);
 
@@ -158,7 +160,8 @@ inline absl::StatusOr<bool> LogMove::Resume(const std::optional<Uuid>& topic, Ti
     const std::optional<MoveName> found = ParseMoveName(name, kFutureSuffix);
     if (!found.has_value() || found->partition != plan_.partition) continue;
     const auto owner = ReadPartitionMetadata(fs_, absl::StrCat(plan_.to, "/", name));
-    if (future_ == nullptr && topic.has_value() && owner.ok() && *owner == *topic) {
+    if (plan_.resumes && future_ == nullptr && topic.has_value() && owner.ok() &&
+        *owner == *topic) {
       name_ = *found;
       if (OpenFuture(now_ms).ok()) continue;
       name_ = fresh;

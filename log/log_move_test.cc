@@ -232,6 +232,20 @@ TEST_F(LogMoveTest, GoesOnWithACopyOfTheSameTopicOnly) {
   Check(w_.Begin("/b"));
   EXPECT_EQ(w_.move_->future().log_end_offset(), copied);
   Check(w_.Copy(1));
+  // Who may not wait for that begins anew.
+  w_.move_.reset();
+  LogMove::Plan plan{"t-0", "/a", "/b", w_.config_, nullptr, /*resumes=*/false};
+  auto anew = LogMove::Begin(w_.fs_, std::move(plan), w_.random_, kNow);
+  ASSERT_TRUE(anew.ok()) << anew.status();
+  EXPECT_EQ((*anew)->future().log_end_offset(), Offset(0));
+  anew->reset();
+  EXPECT_EQ(w_.Directories(),
+            (std::vector<std::string>{"/a/t-0", "/b/t-0.*-delete", "/b/t-0.*-future"}));
+  const auto names = w_.fs_.List("/b");
+  for (const std::string& name : *names) {
+    if (ParseMoveName(name, kDeleteSuffix)) Check(w_.fs_.RemoveRecursively("/b/" + name));
+  }
+  Check(w_.Begin("/b"));
   // The topic was deleted meanwhile, and made again.
   w_.move_.reset();
   Check(WritePartitionMetadata(w_.fs_, "/a/t-0", Uuid{8, 8}));

@@ -50,10 +50,26 @@ LogMover::~LogMover() { shard_.loop().timers().Cancel(timer_); }
 
 // --- which one ----------------------------------------------------------------------------------
 
-protocol::ErrorCode LogMover::Move(const TopicPartition& id, DataDirectory& to) {
+void LogMover::Move(const TopicPartition& id, DataDirectory& to, Reply<protocol::ErrorCode> reply) {
   const protocol::ErrorCode error = shard_.partitions().SetPlace(id, to);
-  if (error == protocol::ErrorCode::kNone) Resume(id);
-  return error;
+  if (error != protocol::ErrorCode::kNone) return reply(error);
+  Resume(id);
+  if (shard_.partitions().MovesTo(id) == nullptr) return reply(error);  // there it is
+  to_begin_.push_back({id, std::move(reply)});
+  if (to_begin_.size() == 1) shard_.loop().Post([this] { BeginNext(); });
+}
+
+// Makes the directories of all copies, one with each turn of the loop: a restart goes on with those
+// that have one, so that who was told yes need not ask again.
+void LogMover::BeginNext() {
+  ToBegin next = std::move(to_begin_.front());
+  to_begin_.pop_front();
+  if (!to_begin_.empty()) shard_.loop().Post([this] { BeginNext(); });
+  const absl::Status begun = shard_.partitions().BeginCopy(next.partition, shard_.random());
+  if (begun.ok()) return next.reply(protocol::ErrorCode::kNone);
+  shard_.node().logger->Error("a move does not begin: ", begun.message());
+  shard_.partitions().CancelMove(next.partition);
+  next.reply(protocol::ErrorCode::kKafkaStorageError);
 }
 
 void LogMover::Resume(const TopicPartition& id) {

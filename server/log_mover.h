@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "base/ids.h"
 #include "protocol/error_code.h"
+#include "server/reply.h"
 #include "server/timers.h"
 #include "server/worker.h"
 
@@ -41,18 +42,23 @@ class LogMover {
   // reads, and waits for the disk.
   void Start(Worker* worker) { worker_ = worker; }
 
-  // The partition's log is to be in `to`. Kafka's error where that cannot be; REPLICA_NOT_AVAILABLE
-  // where the partition is not here.
-  protocol::ErrorCode Move(const TopicPartition& id, DataDirectory& to);
+  // The partition's log is to be in `to`; answers when the move has begun: a restart goes on with
+  // it. Kafka's error where it cannot be; REPLICA_NOT_AVAILABLE where the partition is not here.
+  void Move(const TopicPartition& id, DataDirectory& to, Reply<protocol::ErrorCode> reply);
   // Goes on with the move of a partition that was opened with a copy, if it was.
   void Resume(const TopicPartition& id);
   // The end of a folder: moves to it are over.
   void OnDirectoryFailed(const DataDirectory& directory);
 
  private:
+  struct ToBegin {
+    TopicPartition partition;
+    Reply<protocol::ErrorCode> reply;
+  };
   struct Job;
   using JobPtr = std::shared_ptr<Job>;
 
+  void BeginNext();
   void TakeNext();
   bool IsOver(const JobPtr& job);
   void Advance(const JobPtr& job);
@@ -70,6 +76,7 @@ class LogMover {
   Shard& shard_;
   Worker* worker_ = nullptr;
   std::deque<TopicPartition> waiting_;
+  std::deque<ToBegin> to_begin_;
   JobPtr job_;  // the one that is under way
   TimerId timer_;
 };

@@ -79,9 +79,13 @@ void PartitionTable::DropMovesTo(const DataDirectory& directory) {
 
 absl::StatusOr<std::unique_ptr<log::LogMove>> PartitionTable::OpenMove(
     DataDirectory& from, DataDirectory& to, const TopicPartition& id, const std::string& topic,
-    const TopicSettings& settings, Random& random) {
-  log::LogMove::Plan plan{absl::StrCat(topic, "-", id.partition.value()), from.path(), to.path(),
-                          LogConfigOf(settings), TokensOf(id)};
+    const TopicSettings& settings, bool resumes, Random& random) {
+  log::LogMove::Plan plan{absl::StrCat(topic, "-", id.partition.value()),
+                          from.path(),
+                          to.path(),
+                          LogConfigOf(settings),
+                          TokensOf(id),
+                          resumes};
   return log::LogMove::Begin(files_, std::move(plan), random, clock_.WallMs());
 }
 
@@ -93,7 +97,7 @@ absl::StatusOr<std::unique_ptr<log::LogMove>> PartitionTable::OpenCopy(
   DataDirectory* const to = node_.directories->CopyOf(name);
   if (from == nullptr || to == nullptr || from == to) return nullptr;
   if (!from->is_online() || !to->is_online()) return nullptr;
-  return OpenMove(*from, *to, id, topic, settings, random);
+  return OpenMove(*from, *to, id, topic, settings, /*resumes=*/true, random);
 }
 
 PartitionTable::Hosted* PartitionTable::FindCopied(const TopicPartition& id) {
@@ -124,7 +128,8 @@ absl::Status PartitionTable::BeginCopy(const TopicPartition& id, Random& random)
   Moving& moving = *hosted->moving;
   if (moving.copy != nullptr) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<log::LogMove>> copy =
-      OpenMove(*hosted->folder, *moving.to, id, hosted->topic, hosted->settings, random);
+      OpenMove(*hosted->folder, *moving.to, id, hosted->topic, hosted->settings,
+               /*resumes=*/false, random);
   if (!copy.ok()) {
     // A log of that name that is in the way is no fault of the folder.
     if (!absl::IsAlreadyExists(copy.status())) OnFault(*moving.to, copy.status());

@@ -250,6 +250,7 @@ class PartitionTable {
   // The partition's log is to be in `to`: any other copy of it is dropped. Kafka's error where that
   // cannot be.
   protocol::ErrorCode SetPlace(const TopicPartition& id, DataDirectory& to);
+  bool Has(const TopicPartition& id) const { return partitions_.contains(id); }
   // Where it is on its way to; null where it is not.
   DataDirectory* MovesTo(const TopicPartition& id);
   // Begins the copy unless that was done. As the functions below: kNotFound where the partition is
@@ -367,7 +368,7 @@ class PartitionTable {
                                                          const TopicPartition& id,
                                                          const std::string& topic,
                                                          const TopicSettings& settings,
-                                                         Random& random);
+                                                         bool resumes, Random& random);
   // Of a partition that is online, with a copy that has begun.
   Hosted* FindCopied(const TopicPartition& id);
   absl::Status CopyResult(Hosted& hosted, const absl::Status& status);

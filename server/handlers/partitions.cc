@@ -408,14 +408,15 @@ struct MoveQuestion {
 };
 
 // As with Kafka, one that this broker does not have yet will be made there.
-ErrorCode MovePartition(Shard& owner, const MoveQuestion& question) {
+void MovePartition(Shard& owner, const MoveQuestion& question, Reply<ErrorCode> reply) {
   const TopicInfo* topic = owner.topics().Find(question.topic);
-  ErrorCode error = ErrorCode::kReplicaNotAvailable;
-  if (topic != nullptr) error = owner.mover().Move({topic->id(), question.partition}, *question.to);
-  if (error == ErrorCode::kReplicaNotAvailable && question.partition >= PartitionIndex(0)) {
+  if (topic != nullptr && owner.partitions().Has({topic->id(), question.partition})) {
+    return owner.mover().Move({topic->id(), question.partition}, *question.to, std::move(reply));
+  }
+  if (question.partition >= PartitionIndex(0)) {
     owner.node().directories->Prefer({question.topic, question.partition.value()}, *question.to);
   }
-  return error;
+  reply(ErrorCode::kReplicaNotAvailable);
 }
 
 }  // namespace
@@ -473,7 +474,7 @@ void HandleAlterReplicaLogDirs(const RequestRef& request) {
     }
   }
   calls.Run([](Shard& owner, const MoveQuestion& question,
-               Reply<ErrorCode> reply) { reply(MovePartition(owner, question)); },
+               Reply<ErrorCode> reply) { MovePartition(owner, question, std::move(reply)); },
             [gather](size_t part, ErrorCode error) { gather->Set(part, error); });
 }
 
