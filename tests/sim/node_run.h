@@ -98,6 +98,7 @@ class NodeRun {
 
   void AddClients() {
     actors_.push_back(std::make_unique<Administrator>(context_, "admin"));
+    if (node_.has_two_folders()) actors_.push_back(std::make_unique<Mover>(context_, "mover"));
     const uint64_t has = random_.Below(4);  // groups in three runs of four, records in three too
     if (has != 0) cast_.AddTo(&actors_, "");
     has_groups_ = has != 0;
@@ -231,8 +232,7 @@ class NodeRun {
     fault.one_in = 1 + random_.Below(20);
     fault.times = static_cast<int64_t>(1 + random_.Below(4));
     if (fault.op == log::FileOp::kRead && random_.OneIn(2)) fault.one_in = 1;
-    const bool has_two = !options_.settings.empty();  // the node goes on with one of them
-    if (has_two && !random_.OneIn(4)) fault.path_contains = "/data-too/";
+    if (node_.has_two_folders() && !random_.OneIn(4)) fault.path_contains = "/data-too/";
     trace_.Note("disk fault of kind ", static_cast<int>(fault.op));
     node_.disk().InjectFault(fault);
     disk_is_bad_ = disk_failed_ = true;

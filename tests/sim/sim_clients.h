@@ -1,8 +1,9 @@
 // -----------------------------------------------------------------------------
 // File: tests/sim/sim_clients.h
 // -----------------------------------------------------------------------------
-// The simulator's clients that change something: producers that repeat what was not answered, and
-// an administrator. Each does one thing per Act and tells the oracle what it was told.
+// The simulator's clients that change something: producers that repeat what was not answered, an
+// administrator, and who moves replicas between folders. Each does one thing per Act and tells the
+// oracle what it was told.
 #ifndef WEIR_TESTS_SIM_SIM_CLIENTS_H_
 #define WEIR_TESTS_SIM_SIM_CLIENTS_H_
 
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "protocol/api/alter_partition_reassignments.h"
+#include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/create_topics.h"
 #include "protocol/api/delete_topics.h"
 #include "protocol/api/init_producer_id.h"
@@ -367,6 +369,29 @@ class Administrator final : public SimActor {
   }
 
   bool asked_eligible_ = false;
+};
+
+// Has replicas moved between the folders of their broker. What becomes of them the other clients
+// must not notice.
+class Mover final : public SimActor {
+ public:
+  Mover(ClientContext& context, std::string name) : SimActor(context, std::move(name)) {}
+
+ private:
+  void Ask() override {
+    const std::optional<TopicPartition> partition = AnyPartition();
+    if (!partition.has_value()) return;
+    Session* const to = ToAny();
+    if (to == nullptr || to->waiting() >= 3) return;
+    const std::string name = context_.oracle.Name(*partition);
+    protocol::AlterReplicaLogDirsRequest request;
+    auto& dir = request.dirs.emplace_back();
+    dir.path = context_.random.OneIn(2) ? "/data" : "/data-too";
+    dir.topics.push_back({name.substr(0, name.rfind('-')), {partition->partition.value()}});
+    Send<protocol::AlterReplicaLogDirsResponse>(
+        *to, request, 2, absl::StrCat("move ", name, " to ", dir.path),
+        [](const protocol::AlterReplicaLogDirsResponse*, uint64_t) {});
+  }
 };
 
 }  // namespace weir::sim

@@ -115,6 +115,7 @@ class SimNode {
   log::MemoryFileSystem& disk() { return disk_; }
   SimClock& clock() { return clock_; }
   size_t shards() const { return shards_; }
+  bool has_two_folders() const { return config_.data_directories.size() == 2; }
   bool running() const { return core_ != nullptr; }
   bool ready() const { return ready_; }
   // Whether it stopped serving because of its disk: a real process ends then.
