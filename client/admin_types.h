@@ -145,6 +145,14 @@ struct PartitionMove {
   std::optional<std::vector<int32_t>> replicas;
 };
 
+// A folder of a broker for its replica of a partition (KIP-113).
+struct ReplicaPlace {
+  std::string topic;
+  int32_t partition = 0;
+  int32_t broker = -1;
+  std::string directory;
+};
+
 struct OngoingMove {
   std::string topic;
   int32_t partition = 0;

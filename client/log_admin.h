@@ -8,6 +8,7 @@
 #ifndef WEIR_CLIENT_LOG_ADMIN_H_
 #define WEIR_CLIENT_LOG_ADMIN_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -25,8 +26,10 @@
 #include "client/admin_types.h"
 #include "client/cluster.h"
 #include "client/leader_calls.h"
+#include "protocol/api/alter_replica_log_dirs.h"
 #include "protocol/api/delete_records.h"
 #include "protocol/api/describe_log_dirs.h"
+#include "protocol/error_code.h"
 
 namespace weir::client {
 
@@ -58,6 +61,37 @@ class LogAdmin {
                           admin_.CallNode<protocol::DescribeLogDirsRequest>(broker, request));
     WEIR_RETURN_IF_ERROR(Admin::Error(response.error_code, absl::StrCat("broker ", broker)));
     return std::move(response.results);
+  }
+
+  // Moves replicas of one broker to other directories of it; what becomes of each begins here, and
+  // is told by DescribeLogDirs. REPLICA_NOT_AVAILABLE: the broker has none yet, and will have it
+  // there. In the order of `places`.
+  absl::StatusOr<std::vector<protocol::ErrorCode>> MoveReplicas(
+      int32_t broker, absl::Span<const ReplicaPlace> places) {
+    protocol::AlterReplicaLogDirsRequest request;
+    for (const ReplicaPlace& place : places) {
+      auto dir = std::find_if(request.dirs.begin(), request.dirs.end(),
+                              [&](const auto& known) { return known.path == place.directory; });
+      if (dir == request.dirs.end()) {
+        dir = request.dirs.emplace(request.dirs.end());
+        dir->path = place.directory;
+      }
+      dir->topics.push_back({place.topic, {place.partition}});
+    }
+    WEIR_ASSIGN_OR_RETURN(const protocol::AlterReplicaLogDirsResponse response,
+                          admin_.CallNode<protocol::AlterReplicaLogDirsRequest>(broker, request));
+    std::vector<protocol::ErrorCode> errors(places.size(),
+                                            protocol::ErrorCode::kUnknownServerError);
+    for (const auto& topic : response.results) {
+      for (const auto& partition : topic.partitions) {
+        for (size_t i = 0; i < places.size(); ++i) {
+          const bool is_it = places[i].topic == topic.topic_name &&
+                             places[i].partition == partition.partition_index;
+          if (is_it) errors[i] = static_cast<protocol::ErrorCode>(partition.error_code);
+        }
+      }
+    }
+    return errors;
   }
 
  private:

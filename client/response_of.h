@@ -50,6 +50,8 @@ struct DescribeConfigsRequest;
 struct DescribeConfigsResponse;
 struct AlterConfigsRequest;
 struct AlterConfigsResponse;
+struct AlterReplicaLogDirsRequest;
+struct AlterReplicaLogDirsResponse;
 struct DescribeLogDirsRequest;
 struct DescribeLogDirsResponse;
 struct CreatePartitionsRequest;
@@ -173,6 +175,10 @@ struct ResponseType<protocol::DescribeConfigsRequest> {
 template <>
 struct ResponseType<protocol::AlterConfigsRequest> {
   using type = protocol::AlterConfigsResponse;
+};
+template <>
+struct ResponseType<protocol::AlterReplicaLogDirsRequest> {
+  using type = protocol::AlterReplicaLogDirsResponse;
 };
 template <>
 struct ResponseType<protocol::DescribeLogDirsRequest> {

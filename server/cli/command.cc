@@ -247,7 +247,7 @@ constexpr char kDocsHead[] =
     "`--user`, "
     "`--client` and `--ip`: quotas\n  and SCRAM credentials are set with Kafka's own tool, and "
     "kept\n"
-    "- `reassign`: throttles, and `log_dirs` of its files\n";
+    "- `reassign`: throttles\n";
 
 void AddDocs(const Command& command, std::string* text) {
   absl::StrAppend(text, "\n## weir ", command.name, "\n\nTo ", command.summary, ".\n\n```\n");

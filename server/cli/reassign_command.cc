@@ -1,11 +1,14 @@
 // weir reassign: moves partitions to other replicas, and says how far that is.
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +21,7 @@
 #include "base/status_macros.h"
 #include "client/admin_types.h"
 #include "client/topic_and_partition.h"
+#include "protocol/error_code.h"
 #include "server/cli/command.h"
 #include "server/cli/flags.h"
 #include "server/cli/local_files.h"
@@ -44,6 +48,8 @@ constexpr FlagSpec kReassignFlags[] = {
     {"additional", FlagKind::kSwitch, "", "for --execute: though other moves are under way"},
     {"disallow-replication-factor-change", FlagKind::kSwitch, "",
      "for --execute: refuse moves that change the number of replicas"},
+    {"timeout", FlagKind::kOne, "MS",
+     "for --execute: how long brokers may take to have replicas that go to log_dirs (10000)"},
     {"preserve-throttles", FlagKind::kSwitch, "", "taken for the sake of scripts: none is set"},
     {"throttle", FlagKind::kOne, "BYTES", "refused: replication is not throttled yet"},
     {"replica-alter-log-dirs-throttle", FlagKind::kOne, "BYTES", "refused, as --throttle"},
@@ -67,13 +73,17 @@ absl::Status InFile(Context& context, const char* flag, const absl::Status& stat
                       absl::StrCat(context.flags().Text(flag), ": ", status.message()));
 }
 
-absl::StatusOr<Moves> ReadMoves(Context& context) {
+using Places = std::vector<client::ReplicaPlace>;
+
+absl::StatusOr<Moves> ReadMoves(Context& context, Places* places) {
   WEIR_ASSIGN_OR_RETURN(const std::string text, ReadFlagFile(context, "reassignment-json-file"));
-  bool names_directories = false;
-  absl::StatusOr<Moves> moves = ParseMoves(text, &names_directories);
+  absl::StatusOr<Moves> moves = ParseMoves(text, places);
   if (!moves.ok()) return InFile(context, "reassignment-json-file", moves.status());
-  if (names_directories) context.Note("log_dirs is not followed: the brokers choose directories");
   return moves;
+}
+
+std::string NameOf(const client::ReplicaPlace& place) {
+  return absl::StrCat(place.topic, "-", place.partition, "-", place.broker);
 }
 
 // Where all partitions have their replicas now.
@@ -161,14 +171,49 @@ void Report(Context& context, const std::vector<client::PartitionOutcome>& outco
   }
 }
 
+// Asks brokers to move their replicas to directories, until those that are to have them do: as
+// Kafka's tool, for a while.
+Places MoveReplicas(Context& context, Remote& remote, Places places, int64_t timeout_ms) {
+  constexpr auto kPause = std::chrono::milliseconds(100);
+  const int64_t deadline_ms = remote.WallMs() + timeout_ms;
+  Places started;
+  for (;;) {
+    std::map<int32_t, Places> by_broker;
+    for (client::ReplicaPlace& place : places) by_broker[place.broker].push_back(std::move(place));
+    places.clear();
+    const bool is_late = remote.WallMs() >= deadline_ms;
+    for (const auto& [broker, of_broker] : by_broker) {
+      const auto errors = remote.MoveReplicas(broker, of_broker);
+      if (!errors.ok()) context.Fail(errors.status());
+      for (size_t i = 0; errors.ok() && i < of_broker.size(); ++i) {
+        const protocol::ErrorCode error = (*errors)[i];
+        if (error == protocol::ErrorCode::kNone) {
+          started.push_back(of_broker[i]);
+        } else if (error == protocol::ErrorCode::kReplicaNotAvailable && !is_late) {
+          places.push_back(of_broker[i]);
+        } else {
+          context.Fail(absl::FailedPreconditionError(absl::StrCat(NameOf(of_broker[i]), " to ",
+                                                                  of_broker[i].directory, ": ",
+                                                                  protocol::ErrorName(error))));
+        }
+      }
+    }
+    if (places.empty()) return started;
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
 absl::Status Execute(Context& context, Remote& remote) {
   const Flags& flags = context.flags();
+  int64_t timeout_ms = 10'000;
+  WEIR_RETURN_IF_ERROR(flags.Number("timeout", 0, INT32_MAX, &timeout_ms));
   for (const char* flag : {"throttle", "replica-alter-log-dirs-throttle"}) {
     if (!flags.Has(flag)) continue;
     return absl::UnimplementedError(
         absl::StrCat("--", flag, ": replication cannot be throttled yet; nothing was moved"));
   }
-  WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context));
+  Places places;
+  WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context, &places));
   WEIR_ASSIGN_OR_RETURN(const Assignment current, CurrentAssignment(remote));
   WEIR_ASSIGN_OR_RETURN(const auto ongoing, remote.ListReassignments());
   if (!ongoing.empty() && !flags.Has("additional")) {
@@ -191,14 +236,79 @@ absl::Status Execute(Context& context, Remote& remote) {
   }
   const auto outcomes =
       remote.AlterReassignments(moves, !flags.Has("disallow-replication-factor-change"));
+  Places started;
+  if (outcomes.ok()) started = MoveReplicas(context, remote, std::move(places), timeout_ms);
   // An error may hide that they have begun: the way back is told all the same.
   Report(context, outcomes.ok() ? *outcomes : std::vector<client::PartitionOutcome>(),
          "Successfully started partition reassignments for ", "started", &present);
+  for (const client::ReplicaPlace& place : started) {
+    if (context.out().json()) continue;
+    context.out().Line(absl::StrCat("Successfully started moving log directory to ",
+                                    place.directory, " for replica ", place.topic, "-",
+                                    place.partition, " with broker ", place.broker));
+  }
   return outcomes.status();
 }
 
+// What DescribeLogDirs tells of one replica: the directories with it, and with a copy on its way.
+struct Found {
+  std::string directory;
+  std::string copy;
+  bool some_are_offline = false;
+};
+
+absl::StatusOr<Found> FindReplica(Remote& remote, const client::ReplicaPlace& place) {
+  WEIR_ASSIGN_OR_RETURN(const auto directories, remote.DescribeLogDirs(place.broker));
+  Found found;
+  for (const auto& directory : directories) {
+    if (directory.error_code != 0) found.some_are_offline = true;
+    for (const auto& topic : directory.topics) {
+      if (topic.name != place.topic) continue;
+      for (const auto& partition : topic.partitions) {
+        if (partition.partition_index != place.partition) continue;
+        (partition.is_future_key ? found.copy : found.directory) = directory.log_dir;
+      }
+    }
+  }
+  return found;
+}
+
+// In the words of Kafka's tool, and in one for JSON.
+std::pair<std::string, const char*> StateOf(const client::ReplicaPlace& place, const Found& found) {
+  const std::string partition = absl::StrCat(place.topic, "-", place.partition);
+  if (found.directory == place.directory) {
+    return {absl::StrCat("Reassignment of replica ", NameOf(place), " completed successfully."),
+            "completed"};
+  }
+  if (found.copy == place.directory) {
+    return {absl::StrCat("Reassignment of replica ", NameOf(place), " is still in progress."),
+            "in-progress"};
+  }
+  if (!found.copy.empty()) {
+    return {absl::StrCat("Partition ", partition, " on broker ", place.broker,
+                         " is being moved to log dir ", found.copy, " instead of ", place.directory,
+                         "."),
+            "different"};
+  }
+  if (!found.directory.empty()) {
+    return {absl::StrCat("Partition ", partition, " on broker ", place.broker,
+                         " is not being moved from log dir ", found.directory, " to ",
+                         place.directory, "."),
+            "different"};
+  }
+  if (found.some_are_offline) {
+    return {absl::StrCat("Partition ", partition, " is not found in any live log dir on broker ",
+                         place.broker, ". There is likely an offline log directory on the broker."),
+            "offline"};
+  }
+  return {absl::StrCat("Partition ", partition,
+                       " cannot be found in any live log directory on broker ", place.broker, "."),
+          "missing"};
+}
+
 absl::Status Verify(Context& context, Remote& remote) {
-  WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context));
+  Places places;
+  WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context, &places));
   WEIR_ASSIGN_OR_RETURN(const auto ongoing, remote.ListReassignments());
   WEIR_ASSIGN_OR_RETURN(const Assignment current, CurrentAssignment(remote));
   std::set<client::TopicAndPartition> moving;
@@ -228,12 +338,25 @@ absl::Status Verify(Context& context, Remote& remote) {
                                       " rather than ", absl::StrJoin(*move.replicas, ","), "."));
     }
   }
+  for (const client::ReplicaPlace& place : places) {
+    const absl::StatusOr<Found> found = FindReplica(remote, place);
+    if (!found.ok()) {
+      context.Fail(found.status());
+      continue;
+    }
+    const auto [said, state] = StateOf(place, *found);
+    json.BeginObject().Key("topic").String(place.topic).Key("partition");
+    json.Number(int64_t{place.partition}).Key("broker").Number(int64_t{place.broker});
+    json.Key("logDir").String(place.directory).Key("state").String(state).EndObject();
+    if (!context.out().json()) context.out().Line(said);
+  }
   if (context.out().json()) context.out().Print(json.EndArray());
   return absl::OkStatus();
 }
 
 absl::Status Cancel(Context& context, Remote& remote) {
-  WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context));
+  Places places;
+  WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context, &places));
   WEIR_ASSIGN_OR_RETURN(const auto ongoing, remote.ListReassignments());
   std::set<client::TopicAndPartition> moving;
   for (const client::OngoingMove& move : ongoing) moving.insert({move.topic, move.partition});

@@ -71,14 +71,21 @@ absl::StatusOr<std::vector<int32_t>> ParseReplicas(const JsonValue& entry) {
   return ids;
 }
 
-absl::Status CheckDirectories(const JsonValue& entry, size_t replicas, bool* names_directories) {
+absl::Status ParseDirectories(const JsonValue& entry, const client::TopicAndPartition& tp,
+                              const std::vector<int32_t>& replicas,
+                              std::vector<client::ReplicaPlace>* places) {
   const JsonValue* directories = entry.Find("log_dirs");
   if (directories == nullptr) return absl::OkStatus();
-  if (directories->kind != Kind::kArray || directories->items.size() != replicas) {
+  if (directories->kind != Kind::kArray || directories->items.size() != replicas.size()) {
     return absl::InvalidArgumentError("'log_dirs': expected one for each replica");
   }
-  for (const JsonValue& directory : directories->items) {
-    if (directory.text != "any") *names_directories = true;
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const JsonValue& directory = directories->items[i];
+    if (directory.kind != Kind::kString || directory.text.empty()) {
+      return absl::InvalidArgumentError("'log_dirs': expected paths, or \"any\"");
+    }
+    if (directory.text == "any") continue;
+    places->push_back({tp.topic, tp.partition, replicas[i], directory.text});
   }
   return absl::OkStatus();
 }
@@ -121,8 +128,8 @@ std::vector<int32_t> ReplicasFrom(const std::vector<PlanBroker>& brokers, size_t
 
 }  // namespace
 
-absl::StatusOr<std::vector<client::PartitionMove>> ParseMoves(absl::string_view text,
-                                                              bool* names_directories) {
+absl::StatusOr<std::vector<client::PartitionMove>> ParseMoves(
+    absl::string_view text, std::vector<client::ReplicaPlace>* places) {
   WEIR_ASSIGN_OR_RETURN(const JsonValue file, ParseJson(text));
   WEIR_RETURN_IF_ERROR(CheckVersion(file));
   WEIR_ASSIGN_OR_RETURN(const JsonValue* partitions, file.Member("partitions", Kind::kArray));
@@ -132,8 +139,8 @@ absl::StatusOr<std::vector<client::PartitionMove>> ParseMoves(absl::string_view 
     WEIR_ASSIGN_OR_RETURN(client::TopicAndPartition tp, ParsePartition(entry));
     absl::StatusOr<std::vector<int32_t>> replicas = ParseReplicas(entry);
     if (!replicas.ok()) return In(NameOf(tp), replicas.status());
-    const absl::Status open = CheckDirectories(entry, replicas->size(), names_directories);
-    if (!open.ok()) return In(NameOf(tp), open);
+    const absl::Status parsed = ParseDirectories(entry, tp, *replicas, places);
+    if (!parsed.ok()) return In(NameOf(tp), parsed);
     if (!seen.insert(tp).second) {
       return absl::InvalidArgumentError(absl::StrCat(NameOf(tp), " is named twice"));
     }

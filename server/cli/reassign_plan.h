@@ -20,9 +20,9 @@
 namespace weir::cli {
 
 // --reassignment-json-file: {"partitions":[{"topic":T,"partition":N,"replicas":[1,2]}]}.
-// "log_dirs" is read and not followed: *names_directories becomes true where one is not "any".
-absl::StatusOr<std::vector<client::PartitionMove>> ParseMoves(absl::string_view text,
-                                                              bool* names_directories);
+// Where "log_dirs" has another entry than "any" for a replica, that goes to *places.
+absl::StatusOr<std::vector<client::PartitionMove>> ParseMoves(
+    absl::string_view text, std::vector<client::ReplicaPlace>* places);
 // The same, as a file.
 std::string MovesAsJson(absl::Span<const client::PartitionMove> moves);
 // --topics-to-move-json-file: {"version":1,"topics":[{"topic":T}]}.

@@ -21,20 +21,24 @@ TEST(ReassignPlanTest, ReadsWhatItWrites) {
       R"({"version":1,"partitions":[)"
       R"({"topic":"a","partition":3,"replicas":[1,2],"log_dirs":["any","any"]},)"
       R"({"topic":"b","partition":0,"replicas":[2],"log_dirs":["any"]}]})";
-  bool directories = false;
-  const auto moves = ParseMoves(text, &directories);
+  std::vector<client::ReplicaPlace> places;
+  const auto moves = ParseMoves(text, &places);
   ASSERT_TRUE(moves.ok()) << moves.status();
   ASSERT_EQ(moves->size(), 2u);
   EXPECT_EQ((*moves)[0].topic, "a");
   EXPECT_EQ((*moves)[0].partition, 3);
   EXPECT_EQ((*moves)[0].replicas, (std::vector<int32_t>{1, 2}));
   EXPECT_EQ(absl::StrReplaceAll(MovesAsJson(*moves), {{" ", ""}}), text);
-  EXPECT_FALSE(directories);
+  EXPECT_TRUE(places.empty());
   ASSERT_TRUE(ParseMoves(R"({"partitions":[{"topic":"a","partition":0,"replicas":[1,2],)"
                          R"("log_dirs":["any","/data"]}]})",
-                         &directories)
+                         &places)
                   .ok());
-  EXPECT_TRUE(directories);
+  ASSERT_EQ(places.size(), 1u);
+  EXPECT_EQ(places[0].topic, "a");
+  EXPECT_EQ(places[0].partition, 0);
+  EXPECT_EQ(places[0].broker, 2);
+  EXPECT_EQ(places[0].directory, "/data");
 }
 
 TEST(ReassignPlanTest, SaysWhatIsWrongWithAFile) {
@@ -50,13 +54,15 @@ TEST(ReassignPlanTest, SaysWhatIsWrongWithAFile) {
        "a-0: 'replicas': 1 is named twice"},
       {R"({"partitions":[{"topic":"a","partition":0,"replicas":[1],"log_dirs":[]}]})",
        "a-0: 'log_dirs': expected one for each replica"},
+      {R"({"partitions":[{"topic":"a","partition":0,"replicas":[1],"log_dirs":[7]}]})",
+       "a-0: 'log_dirs': expected paths, or \"any\""},
       {R"({"partitions":[{"topic":"a","partition":0,"replicas":[1]},)"
        R"({"topic":"a","partition":0,"replicas":[2]}]})",
        "a-0 is named twice"},
   };
-  bool directories = false;
+  std::vector<client::ReplicaPlace> places;
   for (const auto& [text, fault] : faults) {
-    EXPECT_EQ(ParseMoves(text, &directories).status().message(), fault);
+    EXPECT_EQ(ParseMoves(text, &places).status().message(), fault);
   }
   EXPECT_EQ(ParseTopicsToMove(R"({"topics":[{"topic":"a"},{"topic":"a"}]})").status().message(),
             "topic a is named twice");

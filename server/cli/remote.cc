@@ -183,6 +183,11 @@ Remote::DescribeLogDirs(int32_t broker) {
   return parts_->logs.DescribeLogDirs(broker);
 }
 
+absl::StatusOr<std::vector<protocol::ErrorCode>> Remote::MoveReplicas(
+    int32_t broker, absl::Span<const client::ReplicaPlace> places) {
+  return parts_->logs.MoveReplicas(broker, places);
+}
+
 absl::StatusOr<std::string> Remote::ClusterId() {
   WEIR_ASSIGN_OR_RETURN(const auto description, parts_->admin.DescribeCluster());
   return description.cluster_id;

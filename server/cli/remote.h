@@ -28,6 +28,7 @@
 #include "protocol/api/api_versions.h"
 #include "protocol/api/describe_log_dirs.h"
 #include "protocol/api/metadata.h"
+#include "protocol/error_code.h"
 #include "server/cli/client_properties.h"
 
 namespace weir::client {
@@ -84,6 +85,8 @@ class Remote {
       int8_t type, const std::optional<std::vector<client::TopicAndPartition>>& partitions);
   absl::StatusOr<std::vector<protocol::DescribeLogDirsResponse::DescribeLogDirsResult>>
   DescribeLogDirs(int32_t broker);
+  absl::StatusOr<std::vector<protocol::ErrorCode>> MoveReplicas(
+      int32_t broker, absl::Span<const client::ReplicaPlace> places);
 
   absl::StatusOr<std::string> ClusterId();
   absl::StatusOr<client::QuorumDescription> DescribeQuorum();
