@@ -188,6 +188,108 @@ class LogDirsTest(ReplicatedTest):
         self.assertEqual(found, {f: self.partitions_in(node, f) for f in (node.data, node.second)})
         self.assertEqual([len(partitions) for partitions in found.values()], [PARTITIONS // 2] * 2)
 
+    # --- moves between folders ----------------------------------------------------------------
+
+    def file(self, directories, name="moves"):
+        """All partitions of the topic, each with its replicas, in these folders by broker: {node: folder}."""
+        path = os.path.join(self.cluster.folder, f"{self.topic}-{name}.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"version": 1, "partitions": [
+                {"topic": self.topic, "partition": number, "replicas": partition["replicaNodes"],
+                 "log_dirs": [directories.get(node, "any") for node in partition["replicaNodes"]]}
+                for number, partition in self.partitions().items()]}, file)
+        return "--reassignment-json-file", path
+
+    def wait_until_in(self, node, folder, seconds=60):
+        names = {f"{self.topic}-{number}" for number in range(PARTITIONS)}
+
+        def there():
+            found = self.folders(node)
+            return [p["partition"] for f in found for p in found[f]["partitions"] if p["isFuture"]] == [] and {
+                p["partition"] for p in found[folder]["partitions"]} >= names
+
+        cluster.until(there, seconds, lambda: f"not in {folder}: {self.folders(node)}\n{self.cluster.said()}", 0.1)
+        other = node.second if folder == node.data else node.data
+        for name in names:
+            self.assertTrue(os.path.exists(os.path.join(folder, name)))
+            self.assertFalse(os.path.exists(os.path.join(other, name)))
+
+    def test_replicas_move_between_folders_under_load(self):
+        """Of a leader and of followers, there and back, once by Kafka's tool and once by ours."""
+        self.create()
+        nodes = self.cluster.brokers
+        reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
+        with Producing(self.cluster, self.topic) as producing:
+            time.sleep(2)
+            there = self.file({node.number: node.second for node in nodes})
+            said = kafka_tool(reassign, "--bootstrap-server", nodes[0].address, "--execute", *there)
+            self.assertEqual(said.count("Successfully started moving log directory to "), PARTITIONS * 3, said)
+            for node in nodes:
+                self.wait_until_in(node, node.second)
+            time.sleep(1)
+            theirs = kafka_tool(reassign, "--bootstrap-server", nodes[0].address, "--verify", *there)
+            for line in self.weir(nodes[0], "reassign", "--verify", *there).splitlines():
+                self.assertIn(line, theirs)
+            self.assertEqual(theirs.count("completed successfully."), PARTITIONS * len(nodes), theirs)
+            back = self.file({nodes[0].number: nodes[0].data, nodes[1].number: nodes[1].data}, "back")
+            said = self.weir(nodes[0], "reassign", "--execute", *back)
+            self.assertIn(f"Successfully started moving log directory to {nodes[0].data} for replica {self.topic}-0 "
+                          f"with broker {nodes[0].number}\n", said)
+            for node in nodes[:2]:
+                self.wait_until_in(node, node.data)
+            self.wait_until_in(nodes[2], nodes[2].second)
+            states = json.loads(self.weir(nodes[0], "reassign", "--verify", *there, "--json"))
+            self.assertEqual(sorted(state["state"] for state in states),
+                             ["completed"] * 2 * PARTITIONS + ["different"] * 2 * PARTITIONS)
+            time.sleep(1)
+        print(f"  {producing.said()}", flush=True)
+        self.check(producing)
+        self.wait_for_isr(3)
+        self.check_copies()
+
+    def test_sigkill_in_the_middle_of_a_move(self):
+        self.create()
+        victim = self.leader()
+        nodes = self.cluster.brokers
+        with Producing(self.cluster, self.topic) as producing:
+            time.sleep(2)
+            for turn in range(6):
+                to = victim.data if turn % 2 else victim.second
+                self.weir(victim, "reassign", "--execute", *self.file({victim.number: to}))
+                time.sleep(0.02 * turn ** 2)
+                victim.kill()
+                time.sleep(0.5)
+                victim.start(wait=False)
+                self.cluster.wait_until_ready()
+                self.wait_for_isr(3)
+                self.wait_until_in(victim, to)
+        print(f"  {producing.said()}", flush=True)
+        self.check(producing)
+        self.wait_for_isr(3)
+        self.check_copies()
+        self.assertEqual({error for node in nodes for error in (f["error"] for f in self.folders(node).values())},
+                         {None})
+
+    def test_a_partition_comes_to_the_folder_that_it_is_to_be_in(self):
+        """It is moved to another broker, and there to the folder where more are."""
+        node = self.cluster.nodes[3]
+        self.weir(self.cluster.brokers[0], "topics", "--create", "--topic", self.topic, "--replica-assignment",
+                  ",".join(["1:2"] * PARTITIONS))
+        path = os.path.join(self.cluster.folder, f"{self.topic}.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"partitions": [{"topic": self.topic, "partition": number, "replicas": [1, 3],
+                                       "log_dirs": ["any", node.second]} for number in range(PARTITIONS)]}, file)
+        self.weir(self.cluster.brokers[0], "reassign", "--execute", "--reassignment-json-file", path)
+        self.wait_until_in(node, node.second)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"partitions": [{"topic": self.topic, "partition": 0, "replicas": [1, 3],
+                                       "log_dirs": ["any", "/nowhere"]}]}, file)
+        cluster.until(lambda: json.loads(self.weir(self.cluster.brokers[0], "reassign", "--list", "--json")) == [], 30,
+                      "the moves do not end")
+        said = support.run([support.PROGRAM, "reassign", "--bootstrap-server", self.cluster.brokers[0].address,
+                            "--verify", "--reassignment-json-file", path]).decode()
+        self.assertIn(f"{self.topic}-0 on broker 3 is not being moved from log dir {node.second} to /nowhere.", said)
+
     def test_one_partition_in_two_folders(self):
         self.create()
         node = self.cluster.nodes[3]
