@@ -640,6 +640,19 @@ TEST_F(PartitionTest, GoesOnWithTheLogInAnotherFolder) {
   EXPECT_EQ(partition_->log().log_end_offset(), Offset(0)) << "nothing is where it was";
 }
 
+// It need not advance for what readers see of transactions that were recovered with the log.
+TEST_F(PartitionTest, WhatIsBelowTheHighWatermarkOfBeforeIsStable) {
+  Lead(1);
+  ProduceIn(7, 0);
+  Mark(7, /*aborts=*/false);
+  CompleteSyncs();
+  ASSERT_EQ(partition_->last_stable_offset(), Offset(2));
+  Open({.initial_high_watermark = Offset(2)});
+  Lead(2);
+  EXPECT_EQ(partition_->high_watermark(), Offset(2));
+  EXPECT_EQ(partition_->last_stable_offset(), Offset(2));
+}
+
 TEST_F(PartitionTest, AMoveTellsOfNoTransactionThatIsNotStable) {
   Lead(6, {kSelf, kOther});
   ProduceIn(7, 0);

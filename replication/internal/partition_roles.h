@@ -28,6 +28,7 @@ inline Partition::Partition(BrokerId self, std::unique_ptr<log::Log> log,
   WEIR_CHECK(log_ != nullptr);
   high_watermark_ =
       std::clamp(config_.initial_high_watermark, log_->log_start_offset(), log_->log_end_offset());
+  log_->OnHighWatermark(high_watermark_);
   readers_.CountFrom(log_->log_end_offset());
 }
 
