@@ -21,7 +21,7 @@ class Disk:
     """A file system in a file, which can be made to answer EIO to everything."""
 
     def __init__(self, folder):
-        self.folder, self.image = folder, folder + ".img"
+        self.folder, self.made = folder, 0
         for program in ("mkfs.ext4", "mount"):
             support.program(program)
 
@@ -29,10 +29,12 @@ class Disk:
         """Another disk, with nothing on it."""
         self.unmount()
         os.makedirs(self.folder, exist_ok=True)
-        with open(self.image, "wb") as file:
+        self.made += 1
+        image = f"{self.folder}.{self.made}.img"  # another file: of one that is in use still, mount takes what there is
+        with open(image, "wb") as file:
             file.truncate(128 << 20)
-        support.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", self.image])
-        done = subprocess.run(["mount", "-o", "loop", self.image, self.folder], capture_output=True)
+        support.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", image])
+        done = subprocess.run(["mount", "-o", "loop", image, self.folder], capture_output=True)
         if done.returncode != 0:
             support.loud_skip(f"no file system may be mounted here: {done.stderr.decode()[-200:]}")
 
