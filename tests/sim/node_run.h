@@ -79,8 +79,7 @@ class NodeRun {
   }
 
  private:
-  static constexpr int64_t kClientTimeoutNs = 30'000 * kNsPerMs;
-  static constexpr int64_t kHealingNs = 120'000 * kNsPerMs;
+  static constexpr int64_t kClientTimeoutNs = 30'000 * kNsPerMs, kHealingNs = 120'000 * kNsPerMs;
 
   // Each run has some kinds of faults and not others: they hide each other's consequences.
   void ChooseFaults() {
@@ -98,10 +97,8 @@ class NodeRun {
 
   void AddClients() {
     actors_.push_back(std::make_unique<Administrator>(context_, "admin"));
-    // With a folder away when it starts, the only replica there is may have no leader: see ADR 17.
-    if (node_.has_two_folders() && !disk_faults_) {
-      actors_.push_back(std::make_unique<Mover>(context_, "mover"));
-    }
+    const bool moves = node_.has_two_folders() && !disk_faults_;  // ADR 17: or nobody may lead
+    if (moves) actors_.push_back(std::make_unique<Mover>(context_, "mover"));
     const uint64_t has = random_.Below(4);  // groups in three runs of four, records in three too
     if (has != 0) cast_.AddTo(&actors_, "");
     has_groups_ = has != 0;
