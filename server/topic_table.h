@@ -61,7 +61,7 @@ class TopicTable {
   // `delta` begins at the table's image.
   void Apply(const metadata::ImageDelta& delta) {
     // A topic that says the same in the new image may be another object there, as when the image
-    // was read from a snapshot.
+    // was read from a snapshot. Of one that changed, its settings stay: those are in the configs.
     Difference(image_->topics, delta.to->topics,
                [&](const Uuid& id, const metadata::TopicImage*, const metadata::TopicImage* after) {
                  const auto found = topics_.find(id);
@@ -70,7 +70,6 @@ class TopicTable {
     image_ = delta.to;
     for (const metadata::TopicImage* topic : delta.deleted_topics) topics_.erase(topic->id);
     for (const metadata::TopicImage* topic : delta.created_topics) Put(topic->id);
-    for (const metadata::TopicDelta& topic : delta.changed_topics) Put(topic.after->id);
     for (const metadata::ConfigResource& resource : delta.changed_configs) {
       if (IsOfCluster(resource)) {
         image_->topics.ForEach([&](const Uuid& id, const metadata::TopicImage&) { Put(id); });

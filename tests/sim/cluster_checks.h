@@ -56,7 +56,7 @@ class ClusterChecks {
   }
 
   // Of the partitions, as the log of the metadata has them now.
-  void TellEpochs(ClusterWorld& world, BrokerMap* brokers) {
+  void TellLeaders(ClusterWorld& world, BrokerMap* brokers) {
     const metadata::MetadataImagePtr image = NewestImage(world);
     if (image->highest_offset <= told_->highest_offset) return;
     trace_.Note("metadata to ", image->highest_offset.value(), ": ",
@@ -65,7 +65,9 @@ class ClusterChecks {
     image->topics.ForEach([&](const Uuid& id, const metadata::TopicImage& topic) {
       for (int32_t i = 0; i < topic.partition_count(); ++i) {
         const PartitionIndex index(i);
-        brokers->SetTrueEpoch({id, index}, topic.Find(index)->leader_epoch.value());
+        const metadata::PartitionImage& partition = *topic.Find(index);
+        brokers->SetTrueLeader({id, index}, partition.leader.value(),
+                               partition.leader_epoch.value());
       }
     });
   }

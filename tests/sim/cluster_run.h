@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "log/memory_file.h"
 #include "tests/sim/cluster_checks.h"
+#include "tests/sim/cluster_faults.h"
 #include "tests/sim/cluster_world.h"
 #include "tests/sim/group_oracle.h"
 #include "tests/sim/oracle.h"
@@ -59,7 +60,7 @@ class ClusterRun {
         brokers_(layout_.Brokers()),
         context_{random_, world_.clock(), trace_, oracle_, group_oracle_, network_, brokers_} {
     oracle_.set_brokers_lag(true);
-    ChooseFaults();
+    faults_ = ClusterFaults::Choose(random_, &network_.options(), &world_.fabric().options());
     ChooseReplication();
     AddClients();
     trace_.Note("seed ", seed, ", ", world_.size(), " nodes, ", layout_.controllers(),
@@ -81,26 +82,6 @@ class ClusterRun {
   static constexpr int64_t kClientTimeoutNs = 30'000 * kNsPerMs;
   static constexpr int64_t kHealingNs = 120'000 * kNsPerMs;
 
-  // Each run has some kinds of faults and not others: they hide each other's consequences.
-  void ChooseFaults() {
-    crash_one_in_ = random_.OneIn(8) ? 0 : 60 + random_.Below(600);
-    power_ = random_.OneIn(2);
-    disk_faults_ = random_.OneIn(4);
-    full_disk_ = random_.OneIn(6);
-    wall_jumps_ = random_.OneIn(3);
-    pauses_ = random_.OneIn(2);
-    cuts_ = random_.OneIn(2);
-    wipes_ = random_.OneIn(3);
-    network_.options().late_one_in = random_.OneIn(2) ? 4 : 0;
-    network_.options().chunk_bytes_max = random_.OneIn(2) ? 64 : 1 << 20;
-    network_.options().reset_one_in = random_.OneIn(3) ? 300 : 0;
-    network_.options().cold_one_in = random_.OneIn(2) ? 5 : 0;
-    SimFabric::Options& fabric = world_.fabric().options();
-    if (random_.OneIn(2)) fabric.lost_one_in = 10 + random_.Below(200);
-    if (random_.OneIn(2)) fabric.twice_one_in = 5 + random_.Below(50);
-    if (random_.OneIn(2)) fabric.late_one_in = 10 + random_.Below(200);
-  }
-
   void ChooseReplication() {
     Oracle::Replication replication;
     const uint64_t most = std::min<uint64_t>(brokers_.size(), 3);
@@ -111,14 +92,7 @@ class ClusterRun {
     replication.unclean = random_.OneIn(3);
     replication.eligible = random_.OneIn(2);
     oracle_.set_replication(replication);
-    // Without flushes nothing is lost as long as one broker at a time ends badly, and others have
-    // what it had.
-    within_budget_ = !layout_.flush_on_ack && replication.min_insync > 1;
-    if (within_budget_ || wipes_) disk_faults_ = full_disk_ = false;
-    // Until the controller knows of a lost disk, others with its records have to stay in sync.
-    wipes_ = wipes_ && replication.factor > 1;
-    if (wipes_) pauses_ = cuts_ = false;
-    if (wipes_) world_.fabric().options().lost_one_in = 0;
+    faults_.Fit(layout_, replication, &world_.fabric().options());
     trace_.Note("replicas: ", replication.factor, ", min insync: ", replication.min_insync);
   }
 
@@ -165,7 +139,7 @@ class ClusterRun {
     }
     LookAtMachines();
     checks_.Look(world_);
-    checks_.TellEpochs(world_, &brokers_);
+    checks_.TellLeaders(world_, &brokers_);
     if (random_.OneIn(200)) world_.BreakStream();
   }
 
@@ -174,7 +148,7 @@ class ClusterRun {
     for (Machine& machine : world_.machines()) {
       SimNode& node = *machine.node;
       if (node.disk().crashed()) {
-        Crash(machine, power_ && random_.OneIn(2));
+        Crash(machine, faults_.power && random_.OneIn(2));
       } else if (node.running()) {
         LookAtRunning(machine);
       } else if (world_.clock().Monotonic() >= machine.starts_at) {
@@ -189,7 +163,8 @@ class ClusterRun {
   void LookAtRunning(Machine& machine) {
     if (machine.node->failed()) return Crash(machine, false);
     if (machine.left) return Shutdown(machine);
-    if (crash_one_in_ > 0 && random_.OneIn(crash_one_in_ * world_.size())) ChooseCrash(machine);
+    if (faults_.crash_one_in > 0 && random_.OneIn(faults_.crash_one_in * world_.size()))
+      ChooseCrash(machine);
   }
 
   void Start(Machine& machine) {
@@ -210,6 +185,12 @@ class ClusterRun {
       }
     }
     if (!waiting.empty()) waiting[random_.Below(waiting.size())]->Pump(1 + random_.Below(2000));
+  }
+  // What is to be done now; answers are judged by who leads then.
+  bool RunReady() {
+    const bool busy = world_.RunReady();
+    checks_.TellLeaders(world_, &brokers_);
+    return busy;
   }
   bool PumpAll() {
     bool busy = false;
@@ -241,7 +222,7 @@ class ClusterRun {
     const MonotonicNs end = world_.clock().Monotonic() + ns;
     while (world_.clock().Monotonic() < end && !trace_.failed()) {
       LookAtMachines();
-      bool busy = world_.RunReady();
+      bool busy = RunReady();
       busy |= PumpAll();
       if (busy) continue;
       const int64_t left = end - world_.clock().Monotonic();
@@ -259,54 +240,55 @@ class ClusterRun {
         return actor.session(random_.Below(actor.sessions())).Reset();
       }
       case 1:
-        if (!wall_jumps_) return;
+        if (!faults_.wall_jumps) return;
         machine.node->clock().SetJump(static_cast<int64_t>(random_.Below(7'200'000)) - 3'600'000);
         trace_.Note("wall clock of ", machine.id, " jumps");
         return oracle_.compaction().OnClockJump();
       case 2:
-        if (disk_faults_ && random_.OneIn(2)) world_.AddDiskFault(machine);
+        if (faults_.disk_faults && random_.OneIn(2)) world_.AddDiskFault(machine);
         return;
       case 3:
-        if (full_disk_ && random_.OneIn(2)) world_.FillDisk(machine);
+        if (faults_.full_disk && random_.OneIn(2)) world_.FillDisk(machine);
         return;
       case 4:
         for (Machine& any : world_.machines()) world_.HealDisk(any);
         return;
       case 5:
       case 6:
-        if (!cuts_ || checks_.IsDiskMissing(world_)) return;
+        if (!faults_.cuts || checks_.IsDiskMissing(world_)) return;
         ++result_.cuts;
         return world_.CutAtRandom();
       case 7:
       case 8:
-        if (cuts_) world_.HealCuts();
+        if (faults_.cuts) world_.HealCuts();
         return;
       case 9:
       case 10:
-        if (!pauses_ || !ClusterWorld::Runs(machine) || checks_.IsDiskMissing(world_)) return;
+        if (!faults_.pauses || !ClusterWorld::Runs(machine) || checks_.IsDiskMissing(world_))
+          return;
         ++result_.pauses;
         return world_.Pause(machine, static_cast<int64_t>(random_.Below(4'000)) * kNsPerMs);
       default:
-        if (wipes_ && checks_.MayLoseDisk(world_, machine)) Wipe(machine);
+        if (faults_.wipes && checks_.MayLoseDisk(world_, machine)) Wipe(machine);
         return;
     }
   }
 
   void ChooseCrash(Machine& machine) {
     if (checks_.IsDiskMissing(world_)) return;
-    if (within_budget_ && !checks_.MayEndBadly(world_, machine)) return Shutdown(machine);
+    if (faults_.within_budget && !checks_.MayEndBadly(world_, machine)) return Shutdown(machine);
     switch (random_.Below(5)) {
       case 0:
         return Crash(machine, false);
       case 1:
-        return Crash(machine, power_);
+        return Crash(machine, faults_.power);
       case 2:
         return Shutdown(machine);
       case 3:
         if (ClusterWorld::Runs(machine) && machine.node->ready()) world_.Leave(machine);
         return;
       default:
-        if (within_budget_) return Crash(machine, power_);
+        if (faults_.within_budget) return Crash(machine, faults_.power);
         trace_.Note("crash of ", machine.id, " ahead");
         return machine.node->disk().CrashAtBoundary(static_cast<int64_t>(random_.Below(60)));
     }
@@ -331,7 +313,7 @@ class ClusterRun {
   void Crash(Machine& machine, bool power) {
     EndSessions(machine);
     ++(power ? result_.power_losses : result_.kills);
-    if (power && !within_budget_) oracle_.OnPowerLoss();
+    if (power && !faults_.within_budget) oracle_.OnPowerLoss();
     machine.ended_badly = true;
     world_.Kill(machine, power, DownNs());
   }
@@ -365,7 +347,7 @@ class ClusterRun {
         if (!machine.node->running()) StartHealthy(machine);
         if (machine.node->running() && machine.node->failed()) StartAgain(machine);
       }
-      bool busy = world_.RunReady();
+      bool busy = RunReady();
       busy |= PumpAll();
       if (act) busy |= act();
       if (busy) continue;
@@ -376,9 +358,7 @@ class ClusterRun {
   void StartHealthy(Machine& machine) {
     if (world_.clock().Monotonic() < machine.starts_at) return;
     const absl::Status started = world_.Start(machine);
-    if (!started.ok()) {
-      trace_.Fail("node ", machine.id, " does not start: ", started.ToString());
-    }
+    if (!started.ok()) trace_.Fail("node ", machine.id, " does not start: ", started.ToString());
   }
   // By what happened to its disk before.
   void StartAgain(Machine& machine) {
@@ -397,10 +377,11 @@ class ClusterRun {
     for (Machine& machine : world_.machines()) {
       // What an I/O error has left of a partition, a start mends.
       const bool runs = machine.node->running();
-      if (runs && machine.leaves && within_budget_) {
+      if (runs && machine.leaves && faults_.within_budget) {
         Shutdown(machine);
         machine.starts_at = world_.clock().Monotonic();
-      } else if (machine.node->disk().crashed() || (runs && (machine.leaves || disk_faults_))) {
+      } else if (machine.node->disk().crashed() ||
+                 (runs && (machine.leaves || faults_.disk_faults))) {
         Crash(machine, false);
         machine.starts_at = world_.clock().Monotonic();
       }
@@ -423,12 +404,12 @@ class ClusterRun {
 
   // After one more crash of everybody, everything is there and nothing else.
   void Verify() {
-    const bool power = power_ && random_.OneIn(2);
-    const uint64_t crashes = within_budget_ ? random_.Below(world_.size()) : world_.size();
+    const bool power = faults_.power && random_.OneIn(2);
+    const uint64_t crashes = faults_.within_budget ? random_.Below(world_.size()) : world_.size();
     for (size_t i = 0; i < world_.size(); ++i) {
       Machine& machine = world_.machine(i);
       if ((crashes == world_.size() && power) || i == crashes ||
-          (!within_budget_ && random_.OneIn(2))) {
+          (!faults_.within_budget && random_.OneIn(2))) {
         Crash(machine, power);
       } else {
         Shutdown(machine);
@@ -482,10 +463,7 @@ class ClusterRun {
   BrokerMap brokers_;
   ClientContext context_;
   std::vector<std::unique_ptr<SimActor>> actors_;
-  uint64_t crash_one_in_ = 0;
-  bool power_ = false, disk_faults_ = false, full_disk_ = false, wall_jumps_ = false;
-  bool within_budget_ = false;
-  bool pauses_ = false, cuts_ = false, wipes_ = false;
+  ClusterFaults faults_;
   size_t started_again_ = 0;
   ClusterRunResult result_;
 };

@@ -61,19 +61,23 @@ class BrokerMap {
       for (const auto& partition : topic.partitions) {
         Leader& known = leaders_[{topic.topic_id, PartitionIndex(partition.partition_index)}];
         if (partition.leader_epoch < known.epoch) continue;
-        known = {partition.leader_epoch, std::nullopt};
-        for (size_t i = 0; i < size(); ++i) {
-          if (brokers_[i].id == partition.leader_id) known.broker = i;
-        }
+        known = {partition.leader_epoch, IndexOf(partition.leader_id)};
       }
     }
   }
 
   // In truth, whatever clients have heard.
-  void SetTrueEpoch(const TopicPartition& partition, int32_t epoch) { epochs_[partition] = epoch; }
+  void SetTrueLeader(const TopicPartition& partition, int32_t leader_id, int32_t epoch) {
+    true_leaders_[partition] = {epoch, IndexOf(leader_id)};
+  }
   int32_t TrueEpochOf(const TopicPartition& partition) const {
-    const auto found = epochs_.find(partition);
-    return found == epochs_.end() ? -1 : found->second;
+    const auto found = true_leaders_.find(partition);
+    return found == true_leaders_.end() ? -1 : found->second.epoch;
+  }
+  bool Leads(size_t broker, const TopicPartition& partition) const {
+    if (size() == 1) return true;
+    const auto found = true_leaders_.find(partition);
+    return found != true_leaders_.end() && found->second.broker == broker;
   }
 
  private:
@@ -81,9 +85,16 @@ class BrokerMap {
     int32_t epoch = -1;
     std::optional<size_t> broker;
   };
+  std::optional<size_t> IndexOf(int32_t id) const {
+    for (size_t i = 0; i < size(); ++i) {
+      if (brokers_[i].id == id) return i;
+    }
+    return std::nullopt;
+  }
+
   const std::vector<Broker> brokers_;
   std::map<TopicPartition, Leader> leaders_;
-  std::map<TopicPartition, int32_t> epochs_;
+  std::map<TopicPartition, Leader> true_leaders_;
 };
 
 struct ClientContext {

@@ -60,10 +60,10 @@ class Producer final : public SimActor {
     if (!partition.has_value()) return;
     Lane& lane = lanes_[*partition];
     if (lane.in_flight) return;
-    Session* const to = ToLeaderOf(*partition);
-    if (to == nullptr || to->waiting() >= 5) return;
+    const std::optional<size_t> broker = BrokerFor(*partition);
+    if (!broker.has_value() || !Connected(*broker) || session(*broker).waiting() >= 5) return;
     if (lane.batch.empty()) lane.batch = NewBatch(*partition, lane.next_sequence);
-    Produce(*to, *partition, lane);
+    Produce(*broker, *partition, lane);
   }
 
   void AskId() {
@@ -124,7 +124,8 @@ class Producer final : public SimActor {
     return batch;
   }
 
-  void Produce(Session& to, const TopicPartition& partition, Lane& lane) {
+  void Produce(size_t broker, const TopicPartition& partition, Lane& lane) {
+    Session& to = session(broker);
     const protocol::RecordBatchView batch = *protocol::RecordBatchView::Parse(lane.batch);
     protocol::ProduceRequest request;
     request.acks = idempotent_ ? -1 : static_cast<int16_t>(context_.random.Below(3)) - 1;
@@ -147,13 +148,18 @@ class Producer final : public SimActor {
     Send<protocol::ProduceResponse>(
         to, request, 13, what,
         [this, partition, acks = request.acks, generation = generation_, hash = BatchHash(batch),
-         count = batch.record_count()](const protocol::ProduceResponse* response, uint64_t sent) {
-          OnAnswer(partition, acks, generation, hash, count, response, sent);
+         count = batch.record_count(), broker, epoch = context_.brokers.TrueEpochOf(partition)](
+            const protocol::ProduceResponse* response, uint64_t sent) {
+          // Of a leader that knows of no other; one that was deposed meanwhile may lack a batch.
+          const bool leads = context_.brokers.Leads(broker, partition) &&
+                             context_.brokers.TrueEpochOf(partition) == epoch;
+          OnAnswer(partition, acks, generation, hash, count, leads, response, sent);
         });
   }
 
   void OnAnswer(const TopicPartition& partition, int16_t acks, uint64_t generation, uint64_t hash,
-                int32_t count, const protocol::ProduceResponse* response, uint64_t sent) {
+                int32_t count, bool leads, const protocol::ProduceResponse* response,
+                uint64_t sent) {
     static Lane none;
     Lane& lane = generation == generation_ ? lanes_[partition] : none;
     lane.in_flight = false;
@@ -179,7 +185,7 @@ class Producer final : public SimActor {
       case ErrorCode::kUnknownProducerId:
       case ErrorCode::kDuplicateSequenceNumber:
       case ErrorCode::kInvalidProducerEpoch:
-        if (!context_.oracle.MayLose(partition)) {
+        if (leads && !context_.oracle.MayLose(partition)) {
           context_.trace.Fail(context_.oracle.Name(partition),
                               " refused a sequence that is next: ", answer.error_code);
         }
