@@ -113,6 +113,7 @@ class LogModel {
   void Recover(bool power_loss) {
     if (power_loss) {
       fs_.PowerLoss(random_);
+      snapshots_are_whole_ = false;
     } else {
       must_have_ = std::max(must_have_, model_end_);
       fs_.KillProcess();
@@ -237,9 +238,11 @@ class LogModel {
     const Offset to = RandomOffset();
     recovery_point_ = Offset(0);
     Offset end = model_end_;
+    bool cuts_start = false;  // the batch that the log begins in
     for (const ModelBatch& batch : batches_) {
       if (batch.last >= to) {
         end = std::min(end, std::max(batch.base, log_start_));
+        cuts_start = batch.base < log_start_;
         break;
       }
     }
@@ -260,7 +263,23 @@ class LogModel {
     model_end_ = log_->log_end_offset();
     ASSERT_EQ(model_end_, end);
     while (!batches_.empty() && batches_.back().last >= model_end_) batches_.pop_back();
+    if (cuts_start) batches_.clear();  // the log begins anew
     RewindSequences();
+    CheckProducers();
+  }
+
+  // Each is known by its last batch below the end, also where retention has taken that: by the
+  // snapshot of the segment's end, or a later one, which a truncation takes.
+  void CheckProducers() {
+    if (!snapshots_are_whole_) return;
+    std::map<int64_t, int32_t> next;
+    for (const ModelBatch& batch : batches_) {
+      const auto records = static_cast<int32_t>(batch.last - batch.base + 1);
+      if (batch.sequence >= 0) next[batch.producer.value()] = batch.sequence + records;
+    }
+    for (const auto& [id, sequence] : next) {
+      ASSERT_EQ(next_sequence_[id], sequence) << "of producer " << id;
+    }
   }
 
   void RewindSequences() {
@@ -330,6 +349,7 @@ class LogModel {
   std::unique_ptr<Log> log_;
   std::vector<ModelBatch> batches_;  // beyond model_end_: appended when the machine went down
   std::map<int64_t, int32_t> next_sequence_;
+  bool snapshots_are_whole_ = true;  // no power loss has torn one
   int64_t now_ = kNow;
   int32_t epoch_ = 0;
   Offset model_end_{0};

@@ -534,6 +534,27 @@ TEST_F(LogTest, TruncatesRecordsEpochsAndProducers) {
   EXPECT_EQ(Append({}).base_offset, Offset(100));
 }
 
+// A deposed leader whose own records all begin where its log does: what it deleted before by age is
+// still the last that it knows of its producers.
+TEST_F(LogTest, ATruncationToTheStartKeepsProducersOfDeletedSegments) {
+  config_.segment_bytes = 500;
+  config_.retention_bytes = 0;
+  Open();
+  const ProducerId p(7);
+  for (int i = 0; i < 20; ++i) Append({.value_bytes = 100, .producer = p, .sequence = i});
+  ASSERT_TRUE(log_->Flush().ok());
+  ASSERT_GT(*log_->DeleteOldSegments(1000, Offset(10)), 0);
+  const Offset start = log_->log_start_offset();
+  const auto next = static_cast<int32_t>(start.value());
+  ASSERT_TRUE(log_->TruncateTo(start).ok());
+  EXPECT_EQ(log_->log_start_offset(), start);
+  EXPECT_EQ(log_->log_end_offset(), start);
+  EXPECT_EQ(Append({.producer = p, .sequence = next - 1}).outcome, AppendOutcome::kDuplicate);
+  EXPECT_EQ(Append({.producer = p, .sequence = next + 1}).outcome,
+            AppendOutcome::kOutOfOrderSequence);
+  EXPECT_EQ(Append({.producer = p, .sequence = next}).base_offset, start);
+}
+
 // What is left of it must begin where the log did: a later start would pass for deleted records,
 // here and with those who copy from this log.
 TEST_F(LogTest, ATruncationThatIsCutOffLeavesABeginning) {

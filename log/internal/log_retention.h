@@ -139,7 +139,8 @@ inline absl::Status Log::SyncRemoval() {
 inline absl::Status Log::TruncateTo(Offset offset) {
   WEIR_RETURN_IF_ERROR(failed_);
   if (offset >= next_offset_) return absl::OkStatus();
-  if (offset <= log_start_offset_) return TruncateFullyAndStartAt(offset, kNoTimestamp);
+  // At the start itself producers stay: the snapshot there knows those of deleted segments.
+  if (offset < log_start_offset_) return TruncateFullyAndStartAt(offset, kNoTimestamp);
   ++truncations_;
   at_rest_ = false;
   const auto truncate = [&]() -> absl::Status {
