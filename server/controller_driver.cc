@@ -188,9 +188,7 @@ void ControllerDriver::OnCommitted(Offset end) {
 }
 
 void ControllerDriver::OnFollowed(Offset end) {
-  if (controller_->is_active()) {
-    Step(metadata::Committed{std::min(end, controller_->next_offset()) - 1});
-  }
+  if (controller_->is_active()) Step(metadata::Committed{end - 1});
   listener_.on_followed(end);
 }
 
@@ -504,6 +502,7 @@ void ControllerDriver::OnServed(const CallId& id, ControllerAnswer answer) {
 void ControllerDriver::Step(metadata::ControllerEvent event) {
   metadata::ControllerEffects effects;
   const MonotonicNs now = loop_.clock().Monotonic();
+  // Records that are the log's own, as those of voters.
   if (controller_->is_active() && log_->raft().log_end() > controller_->next_offset()) {
     controller_->Step(now, metadata::LogAdvanced{log_->raft().log_end()}, &effects);
   }

@@ -331,6 +331,22 @@ TEST_F(ControllerDriverTest, AVoterIsAddedOnceItHasCaughtUp) {
   EXPECT_EQ(Code(response), ErrorCode::kDuplicateVoter);
 }
 
+// The record of the voters is the log's own: an answer that rests on it waits for no other one.
+TEST_F(ControllerDriverTest, WhatIsAskedBehindAChangeOfVotersIsAnswered) {
+  Start();
+  JoinAll();
+  leader().Create("t");
+  ASSERT_TRUE(rig_.Until([&] { return leader().created == ErrorCode::kNone; }, 1'000));
+  Come(4);
+  std::optional<protocol::AddRaftVoterResponse> response;
+  member(follower()).AskQuorum(AddFourth(8'000), &response);
+  ASSERT_TRUE(rig_.Until([&] { return response.has_value(); }, 3'000));
+  ASSERT_EQ(Code(response), ErrorCode::kNone) << response->error_message.value_or("");
+  leader().Create("t");  // writes nothing
+  EXPECT_TRUE(
+      rig_.Until([&] { return leader().created == ErrorCode::kTopicAlreadyExists; }, 1'000));
+}
+
 TEST_F(ControllerDriverTest, AVoterIsWaitedForAsLongAsTheRequestSays) {
   Start();
   std::optional<protocol::AddRaftVoterResponse> response;
