@@ -154,17 +154,16 @@ inline void Partition::On(const Now& now, FollowRefused& e, Effects* effects) {
   PrepareTruncation truncation;
   if (e.told.error == protocol::ErrorCode::kNone) {
     truncation.to = WhereToCut(e.told.diverging);
-    truncation.fully = truncation.to <= log_->log_start_offset();
     truncation.loses_committed = truncation.to < high_watermark_;
   } else if (e.told.error == protocol::ErrorCode::kOffsetOutOfRange) {
     truncation.to = e.told.log_start;
-    truncation.fully = true;
   } else {
     return;
   }
-  // Behind this log, or instead of all of it.
+  // Behind this log, or before it.
+  truncation.fully = truncation.to > end || truncation.to < log_->log_start_offset();
   const bool begins_anew =
-      truncation.to > end || (truncation.to <= log_->log_start_offset() && truncation.to < end);
+      truncation.fully || (truncation.to == log_->log_start_offset() && truncation.to < end);
   const bool makes_sense =
       truncation.to >= Offset(0) &&
       (e.told.error == protocol::ErrorCode::kNone ? truncation.to < end : begins_anew);

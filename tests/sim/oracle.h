@@ -286,6 +286,13 @@ class Oracle {
     int64_t floor = 0;
   };
 
+  // A replica that begins where its leader's log does now hears nothing of who wrote what is
+  // deleted, as in Kafka: when it leads, a batch of those may be taken again.
+  bool MayForgetProducers(const TopicPartition& partition) const {
+    const Topic* topic = Find(partition.topic_id);
+    return replication_.factor > 1 && topic != nullptr && topic->retention;
+  }
+
   void Raise(const TopicPartition& partition, int64_t end) {
     if (IsLoose(partition)) return;
     int64_t& floor = partitions_[partition].floor;
@@ -317,6 +324,7 @@ class Oracle {
         trace_.Fail(Name(partition), ": offset ", base, " overlaps the batch at ", behind->first);
       }
     }
+    if (MayForgetProducers(partition)) return;
     if (sent->second.idempotent && !model.places.emplace(hash, base).second) {
       trace_.Fail(Name(partition), ": the batch at ", base, " is also at ", model.places[hash]);
     }
@@ -324,7 +332,7 @@ class Oracle {
 
   // One producer's sequences rise with the offsets.
   void CheckOrder(const TopicPartition& partition, const protocol::RecordBatchView& batch) {
-    if (!batch.has_producer_id() || IsLoose(partition)) return;
+    if (!batch.has_producer_id() || IsLoose(partition) || MayForgetProducers(partition)) return;
     auto& sequences = partitions_[partition]
                           .sequences[{batch.producer_id().value(), batch.producer_epoch().value()}];
     const auto at = sequences.emplace(batch.base_offset().value(), batch.base_sequence()).first;
