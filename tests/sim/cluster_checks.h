@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "base/uuid.h"
+#include "coordination/metadata/features.h"
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/image_delta.h"
 #include "coordination/raft/raft.h"
@@ -101,6 +102,29 @@ class ClusterChecks {
       is_missing = is_missing || machine.disk_is_missing;
     }
     return is_missing;
+  }
+
+  // Whether somebody that ended badly is not back in sync yet.
+  static bool HasEndedBadly(ClusterWorld& world) {
+    return std::any_of(world.machines().begin(), world.machines().end(),
+                       [](const Machine& machine) { return machine.ended_badly; });
+  }
+  // Whether there are eligible leader replicas: if not, a partition's last replica in sync stays
+  // that, also when it is the one that ended badly.
+  static bool KeepsEligible(ClusterWorld& world) {
+    return NewestImage(world)->FeatureLevel(metadata::kElrFeature) > 0;
+  }
+  // Whether a partition has no replica left that counts.
+  static bool IsGivenUp(ClusterWorld& world) {
+    bool is_any = false;
+    NewestImage(world)->topics.ForEach([&](const Uuid&, const metadata::TopicImage& topic) {
+      for (int32_t i = 0; i < topic.partition_count(); ++i) {
+        const metadata::PartitionImage& partition = *topic.Find(PartitionIndex(i));
+        is_any = is_any || (partition.leader == kNoBroker && partition.isr.empty() &&
+                            partition.eligible_leader_replicas.empty());
+      }
+    });
+    return is_any;
   }
 
   // Whether nothing is lost if this node ends badly: all others are there, and in sync.
@@ -188,11 +212,12 @@ class ClusterChecks {
   }
 
   static bool MayLoseReplicas(ClusterWorld& world, const Machine& machine) {
+    const metadata::MetadataImagePtr image = NewestImage(world);
     for (Machine& other : world.machines()) {
       if (other.ended_badly || !ClusterWorld::Runs(other) || other.leaves) return false;
+      if (!IsRegistered(*image, other)) return false;
     }
     if (world.fabric().HasCuts()) return false;
-    const metadata::MetadataImagePtr image = NewestImage(world);
     return EachReplicaOf(*image, machine, [](const metadata::PartitionImage& partition) {
       return partition.replicas.size() > 1 && partition.isr.size() == partition.replicas.size() &&
              partition.adding_replicas.empty() && partition.removing_replicas.empty();

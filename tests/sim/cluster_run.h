@@ -40,6 +40,7 @@ struct ClusterRunResult {
   std::string failure;  // empty: all is well
   uint64_t hash = 0;
   int64_t kills = 0, power_losses = 0, shutdowns = 0, pauses = 0, cuts = 0, wipes = 0;
+  bool given_up = false;  // a partition has lost all its replicas to faults of disks
   int64_t virtual_ms = 0;
   Oracle::Counters counters;
 };
@@ -70,7 +71,7 @@ class ClusterRun {
   ClusterRunResult Run(int64_t steps) {
     for (int64_t i = 0; i < steps && !trace_.failed(); ++i) Step();
     if (!trace_.failed()) Heal();
-    if (!trace_.failed()) Verify();
+    if (!trace_.failed() && !result_.given_up) Verify();
     result_.failure = trace_.failure();
     result_.hash = trace_.hash();
     result_.counters = oracle_.counters();
@@ -276,6 +277,9 @@ class ClusterRun {
 
   void ChooseCrash(Machine& machine) {
     if (checks_.IsDiskMissing(world_)) return;
+    if (faults_.within_budget && checks_.HasEndedBadly(world_) && !checks_.KeepsEligible(world_)) {
+      return;
+    }
     if (faults_.within_budget && !checks_.MayEndBadly(world_, machine)) return Shutdown(machine);
     switch (random_.Below(5)) {
       case 0:
@@ -387,7 +391,7 @@ class ClusterRun {
       }
     }
     Converge();
-    if (trace_.failed()) return;
+    if (trace_.failed() || result_.given_up) return;
     RunUntil([this] { return Waiting() == 0; });
     for (const auto& actor : actors_) {
       if (actor->waiting() > 0)
@@ -399,25 +403,24 @@ class ClusterRun {
   void Converge() {
     RunUntil([this] { return checks_.Complaint(world_).empty(); });
     const std::string complaint = checks_.Complaint(world_);
-    if (!complaint.empty()) trace_.Fail("liveness: ", complaint);
+    // A disk that could not be read, and the only other copy's broker that could not prove how it
+    // ended: an operator has to choose.
+    result_.given_up = !complaint.empty() && faults_.disk_faults && checks_.IsGivenUp(world_);
+    if (!complaint.empty() && !result_.given_up) trace_.Fail("liveness: ", complaint);
   }
 
   // After one more crash of everybody, everything is there and nothing else.
   void Verify() {
     const bool power = faults_.power && random_.OneIn(2);
-    const uint64_t crashes = faults_.within_budget ? random_.Below(world_.size()) : world_.size();
+    const uint64_t only = random_.Below(world_.size());
+    const bool may_one = checks_.KeepsEligible(world_);
     for (size_t i = 0; i < world_.size(); ++i) {
-      Machine& machine = world_.machine(i);
-      if ((crashes == world_.size() && power) || i == crashes ||
-          (!faults_.within_budget && random_.OneIn(2))) {
-        Crash(machine, power);
-      } else {
-        Shutdown(machine);
-      }
+      const bool badly = faults_.within_budget ? may_one && i == only : power || random_.OneIn(2);
+      badly ? Crash(world_.machine(i), power) : Shutdown(world_.machine(i));
     }
     world_.HealAll();
     Converge();
-    if (trace_.failed()) return;
+    if (trace_.failed() || result_.given_up) return;
     oracle_.set_brokers_lag(false);
     actors_.clear();
     auto owned = std::make_unique<Verifier>(context_, "verifier");
