@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -248,13 +249,6 @@ void BrokerCore::Join() {
   const raft::Raft& raft = controller().log().raft();
   if (raft.leader().is_none() || raft.commit() < raft.log_end()) return;
   if (raft.leader() == raft.self() && !controller().is_active()) return;
-  // A process that flushed before it acknowledged, or closed well, has left all that it promised.
-  // What the policy is now says nothing of that one.
-  const metadata::BrokerImage* before = controller().image()->FindBroker(node_.config.node_id);
-  const bool complete =
-      before != nullptr && (node_.directories->were_clean() ||
-                            FlushedRun(environments_.front().files,
-                                       node_.directories->metadata().path()) == before->epoch);
   BrokerMembership::Listener listener;
   listener.on_unfenced = [this] { OpenAcceptors(); };
   listener.on_shutdown_granted = [this](const absl::Status& how) {
@@ -262,10 +256,22 @@ void BrokerCore::Join() {
     if (on_left_) on_left_();
   };
   listener.on_give_up = node_.fail;
-  membership_ =
-      std::make_unique<BrokerMembership>(node_, environments_.front().loop, controller(),
-                                         complete ? before->epoch : -1, std::move(listener));
+  membership_ = std::make_unique<BrokerMembership>(node_, environments_.front().loop, controller(),
+                                                   CompleteRun(), std::move(listener));
   membership_->OnLeader(raft.leader().id);
+}
+
+// The broker epoch of the run before this one, if it has left all that it promised: if it closed
+// well, or flushed before it acknowledged; what the policy is now says nothing of that. -1: it may
+// not have. The image of a node that starts may be older, and is asked only where the folders of an
+// older version do not say.
+int64_t BrokerCore::CompleteRun() {
+  const DataDirectories& directories = *node_.directories;
+  if (!directories.were_clean()) {
+    return FlushedRun(environments_.front().files, directories.metadata().path());
+  }
+  const metadata::BrokerImage* before = controller().image()->FindBroker(node_.config.node_id);
+  return directories.clean_epoch().value_or(before == nullptr ? -1 : before->epoch);
 }
 
 void BrokerCore::Leave(absl::AnyInvocable<void()> done) {
@@ -436,14 +442,17 @@ absl::Status BrokerCore::Close() {
   log::FileSystem& files = environments_.front().files;
   absl::Status status = failed_;
   for (const std::unique_ptr<Shard>& shard : shards_) status.Update(shard->Close());
+  const std::optional<int64_t> epoch =
+      membership_ == nullptr ? std::nullopt : membership_->broker_epoch();
   // A log that no shard has opened yet has not been recovered: the next start must do that, from
   // the checkpoints that there are.
   if (!all_open_) {
     // Who has opened nothing has changed nothing.
     if (!status.ok() || serves_) return status;
     for (const std::unique_ptr<DataDirectory>& directory : node_.directories->all()) {
-      if (directory->is_online() && directory->was_clean())
-        status.Update(directory->MarkClean(files));
+      if (!directory->is_online() || !directory->was_clean()) continue;
+      status.Update(
+          directory->MarkClean(files, epoch.has_value() ? epoch : directory->clean_epoch()));
     }
     return status;
   }
@@ -459,7 +468,7 @@ absl::Status BrokerCore::Close() {
   }
   if (!failed_.ok()) return status;
   for (const std::unique_ptr<DataDirectory>& directory : node_.directories->all()) {
-    if (directory->is_online()) status.Update(directory->MarkClean(files));
+    if (directory->is_online()) status.Update(directory->MarkClean(files, epoch));
   }
   return status;
 }

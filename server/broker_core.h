@@ -98,6 +98,7 @@ class BrokerCore {
   absl::Status EnterCluster();
   void OnFollowed(Offset end);
   void Join();
+  int64_t CompleteRun();
   void NoteFlushes();
   void Serve();
   void OpenAcceptors();

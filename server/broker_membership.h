@@ -7,7 +7,9 @@
 #ifndef WEIR_SERVER_BROKER_MEMBERSHIP_H_
 #define WEIR_SERVER_BROKER_MEMBERSHIP_H_
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "base/ids.h"
@@ -40,6 +42,11 @@ class BrokerMembership {
   void OnFollowed(Offset end) { Step(metadata::MetadataFollowed{end - 1}); }
   // Tells the controller that a folder is offline.
   void OnDirectoryFailed(const Uuid& id) { Step(metadata::DirectoryLost{id}); }
+  // As the controller has said.
+  std::optional<int64_t> broker_epoch() const {
+    const int64_t epoch = lifecycle_.broker_epoch();
+    return epoch < 0 ? std::nullopt : std::optional(epoch);
+  }
   // Hands the leaderships over; on_shutdown_granted says when.
   void ShutDown() { Step(metadata::WantShutdown{}); }
 

@@ -80,6 +80,9 @@ class DataDirectories {
   bool some_are_offline() const { return Online().size() < log_count_; }
   // Whether the last run closed all logs of the folders that are online.
   bool were_clean() const;
+  // The broker epoch of the last run, if all folders were clean and say which it was; -1 where they
+  // differ, as when one was left out of a run.
+  std::optional<int64_t> clean_epoch() const;
 
   bool has_cluster() const { return metadata_->has_cluster(); }
   const std::string& cluster_id() const { return metadata_->properties().cluster_id; }
@@ -302,6 +305,15 @@ inline bool DataDirectories::were_clean() const {
   return std::all_of(all_.begin(), all_.end(), [](const auto& directory) {
     return !directory->is_online() || directory->was_clean();
   });
+}
+
+inline std::optional<int64_t> DataDirectories::clean_epoch() const {
+  if (!were_clean()) return std::nullopt;
+  const std::optional<int64_t> first = metadata().clean_epoch();
+  for (const auto& directory : all_) {
+    if (directory->is_online() && directory->clean_epoch() != first) return -1;
+  }
+  return first;
 }
 
 inline DataDirectory* DataDirectories::Find(const PartitionName& partition) const {

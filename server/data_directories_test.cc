@@ -196,12 +196,33 @@ TEST_F(DataDirectoriesTest, OneUncleanEndIsEnough) {
       const Directories directories = OpenOrDie({"/a", "/b"});
       if (!clean) directories->for_logs()[1]->NoteUnclean();
       for (const auto& directory : directories->all()) {
-        ASSERT_TRUE(directory->MarkClean(files_).ok());
+        ASSERT_TRUE(directory->MarkClean(files_, 7).ok());
       }
     }
     const Directories directories = OpenOrDie({"/a", "/b"});
     EXPECT_TRUE(directories->for_logs()[0]->was_clean());
     EXPECT_EQ(directories->were_clean(), clean);
+    EXPECT_EQ(directories->clean_epoch(), clean ? std::optional(int64_t{7}) : std::nullopt);
+  }
+}
+
+TEST_F(DataDirectoriesTest, CleanFoldersAreOfOneRun) {
+  const auto mark = [&](const std::string& folder, const std::string& text) {
+    ASSERT_TRUE(log::WriteFileAtomically(files_, folder, kCleanShutdownName, text).ok());
+  };
+  OpenOrDie({"/a", "/b"});
+  mark("/a", "{\"version\":0,\"brokerEpoch\":12}");
+  mark("/b", "{ \"brokerEpoch\" : 12, \"version\" : 0 }");
+  EXPECT_EQ(OpenOrDie({"/a", "/b"})->clean_epoch(), 12);
+  mark("/a", "{\"version\":0,\"brokerEpoch\":12}");
+  mark("/b", "{\"version\":0,\"brokerEpoch\":9}");
+  EXPECT_EQ(OpenOrDie({"/a", "/b"})->clean_epoch(), -1);
+  mark("/a", "{\"version\":0}");
+  mark("/b", "{\"version\":0}");
+  EXPECT_EQ(OpenOrDie({"/a", "/b"})->clean_epoch(), std::nullopt);
+  for (const char* garbage : {"", "\"brokerEpoch\"", "\"brokerEpoch\":", "\"brokerEpoch\":x}",
+                              "\"brokerEpoch\":99999999999999999999}"}) {
+    EXPECT_EQ(BrokerEpochOf(garbage), std::nullopt) << garbage;
   }
 }
 

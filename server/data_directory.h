@@ -36,11 +36,11 @@
 #include "log/checkpoint_file.h"
 #include "log/file.h"
 #include "log/log_types.h"
+#include "server/clean_shutdown_file.h"
 
 namespace weir::server {
 
 inline constexpr int64_t kMetaPropertiesBytesMax = 64 << 10;
-inline constexpr char kCleanShutdownName[] = ".kafka_cleanshutdown";
 inline constexpr char kDirectoryIdName[] = "directory.id";  // until there is a meta.properties
 // The snapshot before all records, whole or half written, under whatever name it has meanwhile.
 inline constexpr char kFoundersSnapshotPrefix[] = "00000000000000000000-0000000000";
@@ -102,6 +102,8 @@ class DataDirectory {
   // Reads it. The mark of a clean shutdown is consumed: who crashes from here on recovers.
   absl::Status BeginRun(log::FileSystem& fs);
   bool was_clean() const { return was_clean_; }
+  // Of a run that was clean, where it said so.
+  std::optional<int64_t> clean_epoch() const { return clean_epoch_; }
 
   std::string PartitionPath(absl::string_view topic, PartitionIndex partition) const {
     return absl::StrCat(path_, "/", topic, "-", partition.value());
@@ -139,10 +141,11 @@ class DataDirectory {
 
   // A log of the folder did not close well.
   void NoteUnclean() { is_unclean_.store(true); }
-  // The last thing of a run: leaves the mark of a clean shutdown if all logs closed well.
-  absl::Status MarkClean(log::FileSystem& fs) {
+  // The last thing of a run: leaves the mark of a clean shutdown if all logs closed well. It was
+  // the run of this broker epoch, if of any.
+  absl::Status MarkClean(log::FileSystem& fs, std::optional<int64_t> broker_epoch) {
     if (is_unclean_.load()) return absl::OkStatus();
-    return log::WriteFileAtomically(fs, path_, kCleanShutdownName, "{\"version\":0}");
+    return log::WriteFileAtomically(fs, path_, kCleanShutdownName, CleanShutdownText(broker_epoch));
   }
 
  private:
@@ -166,6 +169,7 @@ class DataDirectory {
   std::atomic<bool> is_online_{true};
   std::atomic<bool> is_unclean_{false};
   bool was_clean_ = false;
+  std::optional<int64_t> clean_epoch_;
   mutable std::mutex mutex_;
   absl::Status failure_;              // guarded by mutex_
   PartitionCheckpoints checkpoints_;  // as on disk; guarded by mutex_
@@ -291,6 +295,8 @@ inline absl::Status DataDirectory::ConsumeCleanMark(log::FileSystem& fs) {
   const std::string mark = absl::StrCat(path_, "/", kCleanShutdownName);
   was_clean_ = fs.Exists(mark);
   if (!was_clean_) return absl::OkStatus();
+  const absl::StatusOr<std::string> text = log::ReadWholeFile(fs, mark, kCleanShutdownBytesMax);
+  if (text.ok()) clean_epoch_ = BrokerEpochOf(*text);
   WEIR_RETURN_IF_ERROR(fs.Remove(mark));
   return fs.SyncDirectory(path_);
 }
