@@ -325,6 +325,16 @@ size_t PartitionTable::readers() const {
   return count;
 }
 
+int64_t PartitionTable::uncommitted() const {
+  int64_t count = 0;
+  for (const auto& [id, hosted] : partitions_) {
+    const replication::Partition* const partition = hosted->partition.get();
+    if (partition == nullptr) continue;
+    count += partition->log().log_end_offset() - partition->high_watermark();
+  }
+  return count;
+}
+
 // --- time ---------------------------------------------------------------------------------------
 
 void PartitionTable::OnSyncDone(const log::SyncDone& sync) {

@@ -305,6 +305,8 @@ class PartitionTable {
   size_t size() const { return partitions_.size(); }
   // Fetches that wait, and what of them is registered with partitions.
   size_t readers() const;
+  // How many offsets are appended and not known to be committed, of all partitions.
+  int64_t uncommitted() const;
 
  private:
   struct Moving {

@@ -27,6 +27,7 @@
 #include "protocol/record_batch.h"
 #include "server/controller_driver.h"
 #include "server/metadata_log.h"
+#include "server/partition_table.h"
 #include "server/shard.h"
 #include "tests/sim/cluster_world.h"
 #include "tests/sim/oracle.h"
@@ -317,6 +318,11 @@ class ClusterChecks {
       if (shard->image()->highest_offset != log.image()->highest_offset) {
         return absl::StrCat("has shard ", shard->id().value(), " behind with the metadata");
       }
+    }
+    for (server::Shard* shard : machine.node->core().node().shards) {
+      const int64_t uncommitted = shard->partitions().uncommitted();
+      if (uncommitted > 0)
+        return absl::StrCat("knows ", uncommitted, " records not to be committed");
     }
     const metadata::BrokerImage* const self = log.image()->FindBroker(BrokerId(machine.id));
     if (self == nullptr) return "is not registered";

@@ -63,7 +63,11 @@ class Oracle {
   Oracle(Trace& trace, bool lossy) : trace_(trace), lossy_(lossy), compaction_(trace) {}
 
   const Replication& replication() const { return replication_; }
-  void set_replication(const Replication& replication) { replication_ = replication; }
+  // Of a cluster.
+  void set_replication(const Replication& replication) {
+    replication_ = replication;
+    in_cluster_ = true;
+  }
 
   // --- topics -------------------------------------------------------------------------------
 
@@ -183,7 +187,7 @@ class Oracle {
   // Whether nothing is claimed of the partition's records: its leaders may be elected uncleanly, or
   // machines lost power that had not flushed, which shows when such a one leads, and later.
   bool IsLoose(const TopicPartition& partition) const {
-    if (lost_power_ && replication_.factor > 1) return true;
+    if (lost_power_ && in_cluster_) return true;
     const Topic* topic = Find(partition.topic_id);
     return replication_.unclean && topic != nullptr && topic->name == kUncleanTopic;
   }
@@ -347,7 +351,7 @@ class Oracle {
   Trace& trace_;
   const bool lossy_;
   bool lost_power_ = false;
-  bool brokers_lag_ = false;
+  bool in_cluster_ = false, brokers_lag_ = false;
   Replication replication_;
   CompactionOracle compaction_;
   std::map<Uuid, Topic> topics_;
