@@ -274,6 +274,13 @@ int64_t BrokerCore::CompleteRun() {
   return directories.clean_epoch().value_or(before == nullptr ? -1 : before->epoch);
 }
 
+// The broker epoch of this process, as the metadata have it, or the controller's answer.
+std::optional<int64_t> BrokerCore::OwnEpoch() {
+  const metadata::BrokerImage* self = controller().image()->FindBroker(node_.config.node_id);
+  if (self != nullptr && self->incarnation_id == node_.incarnation) return self->epoch;
+  return membership_ == nullptr ? std::nullopt : membership_->broker_epoch();
+}
+
 void BrokerCore::Leave(absl::AnyInvocable<void()> done) {
   size_t others = 0;
   if (membership_ != nullptr) {
@@ -441,9 +448,8 @@ absl::Status BrokerCore::Close() {
   acceptors_.clear();
   log::FileSystem& files = environments_.front().files;
   absl::Status status = failed_;
+  const std::optional<int64_t> epoch = OwnEpoch();
   for (const std::unique_ptr<Shard>& shard : shards_) status.Update(shard->Close());
-  const std::optional<int64_t> epoch =
-      membership_ == nullptr ? std::nullopt : membership_->broker_epoch();
   // A log that no shard has opened yet has not been recovered: the next start must do that, from
   // the checkpoints that there are.
   if (!all_open_) {

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,7 @@ class BrokerCore {
   void OnFollowed(Offset end);
   void Join();
   int64_t CompleteRun();
+  std::optional<int64_t> OwnEpoch();
   void NoteFlushes();
   void Serve();
   void OpenAcceptors();

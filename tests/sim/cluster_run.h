@@ -280,7 +280,9 @@ class ClusterRun {
     if (faults_.within_budget && checks_.HasEndedBadly(world_) && !checks_.KeepsEligible(world_)) {
       return;
     }
-    if (faults_.within_budget && !checks_.MayEndBadly(world_, machine)) return Shutdown(machine);
+    if (faults_.within_budget && !checks_.MayEndBadly(world_, machine)) {
+      return machine.node->ready() ? Shutdown(machine) : void();
+    }
     switch (random_.Below(5)) {
       case 0:
         return Crash(machine, false);
@@ -324,6 +326,8 @@ class ClusterRun {
   void Shutdown(Machine& machine) {
     EndSessions(machine);
     ++result_.shutdowns;
+    // Who had not opened everything yet does not call its end a clean one.
+    machine.ended_badly = machine.ended_badly || !machine.node->ready();
     world_.Shutdown(machine, DownNs());
   }
   void Wipe(Machine& machine) {
