@@ -281,6 +281,9 @@ class Replica final : public replication::LeaderHost, public replication::Follow
     return partitions_[IndexOf(id)].partition->ReadForReplica(epoch, from, bytes_max,
                                                               at_least_one_batch);
   }
+  bool IsThrottled(const TopicPartition&, BrokerId) override { return false; }
+  void Sent(const TopicPartition&, BrokerId, int64_t) override {}
+  bool IsThrottled(const TopicPartition&) override { return false; }
   std::optional<replication::StartFollowing> State(const TopicPartition& id) override {
     return partitions_[IndexOf(id)].partition->following();
   }

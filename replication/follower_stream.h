@@ -95,6 +95,7 @@ class FollowerStream {
     handles_.clear();
     drops_.clear();
     news_.clear();
+    ForgetHeld();
     for (auto& [partition, entry] : entries_) {
       entry.handle = 0;
       entry.has_news = false;
@@ -115,6 +116,11 @@ class FollowerStream {
       Entry& entry = entries_.find(found->second)->second;
       entry.retries = 0;
       host_.Replicate(found->second, entry.leader_epoch, records, message.storage);
+      if (!entry.held && host_.IsThrottled(found->second)) {
+        entry.held = true;
+        held_.push_back(found->second);
+        holds_.push_back(records.handle);
+      }
     }
     for (const FollowEnded& ended : message.ended) {
       if (ended.handle > last_handle_) return Unknown(ended.handle);
@@ -123,6 +129,27 @@ class FollowerStream {
       End(TopicPartition(found->second), ended);
     }
     return absl::OkStatus();
+  }
+
+  // Whether partitions are held back as throttled. CheckThrottled is to be called when that may be
+  // over: when the quota is free, and with news of the metadata.
+  bool is_throttled() const { return !held_.empty(); }
+  void CheckThrottled() {
+    std::vector<TopicPartition> still;
+    for (const TopicPartition& partition : std::exchange(held_, {})) {
+      const auto found = entries_.find(partition);
+      if (found == entries_.end() || !found->second.held) continue;
+      if (host_.IsThrottled(partition)) {
+        still.push_back(partition);
+        continue;
+      }
+      found->second.held = false;
+      // What the leader was not told is not taken back.
+      if (std::erase(holds_, found->second.handle) == 0) {
+        resumes_.push_back(found->second.handle);
+      }
+    }
+    held_ = std::move(still);
   }
 
   // At the end of each tick, when the partitions have ended theirs, and by NextDeadline(): what is
@@ -137,15 +164,15 @@ class FollowerStream {
     }
     if (!is_open_) return std::nullopt;
     FollowerMessage message;
-    const size_t dropped = std::min(drops_.size(), kStreamPartitionsMax);
-    message.drop.assign(drops_.begin(), drops_.begin() + static_cast<std::ptrdiff_t>(dropped));
-    drops_.erase(drops_.begin(), drops_.begin() + static_cast<std::ptrdiff_t>(dropped));
+    TakeHandles(&drops_, &message.drop);
+    TakeHandles(&holds_, &message.hold);
+    TakeHandles(&resumes_, &message.resume);
     TakeProgress(&message);
     TakeDue(&message);
     message.credit_bytes = credit_due_;
     credit_due_ = 0;
-    if (message.follow.empty() && message.drop.empty() && message.progress.empty() &&
-        message.credit_bytes == 0) {
+    if (message.follow.empty() && message.drop.empty() && message.hold.empty() &&
+        message.resume.empty() && message.progress.empty() && message.credit_bytes == 0) {
       return std::nullopt;
     }
     return message;
@@ -156,7 +183,10 @@ class FollowerStream {
     return retries_.begin()->first;
   }
   // More to send than went into one message.
-  bool has_due() const { return is_open_ && (!due_.empty() || !news_.empty() || !drops_.empty()); }
+  bool has_due() const {
+    return is_open_ && (!due_.empty() || !news_.empty() || !drops_.empty() || !holds_.empty() ||
+                        !resumes_.empty());
+  }
   bool is_open() const { return is_open_; }
   size_t size() const { return entries_.size(); }
   bool follows(const TopicPartition& partition) const { return entries_.count(partition) != 0; }
@@ -168,6 +198,7 @@ class FollowerStream {
     FollowProgress told;
     bool has_news = false;
     bool waits_for_owner = false;  // it will say Follow, or Unfollow
+    bool held = false;             // as throttled
     int32_t retries = 0;
     MonotonicNs retry_at;
   };
@@ -184,14 +215,30 @@ class FollowerStream {
     handles_.erase(entry->handle);
     drops_.push_back(entry->handle);
     entry->handle = 0;
-    entry->has_news = false;
+    entry->has_news = entry->held = false;
+  }
+  // Who is followed anew is not held.
+  void ForgetHeld() {
+    for (const TopicPartition& partition : held_) {
+      const auto found = entries_.find(partition);
+      if (found != entries_.end()) found->second.held = false;
+    }
+    held_.clear();
+    holds_.clear();
+    resumes_.clear();
+  }
+
+  static void TakeHandles(std::vector<FollowHandle>* from, std::vector<FollowHandle>* into) {
+    const size_t count = std::min(from->size(), kStreamPartitionsMax);
+    into->assign(from->begin(), from->begin() + static_cast<std::ptrdiff_t>(count));
+    from->erase(from->begin(), from->begin() + static_cast<std::ptrdiff_t>(count));
   }
 
   void End(const TopicPartition& partition, const FollowEnded& ended) {
     Entry& entry = entries_.find(partition)->second;
     handles_.erase(entry.handle);
     entry.handle = 0;
-    entry.has_news = false;
+    entry.has_news = entry.held = false;
     switch (ended.error) {
       case protocol::ErrorCode::kNone:
       case protocol::ErrorCode::kOffsetOutOfRange:
@@ -272,7 +319,8 @@ class FollowerStream {
   std::set<std::pair<MonotonicNs, TopicPartition>> retries_;
   std::vector<TopicPartition> refused_;  // in this tick
   std::vector<TopicPartition> news_;
-  std::vector<FollowHandle> drops_;
+  std::vector<FollowHandle> drops_, holds_, resumes_;
+  std::vector<TopicPartition> held_;
   int64_t credit_due_ = 0;
 };
 

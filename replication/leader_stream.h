@@ -49,6 +49,8 @@ class LeaderStream {
           "expected credit of 0 to ", kCreditMax - credit_, " bytes, came ", message.credit_bytes));
     }
     for (const FollowHandle handle : message.drop) Forget(handle);
+    for (const FollowHandle handle : message.hold) Hold(handle);
+    for (const FollowHandle handle : message.resume) Resume(handle);
     for (const FollowProgress& progress : message.progress) {
       const auto found = follows_.find(progress.handle);
       if (found == follows_.end()) continue;  // ended meanwhile
@@ -136,6 +138,18 @@ class LeaderStream {
     in_cold_.clear();
   }
 
+  // Whether partitions are held back as throttled. CheckThrottled is to be called when that may be
+  // over: when the quota is free, and with news of the metadata.
+  bool is_throttled() const { return !throttled_.empty(); }
+  void CheckThrottled() {
+    for (const FollowHandle handle : std::exchange(throttled_, {})) {
+      const auto found = follows_.find(handle);
+      if (found == follows_.end()) continue;
+      found->second.throttled = false;
+      Queue(handle, &found->second);  // where it may be throttled again
+    }
+  }
+
   // The stream has ended.
   void Closed() {
     std::vector<FollowHandle> all;
@@ -168,6 +182,8 @@ class LeaderStream {
     bool far = false;
     bool queued = false;
     bool in_cold = false;
+    bool held = false;       // by its follower
+    bool throttled = false;  // until CheckThrottled
   };
   using Handles = std::deque<FollowHandle>;
 
@@ -204,8 +220,21 @@ class LeaderStream {
     follows_.erase(found);  // of the queues it is dropped when its turn comes
   }
 
+  void Hold(FollowHandle handle) {
+    const auto found = follows_.find(handle);
+    if (found == follows_.end()) return;  // ended meanwhile
+    found->second.held = true;
+    if (handle == waits_for_credit_) waits_for_credit_ = 0;
+  }
+  void Resume(FollowHandle handle) {
+    const auto found = follows_.find(handle);
+    if (found == follows_.end()) return;
+    found->second.held = false;
+    Queue(handle, &found->second);
+  }
+
   void Queue(FollowHandle handle, Follow* follow) {
-    if (follow->queued || follow->in_cold) return;
+    if (follow->queued || follow->in_cold || follow->held || follow->throttled) return;
     follow->queued = true;
     (follow->far ? far_ : hot_).push_back(handle);
   }
@@ -222,6 +251,13 @@ class LeaderStream {
       const auto found = follows_.find(handle);
       if (found == follows_.end()) continue;
       found->second.queued = false;
+      if (found->second.held) continue;
+      if (host_.IsThrottled(found->second.partition, hello_.follower)) {
+        found->second.throttled = true;
+        throttled_.push_back(handle);
+        if (handle == waits_for_credit_) waits_for_credit_ = 0;
+        continue;
+      }
       const bool has_to_wait = waits_for_credit_ != 0 && waits_for_credit_ != handle;
       if (Put(handle, &found->second, has_to_wait ? 0 : room - batch->record_bytes,
               has_to_wait ? 0 : credit, batch)) {
@@ -248,6 +284,7 @@ class LeaderStream {
       follow->next = read.slice.next_offset;
       follow->sent_since_end += read.slice.size_bytes;
       batch->record_bytes += read.slice.size_bytes;
+      host_.Sent(follow->partition, hello_.follower, read.slice.size_bytes);
     }
     const bool at_end = follow->next >= read.log_end;
     if (at_end) follow->sent_since_end = 0;
@@ -317,6 +354,7 @@ class LeaderStream {
   Handles hot_;  // with news; those behind have their turn first
   Handles far_;
   size_t far_count_ = 0;
+  std::vector<FollowHandle> throttled_;
   std::vector<FollowEnded> ended_;  // to be told
   int64_t credit_ = 0;
   int64_t credit_seen_ = 0;  // the most there was: what the follower allows to be under way

@@ -33,6 +33,10 @@ class LeaderHost {
   // Partition::ReadForReplica.
   virtual ReplicaRead ReadForReplica(const TopicPartition& partition, LeaderEpoch leader_epoch,
                                      Offset from, int64_t bytes_max, bool at_least_one_batch) = 0;
+  // Whether a follower gets nothing of the partition for now, as what is sent to such replicas has
+  // used up its quota (KIP-73); and what was sent.
+  virtual bool IsThrottled(const TopicPartition& partition, BrokerId follower) = 0;
+  virtual void Sent(const TopicPartition& partition, BrokerId follower, int64_t bytes) = 0;
 };
 
 // Of a follower.
@@ -47,6 +51,9 @@ class FollowerHost {
   virtual void Replicate(const TopicPartition& partition, LeaderEpoch leader_epoch,
                          const LeaderRecords& records,
                          const std::shared_ptr<const void>& storage) = 0;
+  // Whether the partition is to be sent nothing more for now, as what came has used up the quota of
+  // such (KIP-73).
+  virtual bool IsThrottled(const TopicPartition& partition) = 0;
   // A FollowRefused for it.
   virtual void Ended(const TopicPartition& partition, LeaderEpoch leader_epoch,
                      const FollowEnded& told) = 0;

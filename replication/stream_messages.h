@@ -70,6 +70,9 @@ struct FollowProgress {
 struct FollowerMessage {
   std::vector<FollowPartition> follow;
   std::vector<FollowHandle> drop;  // not to be followed any more
+  // Of which no more records are to be sent for now, as they have used up the follower's quota, and
+  // of which they are again. `hold` comes first.
+  std::vector<FollowHandle> hold, resume;
   std::vector<FollowProgress> progress;
   int64_t credit_bytes = 0;  // of records that may be sent beyond what was said before
 };

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +64,8 @@ class FakeLeader final : public LeaderHost {
     progresses.push_back(progress);
   }
   void Gone(const TopicPartition& tp, const ReplicaGone&) override { gone.push_back(tp); }
+  bool IsThrottled(const TopicPartition& tp, BrokerId) override { return throttled.count(tp) > 0; }
+  void Sent(const TopicPartition& tp, BrokerId, int64_t bytes) override { sent[tp] += bytes; }
   ReplicaRead ReadForReplica(const TopicPartition& tp, LeaderEpoch, Offset from, int64_t bytes_max,
                              bool at_least_one) override {
     const Part& part = parts[tp];
@@ -80,6 +83,8 @@ class FakeLeader final : public LeaderHost {
   }
 
   std::map<TopicPartition, Part> parts;
+  std::set<TopicPartition> throttled;
+  std::map<TopicPartition, int64_t> sent;
   FollowId follows = 0;
   FollowRequest last_request;
   std::vector<ReplicaProgress> progresses;
@@ -378,6 +383,68 @@ TEST_F(LeaderStreamTest, ABatchThatDoesNotFitIntoTheRestOfAMessageBeginsTheNext)
   EXPECT_EQ(Next(), "2+1");
 }
 
+TEST_F(LeaderStreamTest, WhatIsThrottledWaitsAndTheOthersDoNot) {
+  Follow(1, 1, 0, 1'000'000);
+  Follow(2, 2);
+  host_.throttled.insert(Tp(1));
+  Grow(1, 5);
+  Grow(2, 3);
+  EXPECT_EQ(Next(), "2+3");
+  EXPECT_TRUE(stream_->is_throttled());
+  Grow(1, 1);
+  EXPECT_EQ(Next(), "none");
+  stream_->CheckThrottled();
+  EXPECT_EQ(Next(), "none");
+  EXPECT_TRUE(stream_->is_throttled()) << "the quota is used up still";
+  host_.throttled.clear();
+  EXPECT_EQ(Next(), "none") << "until somebody looks";
+  stream_->CheckThrottled();
+  EXPECT_EQ(Next(), "1+6");
+  EXPECT_FALSE(stream_->is_throttled());
+  EXPECT_EQ(host_.sent[Tp(1)], 600);
+  EXPECT_EQ(host_.sent[Tp(2)], 300);
+}
+
+TEST_F(LeaderStreamTest, WhatItsFollowerHoldsWaitsUntilItResumes) {
+  Follow(1, 1, 0, 1'000'000);
+  Follow(2, 2);
+  Grow(1, 5);
+  FollowerMessage hold;
+  hold.hold = {1, 77};
+  ASSERT_TRUE(stream_->Take(hold).ok());
+  Grow(2, 3);
+  EXPECT_EQ(Next(), "2+3");
+  Grow(1, 1);
+  EXPECT_EQ(Next(), "none");
+  FollowerMessage resume;
+  resume.resume = {1, 77};
+  ASSERT_TRUE(stream_->Take(resume).ok());
+  EXPECT_EQ(Next(), "1+6");
+  // What is followed anew is not held.
+  ASSERT_TRUE(stream_->Take(hold).ok());
+  Follow(3, 1);
+  Grow(1, 1);
+  EXPECT_EQ(Next(), "3+7");
+}
+
+// Nobody may wait for the credit that somebody needs who gets none.
+TEST_F(LeaderStreamTest, WhoIsHeldBackGivesUpItsTurn) {
+  host_.parts[Tp(1)].bytes = 900;
+  Follow(1, 1, 0, 1000);
+  Follow(2, 2);
+  Grow(2, 5);
+  EXPECT_EQ(Next(), "1+0 2+5");
+  Grow(1, 1);
+  EXPECT_EQ(Next(), "none") << "500 are left: the others wait for its 900";
+  Grow(2, 1);
+  EXPECT_EQ(Next(), "none");
+  FollowerMessage hold;
+  hold.hold = {1};
+  ASSERT_TRUE(stream_->Take(hold).ok());
+  stream_->News(Tp(2));
+  EXPECT_EQ(Next(), "2+1");
+}
+
 TEST_F(LeaderStreamTest, SaysFromWhereToWhereItHasRead) {
   Follow(1, 1, 2, 1000);
   Grow(1, 5);
@@ -405,7 +472,9 @@ class FakeFollower final : public FollowerHost {
     ended.emplace_back(tp, told.error);
   }
   void Moved(const TopicPartition& tp, uint32_t shard) override { moved.emplace_back(tp, shard); }
+  bool IsThrottled(const TopicPartition& tp) override { return throttled.count(tp) > 0; }
 
+  std::set<TopicPartition> throttled;
   std::map<TopicPartition, StartFollowing> states;
   std::vector<std::string> taken;
   std::vector<std::pair<TopicPartition, ErrorCode>> ended;
@@ -516,6 +585,49 @@ TEST_F(FollowerStreamTest, TriesAgainLaterUnlessTheMetadataChange) {
   stream_.MetadataChanged();
   EXPECT_EQ(Tick(112)->follow[0].handle, 3u);
   EXPECT_TRUE(host_.ended.empty());
+}
+
+TEST_F(FollowerStreamTest, HoldsWhatIsThrottledUntilItIsNot) {
+  Has(1, 10, 10);
+  Has(2, 20, 20);
+  stream_.Follow(Tp(1));
+  stream_.Follow(Tp(2));
+  stream_.Opened();
+  Tick();
+  host_.throttled.insert(Tp(1));
+  Give(1, "abc");
+  Give(1, "def");
+  Give(2, "ghi");
+  auto message = Tick();
+  ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(message->hold, std::vector<FollowHandle>{1});
+  EXPECT_EQ(message->credit_bytes, 9);
+  EXPECT_TRUE(stream_.is_throttled());
+  stream_.CheckThrottled();
+  EXPECT_FALSE(Tick().has_value());
+  host_.throttled.clear();
+  stream_.CheckThrottled();
+  message = Tick();
+  ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(message->resume, std::vector<FollowHandle>{1});
+  EXPECT_FALSE(stream_.is_throttled());
+
+  // What the leader was not told of is not taken back.
+  host_.throttled.insert(Tp(1));
+  Give(1, "abc");
+  host_.throttled.clear();
+  stream_.CheckThrottled();
+  message = Tick();
+  EXPECT_TRUE(message->hold.empty() && message->resume.empty());
+
+  // A new stream holds nothing.
+  host_.throttled.insert(Tp(1));
+  Give(1, "abc");
+  stream_.Opened();
+  message = Tick();
+  EXPECT_TRUE(message->hold.empty() && message->resume.empty());
+  EXPECT_EQ(message->follow.size(), 2u);
+  EXPECT_FALSE(stream_.is_throttled());
 }
 
 TEST_F(FollowerStreamTest, WhereTheLogsPartTheOwnerActs) {

@@ -37,6 +37,7 @@
 #include "replication/partition.h"
 #include "replication/partition_events.h"
 #include "replication/replica_host.h"
+#include "replication/replication_quota.h"
 #include "replication/stream_messages.h"
 #include "replication/stream_network.h"
 
@@ -142,6 +143,9 @@ class TestBroker final : public LeaderHost, public FollowerHost {
     return status;
   }
 
+  // Of what replicas that are not in sync get.
+  ReplicationQuotas& quotas() { return quotas_; }
+
   // --- time ---------------------------------------------------------------------------------
 
   void SetNow(const Now& now) { now_ = now; }
@@ -157,6 +161,7 @@ class TestBroker final : public LeaderHost, public FollowerHost {
     }
     storage_.clear();
     for (auto& [broker, following] : following_) {
+      following->stream.CheckThrottled();
       if (!following->stream.is_open() && following->stream.size() > 0 &&
           now_.monotonic >= following->open_at) {
         OpenStream(broker, following.get());
@@ -268,6 +273,7 @@ class TestBroker final : public LeaderHost, public FollowerHost {
   }
 
   void Push(Leading* leading, bool cold) {
+    leading->stream.CheckThrottled();
     while (std::optional<LeaderBatch> batch = leading->stream.Build()) {
       if (batch->cold && !cold) {
         leading->cold = std::move(batch);
@@ -350,6 +356,18 @@ class TestBroker final : public LeaderHost, public FollowerHost {
                : partition->ReadForReplica(epoch, from, bytes_max, at_least_one_batch);
   }
 
+  bool IsThrottled(const TopicPartition& id, BrokerId follower) override {
+    return quotas_.leader.IsExceeded(now_.monotonic) && !IsInSync(id, follower);
+  }
+  void Sent(const TopicPartition& id, BrokerId follower, int64_t bytes) override {
+    if (!IsInSync(id, follower)) quotas_.leader.Record(now_.monotonic, bytes);
+  }
+  bool IsInSync(const TopicPartition& id, BrokerId broker) {
+    const Partition* partition = Find(id);
+    return partition != nullptr &&
+           std::count(partition->isr().begin(), partition->isr().end(), broker) > 0;
+  }
+
   // --- FollowerHost -------------------------------------------------------------------------
 
   std::optional<StartFollowing> State(const TopicPartition& id) override {
@@ -358,8 +376,14 @@ class TestBroker final : public LeaderHost, public FollowerHost {
   }
   void Replicate(const TopicPartition& id, LeaderEpoch epoch, const LeaderRecords& records,
                  const std::shared_ptr<const void>&) override {
+    if (!IsInSync(id, config_.id)) {
+      quotas_.follower.Record(now_.monotonic, static_cast<int64_t>(records.records.size()));
+    }
     Step(id, replication::Replicate{epoch, records.from, records.to, records.records,
                                     records.high_watermark, records.log_start});
+  }
+  bool IsThrottled(const TopicPartition& id) override {
+    return quotas_.follower.IsExceeded(now_.monotonic) && !IsInSync(id, config_.id);
   }
   void Ended(const TopicPartition& id, LeaderEpoch epoch, const FollowEnded& told) override {
     Step(id, FollowRefused{epoch, told});
@@ -376,6 +400,7 @@ class TestBroker final : public LeaderHost, public FollowerHost {
   StreamNetwork& network_;
   Random& random_;
   const Outside outside_;
+  ReplicationQuotas quotas_;
   Now now_;
   log::SyncToken next_token_ = 1;
   std::map<TopicPartition, std::unique_ptr<Partition>> partitions_;

@@ -23,6 +23,8 @@
 #include "base/check.h"
 #include "base/ids.h"
 #include "base/sort.h"
+#include "base/status_macros.h"
+#include "coordination/metadata/throttle_rates.h"
 #include "protocol/record_codec.h"
 #include "server/broker_config_reader.h"
 #include "server/config_def.h"
@@ -32,6 +34,7 @@
 #include "server/listener.h"
 #include "server/node_tls.h"
 #include "server/properties.h"
+#include "server/throttled_replicas.h"
 #include "server/topic_config.h"
 #include "server/topic_config_table.h"
 
@@ -579,7 +582,13 @@ const TopicConfigDef* FindTopicConfig(absl::string_view name) {
 
 absl::Status ValidateTopicConfig(absl::string_view name, absl::string_view value) {
   const TopicConfigDef* topic = FindTopicConfig(name);
-  if (topic != nullptr) return CheckConfigSetting(topic->def, absl::StripAsciiWhitespace(value));
+  if (topic != nullptr) {
+    WEIR_RETURN_IF_ERROR(CheckConfigSetting(topic->def, absl::StripAsciiWhitespace(value)));
+    if (!absl::EndsWith(name, ".throttled.replicas")) return absl::OkStatus();
+    const absl::Status listed = ThrottledReplicas::Parse(value).status();
+    return listed.ok() ? listed
+                       : absl::InvalidArgumentError(absl::StrCat(name, ": ", listed.message()));
+  }
   std::vector<ConfigDef> known;
   for (const TopicConfigDef& row : kTopicConfigs) known.push_back(row.def);
   const ConfigDef* nearest = NearestConfig(known, name);
@@ -704,6 +713,11 @@ TopicSettings EffectiveTopicConfig(const BrokerConfig& broker, const TopicOverri
   settings.log_append_time = text("message.timestamp.type") == "LogAppendTime";
   settings.timestamp_before_max_ms = number("message.timestamp.before.max.ms");
   settings.timestamp_after_max_ms = number("message.timestamp.after.max.ms");
+  const auto throttled = [&](absl::string_view name) {
+    return ThrottledReplicas::Parse(text(name)).value_or(ThrottledReplicas());
+  };
+  settings.leader_throttled = throttled("leader.replication.throttled.replicas");
+  settings.follower_throttled = throttled("follower.replication.throttled.replicas");
   settings.codec = CodecOf(text("compression.type"));
   if (settings.codec == protocol::Codec::kGzip || settings.codec == protocol::Codec::kLz4 ||
       settings.codec == protocol::Codec::kZstd) {
@@ -730,8 +744,14 @@ std::vector<ConfigEntry> DescribeTopicConfigs(const BrokerConfig& broker,
   return entries;
 }
 
+namespace {
+constexpr char kThrottledRateDoc[] =
+    "How many bytes per second the broker moves at most, of replicas that are throttled.";
+}  // namespace
+
 std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker,
-                                               const ClusterOverrides& cluster) {
+                                               const ClusterOverrides& cluster,
+                                               const BrokerOverrides& own) {
   std::vector<ConfigEntry> entries;
   for (const ConfigDef& def : BrokerConfigTable()) {
     ConfigEntry entry;
@@ -758,6 +778,22 @@ std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker,
     }
     entries.push_back(std::move(entry));
   }
+  for (const absl::string_view name : metadata::kThrottledRates) {
+    ConfigEntry entry;
+    entry.name = std::string(name);
+    entry.type = ConfigType::kLong;
+    entry.doc = kThrottledRateDoc;
+    if (const auto set = own.find(entry.name); set != own.end()) {
+      entry.synonyms.push_back({entry.name, set->second, ConfigSource::kBroker});
+    }
+    if (const auto set = cluster.find(entry.name); set != cluster.end()) {
+      entry.synonyms.push_back({entry.name, set->second, ConfigSource::kCluster});
+    }
+    if (entry.synonyms.empty()) continue;
+    entry.source = entry.synonyms.front().source;
+    entry.value = entry.synonyms.front().value;
+    entries.push_back(std::move(entry));
+  }
   return entries;
 }
 
@@ -769,6 +805,9 @@ std::vector<ConfigEntry> DescribeClusterConfigs(const ClusterOverrides& cluster)
     if (const ConfigDef* def = FindConfig(BrokerConfigTable(), name); def != nullptr) {
       entry.type = def->type;
       entry.doc = def->doc;
+    } else if (metadata::IsThrottledRate(name)) {
+      entry.type = ConfigType::kLong;
+      entry.doc = kThrottledRateDoc;
     }
     entry.sensitive = entry.type == ConfigType::kPassword;
     if (!entry.sensitive) entry.value = value;

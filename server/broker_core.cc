@@ -14,7 +14,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "coordination/metadata/throttle_rates.h"
 #include "log/log.h"
+#include "replication/replication_quota.h"
 #include "server/acceptor.h"
 #include "server/broker_membership.h"
 #include "server/cleaner_schedule.h"
@@ -276,9 +278,10 @@ int64_t BrokerCore::CompleteRun() {
 
 // The broker epoch of this process, as the metadata have it, or the controller's answer.
 std::optional<int64_t> BrokerCore::OwnEpoch() {
+  if (membership_ == nullptr) return std::nullopt;  // nor is there an image, perhaps
   const metadata::BrokerImage* self = controller().image()->FindBroker(node_.config.node_id);
   if (self != nullptr && self->incarnation_id == node_.incarnation) return self->epoch;
-  return membership_ == nullptr ? std::nullopt : membership_->broker_epoch();
+  return membership_->broker_epoch();
 }
 
 void BrokerCore::Leave(absl::AnyInvocable<void()> done) {
@@ -354,10 +357,30 @@ void BrokerCore::SetPeers(const metadata::MetadataImage& image) {
   });
 }
 
+// What is set for this broker, or else for all. What Kafka wrote and is no rate counts as not set.
+void BrokerCore::SetQuotas(const metadata::MetadataImage& image) {
+  const auto rate = [&](absl::string_view name) {
+    for (const std::string& of : {absl::StrCat(node_.config.node_id.value()), std::string()}) {
+      const metadata::ConfigMap* configs =
+          image.FindConfigs(metadata::ConfigResourceType::kBroker, of);
+      if (configs == nullptr) continue;
+      const auto set = configs->find(std::string(name));
+      if (set == configs->end()) continue;
+      const auto parsed = metadata::ParseThrottledRate(name, set->second);
+      if (parsed.ok()) return *parsed;
+    }
+    return replication::ReplicationQuota::kNoLimit;
+  };
+  node_.quotas->leader.SetRate(rate(metadata::kLeaderThrottledRate));
+  node_.quotas->follower.SetRate(rate(metadata::kFollowerThrottledRate));
+  node_.quotas->log_dirs.SetRate(rate(metadata::kLogDirsThrottledRate));
+}
+
 // By way of the mailboxes even on the first shard, so that all images arrive in their order.
 void BrokerCore::FollowOnAllShards(metadata::MetadataImagePtr image,
                                    absl::AnyInvocable<void()> followed) {
   SetPeers(*image);
+  SetQuotas(*image);
   auto gather = Gather<Done>::Create(
       shards_.size(), [followed = std::move(followed)](std::vector<Done>) mutable { followed(); });
   EventLoop& home = environments_.front().loop;

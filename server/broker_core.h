@@ -105,6 +105,7 @@ class BrokerCore {
   void Serve();
   void OpenAcceptors();
   void SetPeers(const metadata::MetadataImage& image);
+  void SetQuotas(const metadata::MetadataImage& image);
   void FollowOnAllShards(metadata::MetadataImagePtr image, absl::AnyInvocable<void()> followed);
   void ScheduleCheckpoint();
   void Checkpoint();

@@ -1,8 +1,8 @@
 // -----------------------------------------------------------------------------
 // File: server/clean_shutdown_file.h
 // -----------------------------------------------------------------------------
-// What Kafka's file .kafka_cleanshutdown says: that all logs of the folder closed well, and in which
-// broker epoch (KIP-966), so that the controller can tell that no other run came after it.
+// What Kafka's file .kafka_cleanshutdown says: that all logs of the folder closed well, and in
+// which broker epoch (KIP-966), so that the controller can tell that no other run came after it.
 // Threading: none. Errors: none; a text that names no epoch gives none.
 #ifndef WEIR_SERVER_CLEAN_SHUTDOWN_FILE_H_
 #define WEIR_SERVER_CLEAN_SHUTDOWN_FILE_H_

@@ -15,6 +15,7 @@
 #include "coordination/metadata/image.h"
 #include "log/log_move.h"
 #include "protocol/error_code.h"
+#include "replication/replication_quota.h"
 #include "server/controller_driver.h"
 #include "server/data_directory.h"
 #include "server/event_loop.h"
@@ -168,6 +169,14 @@ void LogMover::Advance(const JobPtr& job) {
 }
 
 void LogMover::Read(const JobPtr& job, PieceToCopy piece) {
+  replication::ReplicationQuota& quota = shard_.node().quotas->log_dirs;
+  const MonotonicNs now = shard_.loop().now();
+  if (quota.IsExceeded(now)) {
+    // Another rate may be set before.
+    const int64_t wait_ns = std::min<int64_t>(quota.FreeAt(now) - now, kMoveRetryNs);
+    return After(wait_ns, job, &LogMover::Advance);
+  }
+  quota.Record(now, piece.slice.size_bytes);
   EventLoop* const loop = &shard_.loop();
   auto read = [this, job, loop, piece = std::move(piece)] {
     std::string bytes;

@@ -18,6 +18,7 @@
 #include "base/ids.h"
 #include "base/strong_int.h"
 #include "base/uuid.h"
+#include "replication/replication_quota.h"
 #include "server/broker_config.h"
 #include "server/frame_buffer.h"
 #include "server/listener.h"
@@ -56,6 +57,9 @@ struct Node {
   // the others, if there are any. Any thread; the first call counts.
   std::function<void(DataDirectory& directory, const absl::Status& why)> fail_directory;
 
+  // Of replicas that catch up or change folders; of any thread.
+  const std::unique_ptr<replication::ReplicationQuotas> quotas =
+      std::make_unique<replication::ReplicationQuotas>();
   FramePool frames{FramePool::Limits{}};  // of requests that are being received or served
   std::atomic<int32_t> connection_count{0};
 };

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,7 @@
 #include "replication/leader_batch.h"
 #include "replication/leader_stream.h"
 #include "replication/replica_host.h"
+#include "replication/replication_quota.h"
 #include "server/isr_proposals.h"
 #include "server/limited_lines.h"
 #include "server/logger.h"
@@ -58,9 +60,11 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
 
   explicit Streams(Shard& shard)
       : shard_(shard),
+        quotas_(*shard.node().quotas),
         lines_(shard.loop(), *shard.node().logger, "replication streams that broke") {}
   // The partitions are told nothing any more: who waits for them may be gone already.
   ~Streams() override {
+    shard_.loop().timers().Cancel(throttle_timer_);
     CloseLeaders();
     for (auto& [id, follower] : followers_) follower.end->Close(BrokerStops());
   }
@@ -79,9 +83,11 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
       for (auto& [at, leader] : leaders_) CloseLeader(&leader, "registered anew");
     }
     for (auto& [at, leader] : leaders_) leader.stream.MetadataChanged();
+    CheckThrottled();  // who is in sync now is not throttled any more
   }
 
   void OnTickEnd() {
+    if (shard_.loop().now() >= throttled_until_) CheckThrottled();
     CarryOut(shard_.partitions().TakeReplicaEffects());
     for (const auto& [partition, shard] : std::exchange(moved_, {})) {
       const auto followed = followed_.find(partition);
@@ -98,6 +104,7 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
       }
     }
     for (auto& [id, follower] : followers_) TellFollower(id, &follower);
+    ArmThrottleTimer();
   }
 
   void Close() {
@@ -363,6 +370,51 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     shard_.loop().Post([this, partition, damage] { shard_.OnDamage(partition, damage); });
   }
 
+  // --- throttles (KIP-73) -------------------------------------------------------------------
+
+  // Who is in sync is never throttled.
+  bool IsLagging(const TopicPartition& partition, const TopicInfo& topic, BrokerId broker) const {
+    const metadata::PartitionImage* image = topic.Partition(partition.partition);
+    return image != nullptr && std::count(image->isr.begin(), image->isr.end(), broker) == 0;
+  }
+  bool IsSubjectToQuota(const TopicPartition& partition, BrokerId follower) const {
+    if (!quotas_.leader.is_limited()) return false;
+    const TopicInfo* topic = shard_.topics().Find(partition.topic_id);
+    return topic != nullptr &&
+           topic->settings.leader_throttled.Contains(partition.partition, self()) &&
+           IsLagging(partition, *topic, follower);
+  }
+  bool IsSubjectToQuota(const TopicPartition& partition) const {
+    if (!quotas_.follower.is_limited()) return false;
+    const TopicInfo* topic = shard_.topics().Find(partition.topic_id);
+    return topic != nullptr &&
+           topic->settings.follower_throttled.Contains(partition.partition, self()) &&
+           IsLagging(partition, *topic, self());
+  }
+  BrokerId self() const { return shard_.node().config.node_id; }
+
+  void CheckThrottled() {
+    for (auto& [at, leader] : leaders_) leader.stream.CheckThrottled();
+    for (auto& [id, follower] : followers_) follower.stream.CheckThrottled();
+  }
+  // At the end of the tick in which it fires, OnTickEnd looks again.
+  void ArmThrottleTimer() {
+    const MonotonicNs now = shard_.loop().now();
+    std::optional<MonotonicNs> at;
+    const auto wait_for = [&](const replication::ReplicationQuota& quota) {
+      at = std::min(at.value_or(quota.FreeAt(now)), quota.FreeAt(now));
+    };
+    for (const auto& [place, leader] : leaders_) {
+      if (leader.stream.is_throttled()) wait_for(quotas_.follower);
+    }
+    for (const auto& [id, follower] : followers_) {
+      if (follower.stream.is_throttled()) wait_for(quotas_.leader);
+    }
+    shard_.loop().timers().Cancel(std::exchange(throttle_timer_, TimerId()));
+    throttled_until_ = at.value_or(kNever);
+    if (at.has_value()) throttle_timer_ = shard_.loop().timers().Schedule(*at, [] {});
+  }
+
   // --- LeaderHost ---------------------------------------------------------------------------
 
   replication::FollowAnswer Follow(const TopicPartition& partition,
@@ -399,6 +451,13 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     return read;
   }
 
+  bool IsThrottled(const TopicPartition& partition, BrokerId follower) override {
+    return quotas_.leader.IsExceeded(shard_.loop().now()) && IsSubjectToQuota(partition, follower);
+  }
+  void Sent(const TopicPartition& partition, BrokerId follower, int64_t bytes) override {
+    if (IsSubjectToQuota(partition, follower)) quotas_.leader.Record(shard_.loop().now(), bytes);
+  }
+
   // --- FollowerHost -------------------------------------------------------------------------
 
   std::optional<replication::StartFollowing> State(const TopicPartition& partition) override {
@@ -407,10 +466,16 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   void Replicate(const TopicPartition& partition, LeaderEpoch leader_epoch,
                  const replication::LeaderRecords& records,
                  const std::shared_ptr<const void>& storage) override {
+    if (IsSubjectToQuota(partition)) {
+      quotas_.follower.Record(shard_.loop().now(), static_cast<int64_t>(records.records.size()));
+    }
     shard_.partitions().Replicate(partition,
                                   {leader_epoch, records.from, records.to, records.records,
                                    records.high_watermark, records.log_start},
                                   storage);
+  }
+  bool IsThrottled(const TopicPartition& partition) override {
+    return quotas_.follower.IsExceeded(shard_.loop().now()) && IsSubjectToQuota(partition);
   }
   void Ended(const TopicPartition& partition, LeaderEpoch leader_epoch,
              const replication::FollowEnded& told) override {
@@ -420,7 +485,10 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     moved_.emplace_back(partition, shard);
   }
 
+  static constexpr MonotonicNs kNever{std::numeric_limits<int64_t>::max()};
+
   Shard& shard_;
+  replication::ReplicationQuotas& quotas_;
   LimitedLines lines_;
   replication::StreamNetwork* network_ = nullptr;  // null before Start and after Close
   Worker* reader_ = nullptr;
@@ -430,6 +498,8 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   std::vector<std::pair<TopicPartition, uint32_t>> moved_;  // to another shard of their leaders
   std::map<StreamId, Follower> followers_;
   StreamId last_stream_ = 0;
+  TimerId throttle_timer_;
+  MonotonicNs throttled_until_ = kNever;
 };
 
 Replicas::Replicas(Shard& shard) : streams_(std::make_unique<Streams>(shard)) {}

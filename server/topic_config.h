@@ -23,6 +23,7 @@
 #include "protocol/record_codec.h"
 #include "server/broker_config.h"
 #include "server/config_def.h"
+#include "server/throttled_replicas.h"
 
 namespace weir::server {
 
@@ -32,6 +33,9 @@ struct TopicConfigDef;  // server/topic_config_table.h
 using TopicOverrides = std::map<std::string, std::string>;
 // What was set for all brokers together, by the broker's keys (kafka-configs --entity-default).
 using ClusterOverrides = std::map<std::string, std::string>;
+
+// What was set for one broker (kafka-configs --entity-type brokers --entity-name 1).
+using BrokerOverrides = std::map<std::string, std::string>;
 
 // A topic's settings as the log, the validator and the partition need them.
 struct TopicSettings {
@@ -59,10 +63,17 @@ struct TopicSettings {
   int64_t timestamp_after_max_ms = 0;
   std::optional<protocol::Codec> codec;  // of batches that are kept; none: as they are sent
   std::optional<int> codec_level;        // none: the codec has none
+  ThrottledReplicas leader_throttled, follower_throttled;
 };
 
 // DescribeConfigs' sources (KIP-226).
-enum class ConfigSource : int8_t { kTopic = 1, kCluster = 3, kStaticBroker = 4, kDefault = 5 };
+enum class ConfigSource : int8_t {
+  kTopic = 1,
+  kBroker = 2,
+  kCluster = 3,
+  kStaticBroker = 4,
+  kDefault = 5
+};
 
 struct ConfigSynonym {
   std::string name;
@@ -100,10 +111,12 @@ std::vector<ConfigEntry> DescribeTopicConfigs(const BrokerConfig& broker,
                                               const TopicOverrides& overrides,
                                               const ClusterOverrides& cluster = {});
 
-// Every broker key with its value, by name. All but what can be set for the cluster are read-only:
-// they change with the file and a restart. Secrets are listed without values.
+// Every broker key with its value, by name, and behind them throttles where they are set. All but
+// these and what can be set for the cluster are read-only: they change with the file and a restart.
+// Secrets are listed without values. `own` is set for this broker alone.
 std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker,
-                                               const ClusterOverrides& cluster = {});
+                                               const ClusterOverrides& cluster = {},
+                                               const BrokerOverrides& own = {});
 // What is set for all brokers.
 std::vector<ConfigEntry> DescribeClusterConfigs(const ClusterOverrides& cluster);
 

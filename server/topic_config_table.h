@@ -47,14 +47,17 @@ inline constexpr TopicConfigDef kTopicConfigs[] = {
     {{"flush.ms", ConfigType::kLong, "9223372036854775807", ConfigEffect::kEffective,
       "With weir.flush.policy=os: records are flushed at the latest after this time.", 0},
      {"log.flush.interval.ms", "log.flush.scheduler.interval.ms"}},
-    {{"follower.replication.throttled.replicas", ConfigType::kList, "", ConfigEffect::kNotYet,
-      "Replication throttles come with clusters of several nodes."},
+    {{"follower.replication.throttled.replicas", ConfigType::kList, "", ConfigEffect::kEffective,
+      "Whose followers heed follower.replication.throttled.rate while they are not in sync: a list "
+      "of "
+      "partition:broker, or *."},
      {}},
     {{"index.interval.bytes", ConfigType::kInt, "4096", ConfigEffect::kEffective,
       "How many bytes of records lie between two entries of the offset index.", 0},
      {"log.index.interval.bytes"}},
-    {{"leader.replication.throttled.replicas", ConfigType::kList, "", ConfigEffect::kNotYet,
-      "Replication throttles come with clusters of several nodes."},
+    {{"leader.replication.throttled.replicas", ConfigType::kList, "", ConfigEffect::kEffective,
+      "Whose leaders heed leader.replication.throttled.rate while they are not in sync: a list of "
+      "partition:broker, or *."},
      {}},
     {{"local.retention.bytes", ConfigType::kLong, "-2", ConfigEffect::kNotYet,
       "Tiered storage is not available in Weir.", -2},

@@ -53,8 +53,8 @@ struct FramePiece {
 
 // Whether a message is within the limits, and so will be decoded.
 inline absl::Status CheckLimits(const FollowerMessage& message) {
-  const size_t most =
-      std::max({message.follow.size(), message.drop.size(), message.progress.size()});
+  const size_t most = std::max({message.follow.size(), message.drop.size(), message.hold.size(),
+                                message.resume.size(), message.progress.size()});
   if (most <= kStreamPartitionsMax) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("follower's message: expected at most ",
                                                  kStreamPartitionsMax, " partitions, came ", most));
@@ -93,13 +93,16 @@ class FrameEncoder {
     head.Unsigned(hello.shard);
   }
   void Add(const FollowerMessage& message) {
-    constexpr size_t kFollowMax = 72, kDropMax = 5, kProgressMax = 35, kRestMax = 40;
+    constexpr size_t kFollowMax = 72, kHandleMax = 5, kProgressMax = 35, kRestMax = 50;
+    const size_t handles = message.drop.size() + message.hold.size() + message.resume.size();
     replication_internal::HeadWriter head(&own_, kStreamVersion, kFollower,
                                           message.follow.size() * kFollowMax +
-                                              message.drop.size() * kDropMax +
+                                              handles * kHandleMax +
                                               message.progress.size() * kProgressMax + kRestMax);
     head.Unsigned(message.follow.size());
     head.Unsigned(message.drop.size());
+    head.Unsigned(message.hold.size());
+    head.Unsigned(message.resume.size());
     head.Unsigned(message.progress.size());
     head.Signed(message.credit_bytes);
     for (const FollowPartition& follow : message.follow) {
@@ -112,7 +115,9 @@ class FrameEncoder {
       head.Signed(follow.last_epoch.value());
       head.Signed(follow.log_start.value());
     }
-    for (const FollowHandle handle : message.drop) head.Unsigned(handle);
+    for (const auto* handles_of : {&message.drop, &message.hold, &message.resume}) {
+      for (const FollowHandle handle : *handles_of) head.Unsigned(handle);
+    }
     for (const FollowProgress& progress : message.progress) {
       head.Unsigned(progress.handle);
       head.Signed(progress.log_end.value());
@@ -236,7 +241,7 @@ class FrameDecoder {
  private:
   using HeadReader = replication_internal::HeadReader;
   // The fewest bytes that one of them takes.
-  static constexpr size_t kFollowMin = 23, kDropMin = 1, kProgressMin = 4, kRecordsMin = 6,
+  static constexpr size_t kFollowMin = 23, kHandleMin = 1, kProgressMin = 4, kRecordsMin = 6,
                           kEndedMin = 6;
 
   absl::Status TooShort(absl::string_view what) const {
@@ -258,7 +263,9 @@ class FrameDecoder {
   static FollowerMessage ReadFollower(HeadReader& head) {
     FollowerMessage message;
     const size_t follow = head.Count("partitions to follow", kStreamPartitionsMax, kFollowMin);
-    const size_t drop = head.Count("partitions to drop", kStreamPartitionsMax, kDropMin);
+    const size_t drop = head.Count("partitions to drop", kStreamPartitionsMax, kHandleMin);
+    const size_t hold = head.Count("partitions to hold", kStreamPartitionsMax, kHandleMin);
+    const size_t resume = head.Count("partitions to resume", kStreamPartitionsMax, kHandleMin);
     const size_t progress = head.Count("partitions' progress", kStreamPartitionsMax, kProgressMin);
     message.credit_bytes = head.Signed<int64_t>("credit", 0);
     if (!head.ok()) return message;
@@ -275,7 +282,11 @@ class FrameDecoder {
       if (!head.ok()) return message;
     }
     message.drop.resize(drop);
-    for (FollowHandle& handle : message.drop) handle = ReadHandle(head);
+    message.hold.resize(hold);
+    message.resume.resize(resume);
+    for (auto* handles : {&message.drop, &message.hold, &message.resume}) {
+      for (FollowHandle& handle : *handles) handle = ReadHandle(head);
+    }
     message.progress.resize(progress);
     for (FollowProgress& to : message.progress) {
       to.handle = ReadHandle(head);

@@ -75,6 +75,8 @@ FollowerMessage AllOfAFollower() {
                             kNoLeaderEpoch,
                             Offset(kFar)});
   message.drop = {1, 2, 300};
+  message.hold = {4};
+  message.resume = {5, 1'000'000};
   message.progress.push_back({9, Offset(1000), Offset(900), Offset(0)});
   message.credit_bytes = 12'345'678;
   return message;
@@ -111,6 +113,8 @@ TEST(StreamCodec, EverythingOfAFollower) {
       EXPECT_EQ(came.follow[i].log_start, sent.follow[i].log_start);
     }
     EXPECT_EQ(came.drop, sent.drop);
+    EXPECT_EQ(came.hold, sent.hold);
+    EXPECT_EQ(came.resume, sent.resume);
     ASSERT_EQ(came.progress.size(), 1u);
     EXPECT_EQ(came.progress[0].handle, 9u);
     EXPECT_EQ(came.progress[0].log_end, Offset(1000));
@@ -219,18 +223,18 @@ TEST(StreamCodec, SaysWhatIsWrong) {
   EXPECT_EQ(ErrorOf(bytes), "replication stream: expected a message of kind 1 to 4, came 0");
   bytes[1] = 2;
   bytes[5] = static_cast<char>(bytes[5] + 1);
-  EXPECT_EQ(ErrorOf(bytes), "replication stream: expected a head, the frame ends after 102 bytes");
+  EXPECT_EQ(ErrorOf(bytes), "replication stream: expected a head, the frame ends after 109 bytes");
   FollowerMessage message;
   message.drop = {0};
   EXPECT_EQ(ErrorOf(Encoded(message)),
-            "replication stream: expected handle at byte 5 of the head, came 0");
+            "replication stream: expected handle at byte 7 of the head, came 0");
   message.drop.clear();
   message.progress.push_back({1, Offset(-2), Offset(0), Offset(0)});
   EXPECT_EQ(ErrorOf(Encoded(message)),
-            "replication stream: expected log end at byte 5 of the head, came -2");
-  EXPECT_EQ(ErrorOf(absl::string_view("\1\2\0\0\0\5\0\0\0\0x", 11)),
-            "replication stream: expected the end at byte 4 of the head, came 1 bytes");
-  EXPECT_EQ(ErrorOf(absl::string_view("\1\2\0\0\0\4\5\0\0\0", 10)),
+            "replication stream: expected log end at byte 7 of the head, came -2");
+  EXPECT_EQ(ErrorOf(absl::string_view("\1\2\0\0\0\7\0\0\0\0\0\0x", 13)),
+            "replication stream: expected the end at byte 6 of the head, came 1 bytes");
+  EXPECT_EQ(ErrorOf(absl::string_view("\1\2\0\0\0\6\5\0\0\0\0\0", 12)),
             "replication stream: expected at most 0 partitions to follow at byte 1 of the head, "
             "came 5");
   EXPECT_EQ(ErrorOf(absl::string_view("\1\4\0\0\0\2\x11\0", 8)),

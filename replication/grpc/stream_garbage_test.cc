@@ -86,7 +86,7 @@ TEST(StreamGarbage, OfAFollowerEndsItsStreamAndNothingElse) {
   follower.Knows(leader);
   StreamTestFollower good(follower, leader);
   StreamTestLeader& other = leader.Accepted(0);
-  const std::string credit = Encoded(FollowerMessage{{}, {}, {}, 5});
+  const std::string credit = Encoded(FollowerMessage{.credit_bytes = 5});
   const std::string goodbye = Encoded(StreamGoodbye{absl::StatusCode::kAborted, "enough"});
   const auto error = [&](const std::vector<std::string>& frames) {
     const ::grpc::Status status = SendFrames(leader.address(), frames);
@@ -115,7 +115,7 @@ TEST(StreamGarbage, OfAFollowerEndsItsStreamAndNothingElse) {
   EXPECT_EQ(SendFrames(leader.address(), {std::string(17 << 20, 'x')}).error_code(),
             ::grpc::StatusCode::RESOURCE_EXHAUSTED);
 
-  good.end->Send(FollowerMessage{{}, {}, {}, 6});
+  good.end->Send(FollowerMessage{.credit_bytes = 6});
   EXPECT_TRUE(other.came.Wait([](const auto& c) { return c.messages.size() == 1; }));
 }
 

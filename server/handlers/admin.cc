@@ -135,7 +135,11 @@ Result DescribeBroker(const Shard& shard, const DescribeConfigsRequest& request,
                   absl::StrCat("expected broker ", config.node_id.value(), ", came '",
                                resource.resource_name, "'"));
   }
-  return List(request, resource, DescribeBrokerConfigs(config, cluster));
+  const metadata::ConfigMap* own =
+      shard.image()->FindConfigs(metadata::ConfigResourceType::kBroker, resource.resource_name);
+  return List(request, resource,
+              DescribeBrokerConfigs(config, cluster,
+                                    own == nullptr ? BrokerOverrides() : BrokerOverrides(*own)));
 }
 
 Result Describe(const Shard& shard, const DescribeConfigsRequest& request,

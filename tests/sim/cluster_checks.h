@@ -342,6 +342,8 @@ class ClusterChecks {
           complaint = absl::StrCat(name, " has no leader: ", Describe(partition));
         } else if (partition.isr.size() < partition.replicas.size()) {
           complaint = absl::StrCat(name, " is not in sync: ", Describe(partition));
+        } else if (partition.leader != partition.replicas.front()) {
+          complaint = absl::StrCat(name, " is not led by its first: ", Describe(partition));
         }
       }
     });

@@ -1,7 +1,8 @@
 // -----------------------------------------------------------------------------
 // File: tests/sim/cluster_faults.h
 // -----------------------------------------------------------------------------
-// The kinds of faults that one run of the whole-cluster simulator has, within what its claims allow.
+// The kinds of faults that one run of the whole-cluster simulator has, within what its claims
+// allow.
 #ifndef WEIR_TESTS_SIM_CLUSTER_FAULTS_H_
 #define WEIR_TESTS_SIM_CLUSTER_FAULTS_H_
 

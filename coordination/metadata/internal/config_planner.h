@@ -31,6 +31,7 @@
 #include "coordination/metadata/internal/placement.h"
 #include "coordination/metadata/internal/topic_rules.h"
 #include "coordination/metadata/records.h"
+#include "coordination/metadata/throttle_rates.h"
 #include "coordination/metadata/topic_name.h"
 #include "protocol/error_code.h"
 
@@ -185,8 +186,9 @@ class ConfigPlanner {
     return {};
   }
 
-  // A broker's settings come from its file, but for the minimum of replicas in sync, which is one
-  // for all brokers. What Kafka set dynamically in this directory may be deleted.
+  // A broker's settings come from its file, but for throttles of replication, and the minimum of
+  // replicas in sync, which is one for all brokers. What Kafka set dynamically in this directory may
+  // be deleted.
   PlanError CheckBroker(const std::string& name, const ConfigMap& before,
                         const ConfigMap& after) const {
     int32_t id = 0;
@@ -201,6 +203,11 @@ class ConfigPlanner {
       if (name.empty() && key == kMinInsyncReplicas) {
         if (PlanError error = CheckValue(key, value); !error.ok()) return error;
         continue;
+      }
+      if (IsThrottledRate(key)) {
+        const absl::Status status = ParseThrottledRate(key, value).status();
+        if (status.ok()) continue;
+        return {protocol::ErrorCode::kInvalidConfig, std::string(status.message())};
       }
       return {protocol::ErrorCode::kInvalidRequest,
               absl::StrCat("Config ", key,
