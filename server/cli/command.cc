@@ -246,8 +246,7 @@ constexpr char kDocsHead[] =
     "- `configs`: `--add-config-file`, and `--entity-type users`, `clients` and `ips` with "
     "`--user`, "
     "`--client` and `--ip`: quotas\n  and SCRAM credentials are set with Kafka's own tool, and "
-    "kept\n"
-    "- `reassign`: throttles\n";
+    "kept\n";
 
 void AddDocs(const Command& command, std::string* text) {
   absl::StrAppend(text, "\n## weir ", command.name, "\n\nTo ", command.summary, ".\n\n```\n");

@@ -27,6 +27,7 @@
 #include "server/cli/local_files.h"
 #include "server/cli/output.h"
 #include "server/cli/reassign_plan.h"
+#include "server/cli/reassign_throttles.h"
 #include "server/cli/remote.h"
 
 namespace weir::cli {
@@ -45,14 +46,19 @@ constexpr FlagSpec kReassignFlags[] = {
     {"reassignment-json-file", FlagKind::kOne, "FILE",
      "for the others: what --generate prints as its proposal"},
     {"disable-rack-aware", FlagKind::kSwitch, "", "for --generate: leave racks out of account"},
-    {"additional", FlagKind::kSwitch, "", "for --execute: though other moves are under way"},
+    {"additional", FlagKind::kSwitch, "",
+     "for --execute: though moves are under way, these ones too if their throttle is to change"},
     {"disallow-replication-factor-change", FlagKind::kSwitch, "",
      "for --execute: refuse moves that change the number of replicas"},
     {"timeout", FlagKind::kOne, "MS",
      "for --execute: how long brokers may take to have replicas that go to log_dirs (10000)"},
-    {"preserve-throttles", FlagKind::kSwitch, "", "taken for the sake of scripts: none is set"},
-    {"throttle", FlagKind::kOne, "BYTES", "refused: replication is not throttled yet"},
-    {"replica-alter-log-dirs-throttle", FlagKind::kOne, "BYTES", "refused, as --throttle"},
+    {"throttle", FlagKind::kOne, "BYTES",
+     "for --execute: how many bytes a second each broker may send and may get for moves"},
+    {"replica-alter-log-dirs-throttle", FlagKind::kOne, "BYTES",
+     "for --execute: how many a second each broker may copy to log_dirs"},
+    {"preserve-throttles", FlagKind::kSwitch, "",
+     "for --verify and --cancel: leave throttles, which go when no moves are under way any more, "
+     "or are cancelled"},
 };
 
 using Moves = std::vector<client::PartitionMove>;
@@ -207,18 +213,15 @@ absl::Status Execute(Context& context, Remote& remote) {
   const Flags& flags = context.flags();
   int64_t timeout_ms = 10'000;
   WEIR_RETURN_IF_ERROR(flags.Number("timeout", 0, INT32_MAX, &timeout_ms));
-  for (const char* flag : {"throttle", "replica-alter-log-dirs-throttle"}) {
-    if (!flags.Has(flag)) continue;
-    return absl::UnimplementedError(
-        absl::StrCat("--", flag, ": replication cannot be throttled yet; nothing was moved"));
-  }
+  WEIR_ASSIGN_OR_RETURN(const ThrottleRates rates, ReadThrottleRates(flags));
   Places places;
   WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context, &places));
   WEIR_ASSIGN_OR_RETURN(const Assignment current, CurrentAssignment(remote));
   WEIR_ASSIGN_OR_RETURN(const auto ongoing, remote.ListReassignments());
   if (!ongoing.empty() && !flags.Has("additional")) {
     return absl::FailedPreconditionError(
-        "other moves are under way (see --list); --additional begins these beside them");
+        "other moves are under way (see --list); --additional begins these beside them, or changes "
+        "their throttle");
   }
   Moves present;
   for (const client::PartitionMove& move : moves) {
@@ -234,6 +237,7 @@ absl::Status Execute(Context& context, Remote& remote) {
     context.out().Line(MovesAsJson(present));
     context.out().Line("");
   }
+  WEIR_RETURN_IF_ERROR(SetThrottles(context, remote, rates, {moves, present, ongoing, places}));
   const auto outcomes =
       remote.AlterReassignments(moves, !flags.Has("disallow-replication-factor-change"));
   Places started;
@@ -338,8 +342,10 @@ absl::Status Verify(Context& context, Remote& remote) {
                                       " rather than ", absl::StrJoin(*move.replicas, ","), "."));
     }
   }
+  bool is_over = ongoing.empty();
   for (const client::ReplicaPlace& place : places) {
     const absl::StatusOr<Found> found = FindReplica(remote, place);
+    is_over = is_over && found.ok() && found->copy.empty() && !found->directory.empty();
     if (!found.ok()) {
       context.Fail(found.status());
       continue;
@@ -351,12 +357,12 @@ absl::Status Verify(Context& context, Remote& remote) {
     if (!context.out().json()) context.out().Line(said);
   }
   if (context.out().json()) context.out().Print(json.EndArray());
-  return absl::OkStatus();
+  if (!is_over || context.flags().Has("preserve-throttles")) return absl::OkStatus();
+  return ClearThrottles(context, remote, moves);
 }
 
-absl::Status Cancel(Context& context, Remote& remote) {
-  Places places;
-  WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context, &places));
+// Those of `moves` that are under way.
+absl::Status EndMoves(Context& context, Remote& remote, const Moves& moves) {
   WEIR_ASSIGN_OR_RETURN(const auto ongoing, remote.ListReassignments());
   std::set<client::TopicAndPartition> moving;
   for (const client::OngoingMove& move : ongoing) moving.insert({move.topic, move.partition});
@@ -376,6 +382,15 @@ absl::Status Cancel(Context& context, Remote& remote) {
   WEIR_ASSIGN_OR_RETURN(const auto outcomes, remote.AlterReassignments(ended, true));
   Report(context, outcomes, "Successfully cancelled partition reassignments for: ", "cancelled");
   return absl::OkStatus();
+}
+
+absl::Status Cancel(Context& context, Remote& remote) {
+  Places places;
+  WEIR_ASSIGN_OR_RETURN(const Moves moves, ReadMoves(context, &places));
+  WEIR_RETURN_IF_ERROR(EndMoves(context, remote, moves));
+  // What could not be cancelled stays throttled.
+  if (context.failed() || context.flags().Has("preserve-throttles")) return absl::OkStatus();
+  return ClearThrottles(context, remote, moves);
 }
 
 absl::Status List(Context& context, Remote& remote) {
@@ -418,6 +433,11 @@ absl::Status RunReassign(Context& context) {
   WEIR_ASSIGN_OR_RETURN(
       const std::string action,
       context.flags().ExactlyOne({"generate", "execute", "verify", "cancel", "list"}));
+  for (const char* flag : {"throttle", "replica-alter-log-dirs-throttle"}) {
+    if (action != "execute" && context.flags().Has(flag)) {
+      return UsageError(absl::StrCat("--", flag, " goes with --execute, came with --", action));
+    }
+  }
   WEIR_ASSIGN_OR_RETURN(Remote * remote, context.Connect());
   if (action == "generate") return Generate(context, *remote);
   if (action == "execute") return Execute(context, *remote);
@@ -433,7 +453,7 @@ const Command& ReassignCommand() {
       "reassign",
       "move partitions to other brokers (kafka-reassign-partitions.sh)",
       "reassign --generate --topics-to-move-json-file topics.json --broker-list 1,2,3\n"
-      "reassign --execute --reassignment-json-file moves.json\n"
+      "reassign --execute --reassignment-json-file moves.json --throttle 50000000\n"
       "reassign --verify --reassignment-json-file moves.json",
       kReassignFlags,
       true,

@@ -111,10 +111,47 @@ class MovesTest(support.unittest.TestCase):
         self.assertIn(f"There is no active reassignment of partition {self.topic}-0, but replica set is 1,2 rather "
                       "than 1,3.", self.weir("reassign", "--verify", *moves))
 
+    def throttles(self):
+        """Of the topic, and of each broker."""
+        said = self.json("configs", "--describe", "--topic", self.topic)
+        said += self.json("configs", "--describe", "--entity-type", "brokers")
+        return [{config["name"]: config["value"] for config in entity["configs"] if "throttled" in config["name"]}
+                for entity in said]
+
+    def test_throttles_are_set_and_removed_as_by_kafkas_tool(self):
+        self.create([[1, 2]])
+
+        def kafka(*words):
+            return self.kafka(REASSIGN, *words)
+
+        def weir(*words):
+            return self.weir("reassign", *words)
+
+        rates = {f"{side}.replication.throttled.rate": "1000000" for side in ("leader", "follower")}
+        for sets, clears, replicas, leaders, followers in ((kafka, weir, [1, 3], "0:1,0:2", "0:3"),
+                                                           (weir, kafka, [1, 2], "0:1,0:3", "0:2")):
+            with self.subTest(sets=sets.__name__):
+                moves = self.moves(sets.__name__, [replicas])
+                said = sets("--execute", *moves, "--throttle", 1000000)
+                self.assertIn("Warning: You must run --verify periodically", said)
+                self.assertIn("The inter-broker throttle limit was set to 1000000 B/s", said)
+                cluster.until(lambda: self.weir("reassign", "--list").startswith("No "), 30, "the move does not end")
+                expected = [{"leader.replication.throttled.replicas": leaders,
+                             "follower.replication.throttled.replicas": followers}] + [rates] * 3
+                self.assertNotIn("Clearing", clears("--verify", *moves, "--preserve-throttles"))
+                cluster.until(lambda: self.throttles() == expected, 10, lambda: str(self.throttles()))
+                said = clears("--verify", *moves)
+                self.assertIn("Clearing broker-level throttles on brokers 1,2,3", said)
+                self.assertIn(f"Clearing topic-level throttles on topic {self.topic}", said)
+                cluster.until(lambda: self.throttles() == [{}] * 4, 10, lambda: str(self.throttles()))
+
     def test_what_cannot_be_is_refused(self):
         self.create([[1, 2]])
-        self.assertIn("cannot be throttled yet", self.weir("reassign", "--execute", *self.moves("a", [[1, 3]]),
-                                                           "--throttle", 1000, code=1))
+        self.assertIn("--throttle: expected", self.weir("reassign", "--execute", *self.moves("a", [[1, 3]]),
+                                                        "--throttle", -1, code=2))
+        self.assertIn("broker 99 is not there, so it cannot be throttled; nothing was moved", self.weir(
+            "reassign", "--execute", *self.moves("a", [[1, 99]]), "--throttle", 1000, code=1))
+        self.assertEqual(self.throttles(), [{}] * 4)
         self.assertIn("expected one of --generate", self.weir("reassign", code=2))
         self.assertIn("is named twice", self.weir("reassign", "--execute", *self.moves("b", [[1, 1]]), code=1))
         self.assertIn("there is no partition", self.weir("reassign", "--execute", *self.moves("c", [[1, 2], [1]]),

@@ -26,6 +26,7 @@
 #include "server/cli/quorum_command.cc"
 #include "server/cli/reassign_command.cc"
 #include "server/cli/reassign_plan.cc"
+#include "server/cli/reassign_throttles.cc"
 #include "server/cli/record_clients.cc"
 #include "server/cli/record_printer.cc"
 #include "server/cli/remote.cc"
