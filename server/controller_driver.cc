@@ -128,7 +128,12 @@ absl::Status ControllerDriver::Open(const raft::ReplicaKey& self, bool is_alone)
   log_ = std::make_unique<MetadataLog>(std::move(options), files_, loop_, random_, transport,
                                        static_cast<MetadataLog::Observer&>(*this));
   quorum_ = std::make_unique<QuorumRequests>(node_, loop_, *log_, peers_);
-  WEIR_RETURN_IF_ERROR(log_->Open());
+  if (absl::Status opened = log_->Open(); !opened.ok()) {
+    // What comes until the node has ended finds none.
+    quorum_.reset();
+    log_.reset();
+    return opened;
+  }
   if (peers_ != nullptr && node_.config.is_controller) ScheduleReplacement();
   return absl::OkStatus();
 }
