@@ -84,6 +84,12 @@ class Oracle {
     const Topic* topic = Find(id);
     return topic != nullptr && topic->delete_asked != 0 && topic->delete_asked < event;
   }
+  // Whether there was another topic of its name: a broker that lags answers by name for that one.
+  bool IsNameReused(const Uuid& id) const {
+    return std::any_of(topics_.begin(), topics_.end(), [&](const auto& topic) {
+      return topic.first != id && SameName(topic.first, id);
+    });
+  }
   bool SameName(const Uuid& a, const Uuid& b) const {
     return Find(a) != nullptr && Find(b) != nullptr && Find(a)->name == Find(b)->name;
   }
@@ -300,6 +306,7 @@ class Oracle {
   void Raise(const TopicPartition& partition, int64_t end) {
     if (IsLoose(partition)) return;
     int64_t& floor = partitions_[partition].floor;
+    if (end > floor) trace_.Note("  ", Name(partition), " is known to ", end);
     floor = std::max(floor, end);
   }
 

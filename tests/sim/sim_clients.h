@@ -364,6 +364,9 @@ class Administrator final : public SimActor {
           // By name: of no other topic only if nobody wants this one deleted.
           if (response == nullptr) return context_.brokers.Forget(partition);
           if (context_.oracle.Deletable(partition.topic_id)) return;
+          if (context_.oracle.brokers_lag() && context_.oracle.IsNameReused(partition.topic_id)) {
+            return;
+          }
           const auto& answer = response->topics.at(0).partitions.at(0);
           OnMoved(partition, answer.error_code);
           if (IsUnknown(answer.error_code)) return OnUnknown(partition, sent);
