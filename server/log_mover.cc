@@ -157,8 +157,16 @@ void LogMover::Advance(const JobPtr& job) {
   PartitionTable& partitions = shard_.partitions();
   const absl::Status begun = partitions.BeginCopy(job->partition, shard_.random());
   if (!begun.ok()) return Fail(job, begun);
+  replication::ReplicationQuota& quota = shard_.node().quotas->log_dirs;
+  const MonotonicNs now = shard_.loop().now();
+  if (quota.IsExceeded(now)) {
+    // Another rate may be set before.
+    const int64_t wait_ns = std::min<int64_t>(quota.FreeAt(now) - now, kMoveRetryNs);
+    return After(wait_ns, job, &LogMover::Advance);
+  }
   absl::StatusOr<PieceToCopy> piece = partitions.NextToCopy(job->partition, kMovePieceBytes);
   if (!piece.ok()) return Fail(job, piece.status());
+  quota.Record(now, piece->slice.size_bytes);
   if (!piece->is_last) return Read(job, *std::move(piece));
   if (job->unflushed_bytes > kUnflushedBytesAtEnd && job->flushes < kFlushesAtEnd) {
     ++job->flushes;
@@ -169,14 +177,6 @@ void LogMover::Advance(const JobPtr& job) {
 }
 
 void LogMover::Read(const JobPtr& job, PieceToCopy piece) {
-  replication::ReplicationQuota& quota = shard_.node().quotas->log_dirs;
-  const MonotonicNs now = shard_.loop().now();
-  if (quota.IsExceeded(now)) {
-    // Another rate may be set before.
-    const int64_t wait_ns = std::min<int64_t>(quota.FreeAt(now) - now, kMoveRetryNs);
-    return After(wait_ns, job, &LogMover::Advance);
-  }
-  quota.Record(now, piece.slice.size_bytes);
   EventLoop* const loop = &shard_.loop();
   auto read = [this, job, loop, piece = std::move(piece)] {
     std::string bytes;

@@ -249,6 +249,22 @@ class LogDirsTest(ReplicatedTest):
         self.wait_for_isr(3)
         self.check_copies()
 
+    def test_a_throttled_move_waits_for_its_rate(self):
+        self.create()
+        node = self.cluster.brokers[0]
+        with Producing(self.cluster, self.topic):
+            time.sleep(1)
+        moves = self.file({node.number: node.second})
+        self.weir(node, "reassign", "--execute", *moves, "--replica-alter-log-dirs-throttle", 0)
+        time.sleep(1)
+        copies = [p for folder in self.folders(node).values() for p in folder["partitions"] if p["isFuture"]]
+        self.assertTrue(copies, "nothing is on its way")
+        self.weir(node, "configs", "--alter", "--entity-type", "brokers", "--entity-name", node.number,
+                  "--add-config", "replica.alter.log.dirs.io.max.bytes.per.second=100000000")
+        self.wait_until_in(node, node.second)
+        said = self.weir(node, "reassign", "--verify", *moves)
+        self.assertIn("Clearing broker-level throttles on brokers 1,2,3", said)
+
     def test_sigkill_in_the_middle_of_a_move(self):
         self.create()
         victim = self.leader()

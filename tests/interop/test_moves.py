@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 import cluster
 import support
@@ -144,6 +145,29 @@ class MovesTest(support.unittest.TestCase):
                 self.assertIn("Clearing broker-level throttles on brokers 1,2,3", said)
                 self.assertIn(f"Clearing topic-level throttles on topic {self.topic}", said)
                 cluster.until(lambda: self.throttles() == [{}] * 4, 10, lambda: str(self.throttles()))
+
+    def test_a_throttled_move_takes_its_time(self):
+        """At least so much, however slow the machine is; another rate holds at once."""
+        self.create([[1, 2]])
+        self.weir("perf", "produce", "--topic", self.topic, "--num-records", 300, "--record-size", 10_000,
+                  "--throughput", -1, "--producer-props", f"bootstrap.servers={self.nodes.brokers[0].address}")
+
+        def is_moving():
+            return bool(self.json("reassign", "--list"))
+
+        begun = time.monotonic()
+        self.weir("reassign", "--execute", *self.moves("slow", [[1, 3]]), "--throttle", 500_000)
+        cluster.until(lambda: not is_moving(), 60, lambda: f"it does not end: {self.nodes.said()}")
+        self.assertGreater(time.monotonic() - begun, 2.5, "3 MB, but for a second's worth and the last message")
+        moves = self.moves("stopped", [[1, 2]])
+        self.weir("reassign", "--execute", *moves, "--throttle", 0)
+        time.sleep(2)
+        self.assertTrue(is_moving())
+        self.weir("reassign", "--execute", "--additional", *moves, "--throttle", 100_000_000)
+        cluster.until(lambda: not is_moving(), 30, lambda: f"it does not end: {self.nodes.said()}")
+        self.weir("reassign", "--verify", *moves)
+        self.assertEqual(self.throttles(), [{}] * 4)
+        self.assertEqual(self.replicas(), [[1, 2]])
 
     def test_what_cannot_be_is_refused(self):
         self.create([[1, 2]])
