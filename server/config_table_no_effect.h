@@ -22,7 +22,8 @@ inline constexpr char kNoPurgatory[] = "Waiting requests are removed as soon as 
 inline constexpr char kNoQuotas[] = "Quotas are not available in Weir yet.";
 inline constexpr char kPushed[] =
     "Leaders push to their followers, which do not fetch (docs/adr/0015-replication-streams.md).";
-inline constexpr char kNoThrottle[] = "Replication is not throttled yet.";
+inline constexpr char kNoThrottle[] =
+    "Throttles have no windows: what was moved beyond the rate is waited for.";
 inline constexpr char kNoShareGroups[] = "Share groups are not available in Weir yet.";
 inline constexpr char kNoSnapshots[] =
     "The metadata log keeps what came since the last snapshot but one.";

@@ -149,8 +149,27 @@ TEST(TopicConfig, ValidationSaysWhatIsWrong) {
 TEST(TopicConfig, ASettingWithoutEffectIsRefused) {
   EXPECT_TRUE(ValidateTopicConfig("unclean.leader.election.enable", "true").ok());
   EXPECT_FALSE(ValidateTopicConfig("remote.storage.enable", "true").ok());
-  EXPECT_FALSE(ValidateTopicConfig("leader.replication.throttled.replicas", "0:1").ok());
   EXPECT_TRUE(ValidateTopicConfig("unclean.leader.election.enable", "False").ok());
+}
+
+TEST(TopicConfig, ThrottledReplicasAreListedByPartitionAndBroker) {
+  const std::string key = "leader.replication.throttled.replicas";
+  const TopicSettings settings = EffectiveTopicConfig(Broker(""), {{key, " 0:1, 2:7"}});
+  EXPECT_TRUE(settings.leader_throttled.Contains(PartitionIndex(0), BrokerId(1)));
+  EXPECT_TRUE(settings.leader_throttled.Contains(PartitionIndex(2), BrokerId(7)));
+  EXPECT_FALSE(settings.leader_throttled.Contains(PartitionIndex(2), BrokerId(1)));
+  EXPECT_TRUE(settings.follower_throttled.empty());
+  EXPECT_TRUE(EffectiveTopicConfig(Broker(""), {{key, "*"}})
+                  .leader_throttled.Contains(PartitionIndex(9), BrokerId(9)));
+  for (const char* listed : {"", "*", "0:1", "0:1,1:0", "*,0:1"}) {
+    EXPECT_TRUE(ValidateTopicConfig(key, listed).ok()) << listed;
+  }
+  for (const char* wrong : {"1", "0:1:2", ":", "0:", ":1", "a:b", "0:1,", "-1:0", "0:-1", "**"}) {
+    EXPECT_FALSE(ValidateTopicConfig(key, wrong).ok()) << wrong;
+  }
+  EXPECT_EQ(ValidateTopicConfig(key, "7").message(),
+            "leader.replication.throttled.replicas: expected * or a list of partition:broker, "
+            "came '7'");
 }
 
 TEST(TopicConfig, TableIsSound) {

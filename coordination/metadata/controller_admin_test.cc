@@ -248,6 +248,28 @@ TEST_F(ControllerAdminTest, MetadataVersionGoesDownOnlyWhereNothingIsLost) {
   EXPECT_EQ(image().FeatureLevel("metadata.version"), 29);
 }
 
+TEST_F(ControllerAdminTest, ThrottlesOfBrokersChangeWhileTheyRun) {
+  for (const char* name :
+       {"leader.replication.throttled.rate", "follower.replication.throttled.rate",
+        "replica.alter.log.dirs.io.max.bytes.per.second"}) {
+    for (const char* broker : {"1", ""}) {
+      EXPECT_EQ(Alter({kBroker, broker, {{name, ConfigEdit::kSet, "50000"}}}).error,
+                ErrorCode::kNone);
+      EXPECT_EQ(image().FindConfigs(ConfigResourceType::kBroker, broker)->at(name), "50000");
+      for (const char* wrong : {"-1", "x", "", "1.5", "9999999999999999999"}) {
+        EXPECT_EQ(Alter({kBroker, broker, {{name, ConfigEdit::kSet, wrong}}}).error,
+                  ErrorCode::kInvalidConfig)
+            << wrong;
+      }
+      EXPECT_EQ(Alter({kBroker, broker, {{name, ConfigEdit::kDelete, {}}}}).error,
+                ErrorCode::kNone);
+    }
+  }
+  EXPECT_EQ(
+      Alter({kBroker, "77", {{"leader.replication.throttled.rate", ConfigEdit::kSet, "1"}}}).error,
+      ErrorCode::kInvalidRequest);
+}
+
 // Kafka 4.1 and later: with eligible leader replicas the minimum is one for the whole cluster.
 TEST_F(ControllerAdminTest, TheMinimumInSyncCanBeSetForAllBrokersTogether) {
   EXPECT_EQ(Alter({kBroker, "", {{"min.insync.replicas", ConfigEdit::kSet, "2"}}}).error,

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "log/memory_file.h"
 #include "replication/partition.h"
 #include "replication/partition_events.h"
+#include "replication/replication_quota.h"
 #include "replication/stream_messages.h"
 #include "tests/sim/replication_clients.h"
 #include "tests/sim/replication_oracle.h"
@@ -187,7 +189,7 @@ class ReplicationRun {
 
   void Misfortune() {
     Node* node = world_.nodes()[random_.Below(world_.nodes().size())].get();
-    switch (random_.Below(12)) {
+    switch (random_.Below(13)) {
       case 0:
       case 1:
         if (node->broker != nullptr) Die(node, Death::kKill);
@@ -230,10 +232,18 @@ class ReplicationRun {
           node->files.InjectFault({log::FileOp::kSync, "", 1, 1});
         }
         return;
+      case 11:
+        if (node->broker != nullptr) Throttle(&node->broker->quotas());
+        return;
       default:
         Delete(node);
         return;
     }
+  }
+  void Throttle(replication::ReplicationQuotas* quotas) {
+    constexpr int64_t kRates[] = {0, 100, 10'000, replication::ReplicationQuota::kNoLimit};
+    quotas->leader.SetRate(kRates[random_.Below(std::size(kRates))]);
+    quotas->follower.SetRate(kRates[random_.Below(std::size(kRates))]);
   }
   void Die(Node* node, Death death) {
     ++outcome_.deaths;
@@ -265,6 +275,10 @@ class ReplicationRun {
     world_.blocked().clear();
     for (auto& node : world_.nodes()) {
       node->paused = false;
+      if (node->broker != nullptr) {
+        node->broker->quotas().leader.SetRate(replication::ReplicationQuota::kNoLimit);
+        node->broker->quotas().follower.SetRate(replication::ReplicationQuota::kNoLimit);
+      }
       node->files.ClearFaults();
       node->files.set_capacity_bytes(int64_t{1} << 40);
     }

@@ -187,8 +187,8 @@ class ConfigPlanner {
   }
 
   // A broker's settings come from its file, but for throttles of replication, and the minimum of
-  // replicas in sync, which is one for all brokers. What Kafka set dynamically in this directory may
-  // be deleted.
+  // replicas in sync, which is one for all brokers. What Kafka set dynamically in this directory
+  // may be deleted.
   PlanError CheckBroker(const std::string& name, const ConfigMap& before,
                         const ConfigMap& after) const {
     int32_t id = 0;
