@@ -446,7 +446,7 @@ TEST(GrpcPeerNetwork, CarriesReplicationStreams) {
     };
     const auto stream =
         follower.network->streams().Open({kCluster, BrokerId(1), BrokerId(2), 7, 0}, listener());
-    stream->Send({{}, {}, {}, 1000});
+    stream->Send({.credit_bytes = 1000});
     EXPECT_TRUE(credit.Wait([](const int64_t& c) { return c == 1000; }));
     // More than any other message between nodes.
     constexpr int64_t kBytes = 20 << 20;
