@@ -249,7 +249,7 @@ class LogDirsTest(ReplicatedTest):
         self.wait_for_isr(3)
         self.check_copies()
 
-    def test_a_throttled_move_waits_for_its_rate(self):
+    def test_throttled_moves_wait_for_their_rate(self):
         self.create()
         node = self.cluster.brokers[0]
         with Producing(self.cluster, self.topic):
