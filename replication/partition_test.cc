@@ -341,6 +341,30 @@ TEST_F(PartitionTest, AnEpochWithoutRecordsHasAnEnd) {
   EXPECT_EQ(answer.diverging.end_offset, kNoOffset);
 }
 
+// Its epochs went with its log's start, which a crash has moved back: what lies before the leader's
+// start is no reason to begin anew, or its offsets would count from 0 again when it leads.
+TEST_F(PartitionTest, AFollowerWithoutEpochsIsCutOffAtTheLeadersStart) {
+  for (WaitToken i = 1; i <= 4; ++i) Produce(i, 1, {.records = 3});
+  Do(EndOfTick{});
+  CompleteSyncs();
+  const Now now{MonotonicNs(0), 1000};
+  Effects effects;
+  ASSERT_EQ(partition_->DeleteRecords(Offset(9), &effects).error, ErrorCode::kNone);
+  FollowRequest request;
+  request.broker = kOther;
+  request.leader_epoch = LeaderEpoch(5);
+  request.log_end = request.flushed = Offset(12);
+  FollowAnswer answer = partition_->Follow(now, request, &effects);
+  EXPECT_FALSE(answer.ok);
+  EXPECT_EQ(answer.ended.error, ErrorCode::kNone);
+  EXPECT_EQ(answer.ended.diverging.end_offset, Offset(9));
+  request.log_end = request.flushed = Offset(9);
+  answer = partition_->Follow(now, request, &effects);
+  EXPECT_TRUE(answer.ok) << answer.ended.diverging.end_offset.value();
+  request.log_end = request.flushed = Offset(8);
+  EXPECT_EQ(partition_->Follow(now, request, &effects).ended.error, ErrorCode::kOffsetOutOfRange);
+}
+
 TEST_F(PartitionTest, StoppingRefusesEverythingThatWaits) {
   Produce(1, kAcksAll);
   Do(EndOfTick{});
