@@ -159,21 +159,25 @@ void LogMover::Advance(const JobPtr& job) {
   if (!begun.ok()) return Fail(job, begun);
   replication::ReplicationQuota& quota = shard_.node().quotas->log_dirs;
   const MonotonicNs now = shard_.loop().now();
-  if (quota.IsExceeded(now)) {
+  // Of the two places that the controller reckons with from then on, one is to be left soon.
+  if (!job->is_told && quota.IsExceeded(now)) {
     // Another rate may be set before.
     const int64_t wait_ns = std::min<int64_t>(quota.FreeAt(now) - now, kMoveRetryNs);
     return After(wait_ns, job, &LogMover::Advance);
   }
   absl::StatusOr<PieceToCopy> piece = partitions.NextToCopy(job->partition, kMovePieceBytes);
   if (!piece.ok()) return Fail(job, piece.status());
-  quota.Record(now, piece->slice.size_bytes);
-  if (!piece->is_last) return Read(job, *std::move(piece));
+  if (!piece->is_last) {
+    quota.Record(now, piece->slice.size_bytes);
+    return Read(job, *std::move(piece));
+  }
   if (job->unflushed_bytes > kUnflushedBytesAtEnd && job->flushes < kFlushesAtEnd) {
     ++job->flushes;
     return Flush(job);
   }
-  if (!job->is_told) return TellController(job);
-  End(job);
+  if (job->is_told) return End(job);
+  quota.Record(now, piece->slice.size_bytes);  // which the end copies
+  TellController(job);
 }
 
 void LogMover::Read(const JobPtr& job, PieceToCopy piece) {
