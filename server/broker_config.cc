@@ -744,11 +744,6 @@ std::vector<ConfigEntry> DescribeTopicConfigs(const BrokerConfig& broker,
   return entries;
 }
 
-namespace {
-constexpr char kThrottledRateDoc[] =
-    "How many bytes per second the broker moves at most, of replicas that are throttled.";
-}  // namespace
-
 std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker,
                                                const ClusterOverrides& cluster,
                                                const BrokerOverrides& own) {
@@ -778,11 +773,11 @@ std::vector<ConfigEntry> DescribeBrokerConfigs(const BrokerConfig& broker,
     }
     entries.push_back(std::move(entry));
   }
-  for (const absl::string_view name : metadata::kThrottledRates) {
+  for (const metadata::ThrottledRate& rate : metadata::kThrottledRates) {
     ConfigEntry entry;
-    entry.name = std::string(name);
+    entry.name = std::string(rate.name);
     entry.type = ConfigType::kLong;
-    entry.doc = kThrottledRateDoc;
+    entry.doc = rate.doc;
     if (const auto set = own.find(entry.name); set != own.end()) {
       entry.synonyms.push_back({entry.name, set->second, ConfigSource::kBroker});
     }
@@ -805,9 +800,9 @@ std::vector<ConfigEntry> DescribeClusterConfigs(const ClusterOverrides& cluster)
     if (const ConfigDef* def = FindConfig(BrokerConfigTable(), name); def != nullptr) {
       entry.type = def->type;
       entry.doc = def->doc;
-    } else if (metadata::IsThrottledRate(name)) {
+    } else if (const auto* rate = metadata::FindThrottledRate(name); rate != nullptr) {
       entry.type = ConfigType::kLong;
-      entry.doc = kThrottledRateDoc;
+      entry.doc = rate->doc;
     }
     entry.sensitive = entry.type == ConfigType::kPassword;
     if (!entry.sensitive) entry.value = value;

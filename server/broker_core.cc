@@ -36,6 +36,7 @@
 #include "server/recovery.h"
 #include "server/replicas.h"
 #include "server/shard.h"
+#include "server/topic_table.h"
 
 namespace weir::server {
 
@@ -357,19 +358,11 @@ void BrokerCore::SetPeers(const metadata::MetadataImage& image) {
   });
 }
 
-// What is set for this broker, or else for all. What Kafka wrote and is no rate counts as not set.
 void BrokerCore::SetQuotas(const metadata::MetadataImage& image) {
-  const auto rate = [&](absl::string_view name) {
-    for (const std::string& of : {absl::StrCat(node_.config.node_id.value()), std::string()}) {
-      const metadata::ConfigMap* configs =
-          image.FindConfigs(metadata::ConfigResourceType::kBroker, of);
-      if (configs == nullptr) continue;
-      const auto set = configs->find(std::string(name));
-      if (set == configs->end()) continue;
-      const auto parsed = metadata::ParseThrottledRate(name, set->second);
-      if (parsed.ok()) return *parsed;
-    }
-    return replication::ReplicationQuota::kNoLimit;
+  const auto rate = [own = BrokerOverridesOf(image, node_.config.node_id),
+                     all = ClusterOverridesOf(image)](absl::string_view name) {
+    return metadata::ThrottledRateOf(own, all, name)
+        .value_or(replication::ReplicationQuota::kNoLimit);
   };
   node_.quotas->leader.SetRate(rate(metadata::kLeaderThrottledRate));
   node_.quotas->follower.SetRate(rate(metadata::kFollowerThrottledRate));

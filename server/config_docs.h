@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "coordination/metadata/throttle_rates.h"
 #include "server/broker_config.h"
 #include "server/config_def.h"
 #include "server/topic_config.h"
@@ -66,6 +67,15 @@ inline std::string TopicSection(ConfigEffect effect) {
   return out;
 }
 
+inline std::string ThrottleSection() {
+  std::string out = "| key | valid | what it does |\n|---|---|---|\n";
+  for (const metadata::ThrottledRate& rate : metadata::kThrottledRates) {
+    absl::StrAppend(&out, "| `", rate.name, "` | a long of at least 0; not set: no limit | ",
+                    Cell(rate.doc), " |\n");
+  }
+  return out;
+}
+
 }  // namespace config_internal
 
 // The whole document.
@@ -90,6 +100,10 @@ inline std::string ConfigurationMarkdown() {
       "\n## Keys without an effect\n\n"
       "Accepted with a notice each; bad values are refused all the same.\n\n",
       BrokerSection(ConfigEffect::kNoEffect),
+      "\n## Settings of brokers that change while they run\n\n"
+      "Not of the file: IncrementalAlterConfigs sets them for one broker or for all "
+      "(`weir configs`, `kafka-configs.sh`).\n\n",
+      config_internal::ThrottleSection(),
       "\n## Settings of a topic\n\n"
       "Given when a topic is created. The broker-wide keys are what a topic has without its own "
       "setting.\n\n",

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/ids.h"
 #include "base/sort.h"
@@ -38,6 +39,12 @@ struct TopicInfo {
 inline ClusterOverrides ClusterOverridesOf(const metadata::MetadataImage& image) {
   const metadata::ConfigMap* configs = image.FindConfigs(metadata::ConfigResourceType::kBroker, "");
   return configs == nullptr ? ClusterOverrides() : ClusterOverrides(*configs);
+}
+// What is set in `image` for one broker alone.
+inline BrokerOverrides BrokerOverridesOf(const metadata::MetadataImage& image, BrokerId broker) {
+  const metadata::ConfigMap* configs =
+      image.FindConfigs(metadata::ConfigResourceType::kBroker, absl::StrCat(broker.value()));
+  return configs == nullptr ? BrokerOverrides() : BrokerOverrides(*configs);
 }
 inline bool IsOfCluster(const metadata::ConfigResource& resource) {
   return resource.type == metadata::ConfigResourceType::kBroker && resource.name.empty();

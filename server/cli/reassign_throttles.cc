@@ -21,6 +21,7 @@
 #include "base/status_macros.h"
 #include "client/admin_types.h"
 #include "client/topic_and_partition.h"
+#include "coordination/metadata/throttle_rates.h"
 #include "protocol/api/describe_configs.h"
 #include "protocol/api/incremental_alter_configs.h"
 #include "server/cli/command.h"
@@ -30,9 +31,9 @@
 namespace weir::cli {
 namespace {
 
-constexpr char kLeaderRate[] = "leader.replication.throttled.rate";
-constexpr char kFollowerRate[] = "follower.replication.throttled.rate";
-constexpr char kLogDirsRate[] = "replica.alter.log.dirs.io.max.bytes.per.second";
+using metadata::kFollowerThrottledRate;
+using metadata::kLeaderThrottledRate;
+using metadata::kLogDirsThrottledRate;
 constexpr char kLeaderReplicas[] = "leader.replication.throttled.replicas";
 constexpr char kFollowerReplicas[] = "follower.replication.throttled.replicas";
 
@@ -82,9 +83,9 @@ absl::Status Cannot(absl::string_view what, absl::string_view name, const absl::
   return absl::Status(status.code(), absl::StrCat("cannot ", what, " ", name, ": ", why));
 }
 
-absl::StatusOr<std::map<std::string, ThrottledReplicas>> DescribeTopicThrottles(
+absl::StatusOr<std::map<std::string, ThrottleLists>> DescribeTopicThrottles(
     Remote& remote, const MovesToThrottle& asked) {
-  std::map<std::string, ThrottledReplicas> topics;
+  std::map<std::string, ThrottleLists> topics;
   for (const client::OngoingMove& move : asked.ongoing) topics[move.topic];
   for (const client::PartitionMove& move : asked.moves) topics[move.topic];
   for (auto& [topic, set] : topics) {
@@ -115,10 +116,11 @@ absl::Status CheckThere(const std::set<int32_t>& brokers, const std::set<int32_t
 }
 
 absl::Status SetBrokerThrottles(Remote& remote, const std::set<int32_t>& brokers,
-                                absl::Span<const char* const> keys, int64_t bytes_per_second) {
+                                absl::Span<const absl::string_view> keys,
+                                int64_t bytes_per_second) {
   std::vector<client::ConfigEdit> edits;
-  for (const char* key : keys) {
-    edits.push_back({key, protocol::kSetConfig, absl::StrCat(bytes_per_second)});
+  for (const absl::string_view key : keys) {
+    edits.push_back({std::string(key), protocol::kSetConfig, absl::StrCat(bytes_per_second)});
   }
   for (const int32_t id : brokers) {
     const std::string name = absl::StrCat(id);
@@ -130,8 +132,7 @@ absl::Status SetBrokerThrottles(Remote& remote, const std::set<int32_t>& brokers
   return absl::OkStatus();
 }
 
-absl::Status SetTopicThrottles(Remote& remote,
-                               const std::map<std::string, ThrottledReplicas>& topics) {
+absl::Status SetTopicThrottles(Remote& remote, const std::map<std::string, ThrottleLists>& topics) {
   for (const auto& [topic, replicas] : topics) {
     std::vector<client::ConfigEdit> edits;
     for (const auto& [key, value] : {std::pair(kLeaderReplicas, replicas.leaders),
@@ -164,7 +165,7 @@ void SayLimit(Context& context, absl::string_view throttle, int64_t bytes_per_se
 
 absl::Status TrySetThrottles(Context& context, Remote& remote, const ThrottleRates& rates,
                              const MovesToThrottle& asked) {
-  std::map<std::string, ThrottledReplicas> set;
+  std::map<std::string, ThrottleLists> set;
   if (rates.inter_broker_bytes_per_second.has_value()) {
     WEIR_ASSIGN_OR_RETURN(set, DescribeTopicThrottles(remote, asked));
   }
@@ -182,22 +183,25 @@ absl::Status TrySetThrottles(Context& context, Remote& remote, const ThrottleRat
   if (rates.inter_broker_bytes_per_second.has_value()) {
     const int64_t rate = *rates.inter_broker_bytes_per_second;
     WEIR_RETURN_IF_ERROR(SetTopicThrottles(remote, plan.topics));
-    WEIR_RETURN_IF_ERROR(
-        SetBrokerThrottles(remote, plan.brokers, {kLeaderRate, kFollowerRate}, rate));
+    WEIR_RETURN_IF_ERROR(SetBrokerThrottles(remote, plan.brokers,
+                                            {kLeaderThrottledRate, kFollowerThrottledRate}, rate));
     SayLimit(context, "inter-broker", rate);
   }
   if (rates.log_dirs_bytes_per_second.has_value()) {
     const int64_t rate = *rates.log_dirs_bytes_per_second;
-    WEIR_RETURN_IF_ERROR(SetBrokerThrottles(remote, plan.log_dir_brokers, {kLogDirsRate}, rate));
+    WEIR_RETURN_IF_ERROR(
+        SetBrokerThrottles(remote, plan.log_dir_brokers, {kLogDirsThrottledRate}, rate));
     SayLimit(context, "replica-alter-dir", rate);
   }
   return absl::OkStatus();
 }
 
 absl::Status Remove(Remote& remote, int8_t resource, const std::string& name,
-                    absl::Span<const char* const> keys) {
+                    absl::Span<const absl::string_view> keys) {
   std::vector<client::ConfigEdit> edits;
-  for (const char* key : keys) edits.push_back({key, protocol::kDeleteConfig, ""});
+  for (const absl::string_view key : keys) {
+    edits.push_back({std::string(key), protocol::kDeleteConfig, ""});
+  }
   return remote.IncrementalAlterConfigs(resource, name, edits);
 }
 
@@ -230,7 +234,7 @@ std::string MergeThrottledReplicas(absl::string_view set, const std::set<std::st
 }
 
 ThrottlePlan PlanThrottles(const MovesToThrottle& asked,
-                           const std::map<std::string, ThrottledReplicas>& set) {
+                           const std::map<std::string, ThrottleLists>& set) {
   struct Added {
     std::set<std::string> leaders;
     std::set<std::string> followers;
@@ -248,7 +252,7 @@ ThrottlePlan PlanThrottles(const MovesToThrottle& asked,
   }
   for (const auto& [topic, added] : topics) {
     const auto found = set.find(topic);
-    const ThrottledReplicas before = found == set.end() ? ThrottledReplicas() : found->second;
+    const ThrottleLists before = found == set.end() ? ThrottleLists() : found->second;
     plan.topics[topic] = {MergeThrottledReplicas(before.leaders, added.leaders),
                           MergeThrottledReplicas(before.followers, added.followers)};
   }
@@ -286,7 +290,8 @@ absl::Status ClearThrottles(Context& context, Remote& remote,
     }
     const std::string name = absl::StrCat(id);
     const absl::Status status =
-        Remove(remote, protocol::kBrokerResource, name, {kLeaderRate, kFollowerRate, kLogDirsRate});
+        Remove(remote, protocol::kBrokerResource, name,
+               {kLeaderThrottledRate, kFollowerThrottledRate, kLogDirsThrottledRate});
     if (!status.ok()) context.Fail(Cannot("remove the throttles of broker", name, status));
   }
   Say(context, absl::StrCat("Clearing topic-level throttles", On("topic", topics)));

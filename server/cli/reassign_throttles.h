@@ -44,22 +44,22 @@ struct MovesToThrottle {
 };
 
 // The settings of a topic: "partition:broker,...", or "*" for all replicas.
-struct ThrottledReplicas {
+struct ThrottleLists {
   std::string leaders;    // leader.replication.throttled.replicas
   std::string followers;  // follower.replication.throttled.replicas
 };
 
 struct ThrottlePlan {
-  std::map<std::string, ThrottledReplicas> topics;  // what each is to have
-  std::set<int32_t> brokers;                        // those that send or get replicas
-  std::set<int32_t> log_dir_brokers;                // those that move replicas between folders
+  std::map<std::string, ThrottleLists> topics;  // what each is to have
+  std::set<int32_t> brokers;                    // those that send or get replicas
+  std::set<int32_t> log_dir_brokers;            // those that move replicas between folders
 };
 
 // As Kafka's tool, with the moves that are under way: the replicas that a partition has are
 // throttled as leaders, those that it gets as followers. What it was getting already does not count
 // as what it has. Each list is added to what `set` has for the topic.
 ThrottlePlan PlanThrottles(const MovesToThrottle& asked,
-                           const std::map<std::string, ThrottledReplicas>& set);
+                           const std::map<std::string, ThrottleLists>& set);
 
 // The replicas of both lists, each once; "*" where either says that.
 std::string MergeThrottledReplicas(absl::string_view set, const std::set<std::string>& added);

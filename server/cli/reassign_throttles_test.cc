@@ -16,7 +16,7 @@
 namespace weir::cli {
 namespace {
 
-using Lists = std::map<std::string, ThrottledReplicas>;
+using Lists = std::map<std::string, ThrottleLists>;
 using Moves = std::vector<client::PartitionMove>;
 using Ids = std::set<int32_t>;
 

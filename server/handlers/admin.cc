@@ -34,6 +34,7 @@
 #include "server/request.h"
 #include "server/shard.h"
 #include "server/topic_config.h"
+#include "server/topic_table.h"
 
 namespace weir::server {
 
@@ -135,11 +136,9 @@ Result DescribeBroker(const Shard& shard, const DescribeConfigsRequest& request,
                   absl::StrCat("expected broker ", config.node_id.value(), ", came '",
                                resource.resource_name, "'"));
   }
-  const metadata::ConfigMap* own =
-      shard.image()->FindConfigs(metadata::ConfigResourceType::kBroker, resource.resource_name);
-  return List(request, resource,
-              DescribeBrokerConfigs(config, cluster,
-                                    own == nullptr ? BrokerOverrides() : BrokerOverrides(*own)));
+  return List(
+      request, resource,
+      DescribeBrokerConfigs(config, cluster, BrokerOverridesOf(*shard.image(), config.node_id)));
 }
 
 Result Describe(const Shard& shard, const DescribeConfigsRequest& request,

@@ -204,7 +204,7 @@ class ConfigPlanner {
         if (PlanError error = CheckValue(key, value); !error.ok()) return error;
         continue;
       }
-      if (IsThrottledRate(key)) {
+      if (FindThrottledRate(key) != nullptr) {
         const absl::Status status = ParseThrottledRate(key, value).status();
         if (status.ok()) continue;
         return {protocol::ErrorCode::kInvalidConfig, std::string(status.message())};
