@@ -36,9 +36,9 @@ TOPIC_NAME = "load"
 RESULTS = os.path.join(HERE, "results.json")
 TABLE = os.path.join(ROOT, "docs/peers.md")
 # The same for every broker. Small segments and little retention: it deletes all the time.
-CONFIG = {"group.initial.rebalance.delay.ms": "1000", "log.retention.check.interval.ms": "2000",
-          "log.segment.delete.delay.ms": "1000", "num.network.threads": "3", "num.io.threads": "8",
-          "auto.create.topics.enable": "false"}
+CONFIG = {"group.initial.rebalance.delay.ms": "1000", "log.initial.task.delay.ms": "2000",
+          "log.retention.check.interval.ms": "2000", "log.segment.delete.delay.ms": "1000", "num.network.threads": "3",
+          "num.io.threads": "8", "auto.create.topics.enable": "false"}
 TOPIC = {"segment.bytes": str(MIB), "retention.bytes": str(2 * MIB), "file.delete.delay.ms": "1000"}
 ROWS = {
     "weir": ("weir", {"weir.flush.policy": "ack"}, {}, "Weir", "fsync before each acknowledgement"),
