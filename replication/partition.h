@@ -92,6 +92,7 @@ class Partition {
   int32_t partition_epoch() const { return partition_epoch_; }
   const std::vector<BrokerId>& isr() const { return isr_.isr(); }
   const std::vector<BrokerId>& replicas() const { return replicas_; }
+  bool is_replicated() const { return replicas_.size() > 1; }
   // What is known of the others; of a leader.
   const std::vector<replication_internal::Replica>& others() const { return isr_.others(); }
   bool InMaximalIsr(BrokerId broker) const { return isr_.InMaximalIsr(broker); }
@@ -137,7 +138,6 @@ class Partition {
   Offset OwnSafeEnd() const;
   std::optional<FollowEnded> Compare(const FollowRequest& request) const;
   Offset BatchStart(Offset offset) const;
-  bool is_replicated() const { return replicas_.size() > 1; }
   bool EnoughInSync() const { return isr_.EnoughInSync(config_.min_insync_replicas); }
 
   // internal/partition_follower.h

@@ -1,5 +1,6 @@
 #include "server/broker_membership.h"
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <utility>
@@ -58,7 +59,7 @@ metadata::BrokerLifecycleConfig LifecycleConfigOf(const Node& node) {
 
 }  // namespace
 
-BrokerMembership::BrokerMembership(const Node& node, EventLoop& loop, ControllerDriver& controller,
+BrokerMembership::BrokerMembership(Node& node, EventLoop& loop, ControllerDriver& controller,
                                    int64_t previous_broker_epoch, Listener listener)
     : node_(node),
       loop_(loop),
@@ -74,6 +75,7 @@ BrokerMembership::~BrokerMembership() { loop_.timers().Cancel(timer_); }
 void BrokerMembership::Step(metadata::LifecycleEvent event) {
   metadata::LifecycleEffects effects;
   lifecycle_.Step(loop_.clock().Monotonic(), std::move(event), &effects);
+  node_.session_ends.store(lifecycle_.session_ends(), std::memory_order_relaxed);
   ArmTimer();
   for (metadata::LifecycleEffect& effect : effects) CarryOut(std::move(effect));
 }

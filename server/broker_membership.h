@@ -2,7 +2,8 @@
 // File: server/broker_membership.h
 // -----------------------------------------------------------------------------
 // Keeps this node a broker of its cluster: drives coordination/metadata/broker_lifecycle.h with the
-// shard's timers and the answers of the active controller.
+// shard's timers and the answers of the active controller, and tells all shards how long it will
+// keep its session (Node::session_ends).
 // Threading: the controller's shard. Errors: on_give_up.
 #ifndef WEIR_SERVER_BROKER_MEMBERSHIP_H_
 #define WEIR_SERVER_BROKER_MEMBERSHIP_H_
@@ -31,7 +32,7 @@ class BrokerMembership {
   };
 
   // All outlive the membership. `previous_broker_epoch`: see metadata::RegisterBroker.
-  BrokerMembership(const Node& node, EventLoop& loop, ControllerDriver& controller,
+  BrokerMembership(Node& node, EventLoop& loop, ControllerDriver& controller,
                    int64_t previous_broker_epoch, Listener listener);
   ~BrokerMembership();
   BrokerMembership(const BrokerMembership&) = delete;
@@ -55,7 +56,7 @@ class BrokerMembership {
   void CarryOut(metadata::LifecycleEffect effect);
   void ArmTimer();
 
-  const Node& node_;
+  Node& node_;
   EventLoop& loop_;
   ControllerDriver& controller_;
   const Listener listener_;

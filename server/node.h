@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/strong_int.h"
 #include "base/uuid.h"
@@ -60,6 +61,8 @@ struct Node {
   // Of replicas that catch up or change folders; of any thread.
   const std::unique_ptr<replication::ReplicationQuotas> quotas =
       std::make_unique<replication::ReplicationQuotas>();
+  // See BrokerLifecycle::session_ends; of any thread.
+  std::atomic<MonotonicNs> session_ends{};
   FramePool frames{FramePool::Limits{}};  // of requests that are being received or served
   std::atomic<int32_t> connection_count{0};
 };

@@ -66,6 +66,9 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
       if (done->error == ErrorCode::kKafkaStorageError) {
         WarnOfStorage(*hosted, "refuses records", done->message);
       }
+      if (Distrust(*hosted, &done->error)) {
+        done->message = "the controller has not answered for as long as the broker's session lasts";
+      }
       waiting.mapped().reply(*done);
     } else if (auto* ready = std::get_if<replication::FetchReady>(&effect)) {
       auto wait = waits_.extract(ready->token);
@@ -98,6 +101,24 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
   }
 }
 
+// Whether the controller may have made another broker the leader, and this one does not know: it
+// heard of this one last longer ago than a session lasts.
+bool PartitionTable::MayBeDeposed(const Hosted& hosted) const {
+  return hosted.partition->is_leader() && hosted.partition->is_replicated() &&
+         clock_.Monotonic() >= node_.session_ends.load(std::memory_order_relaxed);
+}
+
+// What clients take as final, a leader does not say from a log that its successor may have gone on
+// with: they are to look who leads, and try again. Whether *error was that.
+bool PartitionTable::Distrust(const Hosted& hosted, ErrorCode* error) const {
+  const bool is_final =
+      *error == ErrorCode::kOffsetOutOfRange || *error == ErrorCode::kOutOfOrderSequenceNumber ||
+      *error == ErrorCode::kInvalidProducerEpoch || *error == ErrorCode::kInvalidTxnState;
+  if (!is_final || !MayBeDeposed(hosted)) return false;
+  *error = ErrorCode::kNotLeaderOrFollower;
+  return true;
+}
+
 // Clients try again and again while a disk is full or broken: one line in a while must do.
 void PartitionTable::WarnOfStorage(const Hosted& hosted, absl::string_view what,
                                    const std::string& message) {
@@ -126,6 +147,7 @@ ReadReply PartitionTable::Read(const ReadQuestion& question) {
   if (hosted == nullptr) return reply;
   reply.answer = hosted->partition->Read(question.request);
   WarnOfStorage(*hosted, "cannot be read", reply.answer.message);
+  Distrust(*hosted, &reply.answer.error);
   reply.leader_epoch = hosted->partition->leader_epoch();
   if (!question.wants_replicas || !hosted->partition->is_leader()) return reply;
   const std::vector<BrokerId>& isr = hosted->partition->isr();
@@ -204,6 +226,7 @@ replication::DeleteAnswer PartitionTable::DeleteRecords(const TopicPartition& id
   replication::Effects effects;
   answer = hosted->partition->DeleteRecords(offset, &effects);
   Carry(hosted, std::move(effects));
+  Distrust(*hosted, &answer.error);
   if (answer.error != ErrorCode::kNone) return answer;
   const absl::Status noted = hosted->folder->AdvanceLogStart(
       files_, PartitionName(hosted->topic, id.partition.value()), answer.low_watermark);

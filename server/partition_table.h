@@ -393,6 +393,8 @@ class PartitionTable {
   replication::Now now() const { return {clock_.Monotonic(), clock_.WallMs()}; }
   void Step(Hosted* hosted, replication::Event event);
   void Carry(Hosted* hosted, replication::Effects effects);
+  bool MayBeDeposed(const Hosted& hosted) const;
+  bool Distrust(const Hosted& hosted, protocol::ErrorCode* error) const;
   void WarnOfStorage(const Hosted& hosted, absl::string_view what, const std::string& message);
 
   const Node& node_;

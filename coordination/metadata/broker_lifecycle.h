@@ -160,6 +160,9 @@ class BrokerLifecycle {
   State state() const { return state_; }
   // Of the last registration; -1 before the first.
   int64_t broker_epoch() const { return broker_epoch_; }
+  // Until then no controller fences the broker for its silence: the session, counted from when what
+  // was answered last had been sent. In the past while the broker is fenced.
+  MonotonicNs session_ends() const { return session_ends_; }
 
  private:
   struct InFlight {
@@ -225,6 +228,7 @@ class BrokerLifecycle {
       send_at_ = now_ + config_.heartbeat_interval_ms * kNsPerMs;
       SetFenced(reply.is_fenced);
     }
+    session_ends_ = reply.is_fenced ? now_ : sent_at_ + config_.session_timeout_ms * kNsPerMs;
     if (unsaid_) send_at_ = now_;
   }
 
@@ -266,6 +270,7 @@ class BrokerLifecycle {
   void RegistrationLost() {
     if (state_ == State::kShuttingDown) return Stop(ShutdownGranted{absl::OkStatus()});
     SetFenced(true);
+    session_ends_ = now_;
     state_ = State::kRegistering;
     if (delay_ms_ > 0) return Delay();  // it did not hold the last time either
     delay_ms_ = config_.retry_delay_ms;
@@ -384,6 +389,7 @@ class BrokerLifecycle {
   const MonotonicNs give_up_at_;         // before the first registration
   MonotonicNs heard_at_;                 // when a controller last answered as one
   MonotonicNs send_at_;                  // the next request, unless one is under way
+  MonotonicNs session_ends_;
   MonotonicNs now_;                      // of the Step under way
   LifecycleEffects* effects_ = nullptr;  // of the Step under way
   State state_ = State::kRegistering;

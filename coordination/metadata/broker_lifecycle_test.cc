@@ -93,6 +93,8 @@ class Broker {
   }
   State state() const { return lifecycle_.state(); }
   int64_t epoch() const { return lifecycle_.broker_epoch(); }
+  // Of the session; in milliseconds.
+  int64_t left() const { return (lifecycle_.session_ends() - now_) / kNsPerMs; }
   RequestToken token() const { return token_; }
 
  private:
@@ -147,6 +149,41 @@ TEST(BrokerLifecycleTest, ABrokerRegistersCatchesUpAndRuns) {
   ASSERT_NE(heartbeat, nullptr);
   EXPECT_EQ(heartbeat->request.metadata_offset, Offset(12));
   EXPECT_TRUE(b.Beat(/*fenced=*/false).empty());
+}
+
+// The controller counts from when it hears of the broker, at the earliest as the request leaves.
+TEST(BrokerLifecycleTest, TheSessionCountsFromWhatWasAnsweredLast) {
+  Broker b;
+  b.Know(kFirst);
+  EXPECT_LE(b.left(), 0);
+  b.Registered(10);
+  EXPECT_LE(b.left(), 0);  // fenced
+  b.Give(MetadataFollowed{Offset(10)});
+  b.Beat(/*fenced=*/true);
+  EXPECT_LE(b.left(), 0);
+  b.Advance(300);
+  b.Beat(/*fenced=*/false);
+  EXPECT_EQ(b.left(), 8700);
+
+  b.Advance(2000);
+  b.Advance(1000);
+  b.BeatFailed();
+  EXPECT_EQ(b.left(), 5700);
+  b.Advance(100);
+  b.Beat(/*fenced=*/false);
+  EXPECT_EQ(b.left(), 9000);
+  b.Advance(2000);
+  b.Beat(/*fenced=*/true);
+  EXPECT_LE(b.left(), 0);
+}
+
+TEST(BrokerLifecycleTest, ASessionOfALostRegistrationHasEnded) {
+  Broker b;
+  b.Run();
+  EXPECT_EQ(b.left(), 9000);
+  b.Advance(2000);
+  b.BeatRefused(ErrorCode::kStaleBrokerEpoch);
+  EXPECT_LE(b.left(), 0);
 }
 
 TEST(BrokerLifecycleTest, NewsDuringARequestAreSentBehindIt) {

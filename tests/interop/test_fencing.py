@@ -1,5 +1,6 @@
 """A process that is killed is fenced at once; one that is stopped keeps its session."""
 
+import concurrent.futures
 import os
 import statistics
 import subprocess
@@ -7,10 +8,13 @@ import time
 
 import cluster
 import support
+from test_bad_input import record_batch
 
 ROUNDS = 5 if support.FULL else 3
 BOUND = 5  # the session of a broker lasts 9 s
 SESSION = 9
+NOT_LEADER_OR_FOLLOWER = 6
+PRODUCER = (7, 0)  # its id and epoch
 
 
 class FencingTest(support.unittest.TestCase):
@@ -41,6 +45,40 @@ class FencingTest(support.unittest.TestCase):
             print(f"  a broker that is stopped is fenced after {time.monotonic() - stopped:.1f} s", flush=True)
             victim.resume()
             cluster.until(lambda: victim.number in nodes.known_brokers(asked), 20, "it does not come back")
+
+    def test_a_leader_that_was_stopped_does_not_judge_by_its_old_log(self):
+        """What clients asked it meanwhile is answered before it can know that another leads."""
+        with cluster.Cluster(cluster.APART) as nodes:
+            victim, heir, other = nodes.brokers
+            self.create(nodes, [[victim.number, heir.number, other.number]])
+            writer, reader = victim.peer(60), victim.peer(60)
+            self.assertEqual(self.produce(writer, sequence=0), 0)
+            self.assertEqual(self.fetch(reader, offset=0), 0)
+            victim.pause()
+            cluster.until(lambda: self.leaders(nodes, heir) == [heir.number], 2 * SESSION, "nobody else leads")
+            successor = heir.peer()
+            self.assertEqual(self.produce(successor, sequence=1), 0)
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                written = pool.submit(self.produce, writer, sequence=2)
+                read = pool.submit(self.fetch, reader, offset=2)
+                time.sleep(0.5)  # both have sent
+                victim.resume()
+                self.assertEqual((written.result(), read.result()), (NOT_LEADER_OR_FOLLOWER, NOT_LEADER_OR_FOLLOWER))
+            self.assertEqual(self.produce(successor, sequence=2), 0)
+            for peer in (writer, reader, successor):
+                peer.close()
+
+    def produce(self, peer, sequence):
+        answer = peer.ask("Produce", 9, acks=-1, timeoutMs=10_000, topicData=[
+            {"name": self.topic, "partitionData": [
+                {"index": 0, "records": record_batch(producer=(*PRODUCER, sequence))}]}])
+        return answer["responses"][0]["partitionResponses"][0]["errorCode"]
+
+    def fetch(self, peer, offset):
+        asked = {"partition": 0, "fetchOffset": offset, "partitionMaxBytes": 1 << 20}
+        answer = peer.ask("Fetch", 8, replicaId=-1, maxWaitMs=100, minBytes=1, maxBytes=1 << 20, sessionEpoch=-1,
+                          topics=[{"topic": self.topic, "partitions": [asked]}])
+        return answer["responses"][0]["partitions"][0]["errorCode"]
 
     def test_producers_wait_shortly(self):
         for roles, what in ((cluster.APART, "a leader"), (cluster.COMBINED, "a leader that is the active controller")):
