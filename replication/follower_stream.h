@@ -3,7 +3,8 @@
 // -----------------------------------------------------------------------------
 // The follower's end of the replication stream to one shard of one leader: which partitions are
 // followed there, what the leader has been told of each, credit, and trying again. A state machine;
-// the owner opens the stream itself, again whenever it closes, and tells of both.
+// the owner opens the stream itself, again whenever it closes, and tells of both. What the host
+// calls throttled, the leader is told to hold until CheckThrottled finds that over.
 // Decision: docs/adr/0015-replication-streams.md.
 // Threading: one thread. Errors: kInvalidArgument from Take for a leader that does not keep to the
 // protocol; the stream is to be closed then. Limits: replication/stream_messages.h.

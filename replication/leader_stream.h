@@ -8,6 +8,7 @@
 // their own, one of which is under way at a time, and never use up the last quarter of the
 // follower's credit: catching up delays no acknowledgement. A batch that is larger than the credit
 // that is left has others wait until it is out, as there would never be enough of it otherwise.
+// What the host calls throttled waits for CheckThrottled, what the follower holds for its resume.
 // Decision: docs/adr/0015-replication-streams.md.
 // Threading: one thread. Errors: kInvalidArgument from Take for a follower that does not keep to
 // the protocol; the stream is to be closed then. Limits: replication/stream_messages.h.

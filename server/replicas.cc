@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +32,8 @@
 #include "server/page_cache.h"
 #include "server/partition_table.h"
 #include "server/shard.h"
+#include "server/topic_config.h"
+#include "server/topic_table.h"
 
 namespace weir::server {
 namespace {
@@ -87,7 +88,6 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   }
 
   void OnTickEnd() {
-    if (shard_.loop().now() >= throttled_until_) CheckThrottled();
     CarryOut(shard_.partitions().TakeReplicaEffects());
     for (const auto& [partition, shard] : std::exchange(moved_, {})) {
       const auto followed = followed_.find(partition);
@@ -377,19 +377,21 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     const metadata::PartitionImage* image = topic.Partition(partition.partition);
     return image != nullptr && std::count(image->isr.begin(), image->isr.end(), broker) == 0;
   }
-  bool IsSubjectToQuota(const TopicPartition& partition, BrokerId follower) const {
-    if (!quotas_.leader.is_limited()) return false;
+  // Whether `quota` counts what moves of a partition to `follower`: one of its topic's lists names
+  // it with this broker.
+  bool IsSubjectTo(const replication::ReplicationQuota& quota,
+                   ThrottledReplicas TopicSettings::*list, const TopicPartition& partition,
+                   BrokerId follower) const {
+    if (!quota.is_limited()) return false;
     const TopicInfo* topic = shard_.topics().Find(partition.topic_id);
-    return topic != nullptr &&
-           topic->settings.leader_throttled.Contains(partition.partition, self()) &&
+    return topic != nullptr && (topic->settings.*list).Contains(partition.partition, self()) &&
            IsLagging(partition, *topic, follower);
   }
-  bool IsSubjectToQuota(const TopicPartition& partition) const {
-    if (!quotas_.follower.is_limited()) return false;
-    const TopicInfo* topic = shard_.topics().Find(partition.topic_id);
-    return topic != nullptr &&
-           topic->settings.follower_throttled.Contains(partition.partition, self()) &&
-           IsLagging(partition, *topic, self());
+  bool CountsAsSent(const TopicPartition& partition, BrokerId follower) const {
+    return IsSubjectTo(quotas_.leader, &TopicSettings::leader_throttled, partition, follower);
+  }
+  bool CountsAsFollowed(const TopicPartition& partition) const {
+    return IsSubjectTo(quotas_.follower, &TopicSettings::follower_throttled, partition, self());
   }
   BrokerId self() const { return shard_.node().config.node_id; }
 
@@ -397,8 +399,8 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     for (auto& [at, leader] : leaders_) leader.stream.CheckThrottled();
     for (auto& [id, follower] : followers_) follower.stream.CheckThrottled();
   }
-  // At the end of the tick in which it fires, OnTickEnd looks again.
   void ArmThrottleTimer() {
+    shard_.loop().timers().Cancel(std::exchange(throttle_timer_, TimerId()));
     const MonotonicNs now = shard_.loop().now();
     std::optional<MonotonicNs> at;
     const auto wait_for = [&](const replication::ReplicationQuota& quota) {
@@ -410,9 +412,11 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     for (const auto& [id, follower] : followers_) {
       if (follower.stream.is_throttled()) wait_for(quotas_.leader);
     }
-    shard_.loop().timers().Cancel(std::exchange(throttle_timer_, TimerId()));
-    throttled_until_ = at.value_or(kNever);
-    if (at.has_value()) throttle_timer_ = shard_.loop().timers().Schedule(*at, [] {});
+    if (!at.has_value()) return;
+    throttle_timer_ = shard_.loop().timers().Schedule(*at, [this] {
+      throttle_timer_ = TimerId();
+      CheckThrottled();
+    });
   }
 
   // --- LeaderHost ---------------------------------------------------------------------------
@@ -452,10 +456,10 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   }
 
   bool IsThrottled(const TopicPartition& partition, BrokerId follower) override {
-    return quotas_.leader.IsExceeded(shard_.loop().now()) && IsSubjectToQuota(partition, follower);
+    return quotas_.leader.IsExceeded(shard_.loop().now()) && CountsAsSent(partition, follower);
   }
   void Sent(const TopicPartition& partition, BrokerId follower, int64_t bytes) override {
-    if (IsSubjectToQuota(partition, follower)) quotas_.leader.Record(shard_.loop().now(), bytes);
+    if (CountsAsSent(partition, follower)) quotas_.leader.Record(shard_.loop().now(), bytes);
   }
 
   // --- FollowerHost -------------------------------------------------------------------------
@@ -466,7 +470,7 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   void Replicate(const TopicPartition& partition, LeaderEpoch leader_epoch,
                  const replication::LeaderRecords& records,
                  const std::shared_ptr<const void>& storage) override {
-    if (IsSubjectToQuota(partition)) {
+    if (CountsAsFollowed(partition)) {
       quotas_.follower.Record(shard_.loop().now(), static_cast<int64_t>(records.records.size()));
     }
     shard_.partitions().Replicate(partition,
@@ -475,7 +479,7 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
                                   storage);
   }
   bool IsThrottled(const TopicPartition& partition) override {
-    return quotas_.follower.IsExceeded(shard_.loop().now()) && IsSubjectToQuota(partition);
+    return quotas_.follower.IsExceeded(shard_.loop().now()) && CountsAsFollowed(partition);
   }
   void Ended(const TopicPartition& partition, LeaderEpoch leader_epoch,
              const replication::FollowEnded& told) override {
@@ -484,8 +488,6 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   void Moved(const TopicPartition& partition, uint32_t shard) override {
     moved_.emplace_back(partition, shard);
   }
-
-  static constexpr MonotonicNs kNever{std::numeric_limits<int64_t>::max()};
 
   Shard& shard_;
   replication::ReplicationQuotas& quotas_;
@@ -499,7 +501,6 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
   std::map<StreamId, Follower> followers_;
   StreamId last_stream_ = 0;
   TimerId throttle_timer_;
-  MonotonicNs throttled_until_ = kNever;
 };
 
 Replicas::Replicas(Shard& shard) : streams_(std::make_unique<Streams>(shard)) {}

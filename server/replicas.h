@@ -4,7 +4,8 @@
 // The replication streams of one shard: those to the leaders of its partitions, each to one shard
 // of one broker, opened when there is something to follow and opened again, later and later, when
 // they break; and those that followers have opened to this shard. What came in a tick is written
-// when it ends, then what is to be told goes out.
+// when it ends, then what is to be told goes out. Replicas that catch up and that their topic has
+// throttled share the broker's quotas (KIP-73).
 // Decision: docs/adr/0015-replication-streams.md.
 // Threading: the shard's thread, but for the Acceptor and what the streams call, which hand over to
 // it. Limits: what waits of a leader's records is bounded by the credit that its follower has

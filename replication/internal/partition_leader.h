@@ -229,9 +229,9 @@ inline std::optional<FollowEnded> Partition::Compare(const FollowRequest& reques
       parts.diverging = end;
       return parts;
     }
-  } else if (const Offset both = std::max(request.log_start, log_->log_start_offset());
-             request.log_end > both) {
-    parts.diverging = {kNoLeaderEpoch, both};  // records of which nothing is known
+  } else if (const Offset in_both = std::max(request.log_start, log_->log_start_offset());
+             request.log_end > in_both) {
+    parts.diverging = {kNoLeaderEpoch, in_both};  // records of which nothing is known
     return parts;
   } else if (request.log_end > log_->log_end_offset()) {
     parts.diverging = {kNoLeaderEpoch, log_->log_end_offset()};

@@ -281,7 +281,8 @@ class ClusterRun {
       return;
     }
     if (faults_.within_budget && !checks_.MayEndBadly(world_, machine)) {
-      return machine.node->ready() ? Shutdown(machine) : void();
+      if (machine.node->ready()) Shutdown(machine);
+      return;
     }
     switch (random_.Below(5)) {
       case 0:
@@ -420,7 +421,11 @@ class ClusterRun {
     const bool may_one = checks_.KeepsEligible(world_);
     for (size_t i = 0; i < world_.size(); ++i) {
       const bool badly = faults_.within_budget ? may_one && i == only : power || random_.OneIn(2);
-      badly ? Crash(world_.machine(i), power) : Shutdown(world_.machine(i));
+      if (badly) {
+        Crash(world_.machine(i), power);
+      } else {
+        Shutdown(world_.machine(i));
+      }
     }
     world_.HealAll();
     Converge();
