@@ -153,6 +153,8 @@ const metadata::MetadataImagePtr& ControllerDriver::image() const { return log_-
 
 bool ControllerDriver::is_active() const { return controller_->is_active(); }
 
+bool ControllerDriver::HasHeardOf(BrokerId broker) const { return controller_->HasHeardOf(broker); }
+
 void ControllerDriver::StartPublishing(Publish publish) {
   publish_ = std::move(publish);
   OnCommitted(log_->applied_end());

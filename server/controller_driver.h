@@ -89,6 +89,8 @@ class ControllerDriver final : private MetadataLogObserver {
   // What is committed.
   const metadata::MetadataImagePtr& image() const;
   bool is_active() const;
+  // See metadata::Controller.
+  bool HasHeardOf(BrokerId broker) const;
 
   // Asks the active controller, on behalf of a client or the broker itself; the token of the event
   // is set here. `answer` gets what the controller answers to such an event.

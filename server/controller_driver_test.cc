@@ -34,6 +34,7 @@
 #include "server/data_directory.h"
 #include "server/metadata_log.h"
 #include "server/peer_network.h"
+#include "server/peer_watch.h"
 #include "server/reply.h"
 
 namespace weir::server {
@@ -56,7 +57,9 @@ class Member {
       leader = now;
       if (membership_ != nullptr) membership_->OnLeader(now);
     };
-    listener.on_active = [] {};
+    listener.on_active = [this] {
+      if (watch_ != nullptr) watch_->OnActive();
+    };
     listener.on_followed = [this](Offset end) {
       if (membership_ != nullptr) membership_->OnFollowed(end);
     };
@@ -69,8 +72,15 @@ class Member {
     owner.serve = [this](ControllerCall call, absl::AnyInvocable<void(ControllerAnswer)> answer) {
       driver->Serve(std::move(call), std::move(answer));
     };
+    owner.hello = [&at] {
+      NodeHello hello;
+      hello.node_id = at.node.config.node_id;
+      hello.incarnation = at.node.incarnation;
+      return hello;
+    };
     EXPECT_TRUE(at.peers.Start(std::move(owner)).ok());
     EXPECT_TRUE(driver->Open(KeyOf(at), /*is_alone=*/false).ok());
+    watch_ = std::make_unique<PeerWatch>(at.node, at.peers, at.loop, *driver);
   }
   ~Member() { at_.loop.DropAll(); }
 
@@ -125,6 +135,7 @@ class Member {
   RigNode& at_;
   RigClock& clock_;
   std::unique_ptr<BrokerMembership> membership_;
+  std::unique_ptr<PeerWatch> watch_;
 };
 
 class ControllerDriverTest : public testing::Test {
@@ -546,6 +557,22 @@ TEST_F(ControllerDriverTest, ABrokerKeepsItsPlaceWhenAnotherControllerLeads) {
     if (rig_.wire.cut.count(BrokerId(id)) > 0) continue;
     EXPECT_FALSE(leader().driver->image()->FindBroker(BrokerId(id))->fenced) << id;
   }
+}
+
+// It answers the new controller's first probe, and ends before it has a connection to it that would
+// break.
+TEST_F(ControllerDriverTest, ABrokerThatEndsAsAnotherControllerLeadsIsFenced) {
+  Start();
+  JoinAll();
+  Come(4);
+  rig_.Pass(500);
+  member(4).Join();
+  ASSERT_TRUE(rig_.Until([&] { return member(4).unfenced == 1; }));
+  rig_.wire.cut.insert(BrokerId(leader_));
+  ASSERT_TRUE(rig_.Until([&] { return (leader_ = Leader()) != 0; }));
+  rig_.wire.ended.insert(BrokerId(4));
+  EXPECT_TRUE(
+      rig_.Until([&] { return leader().driver->image()->FindBroker(BrokerId(4))->fenced; }, 2'000));
 }
 
 TEST_F(ControllerDriverTest, ABrokerThatLeavesIsLetGo) {

@@ -104,6 +104,8 @@ class RigWire {
   std::set<BrokerId> cut;
   // It does nothing: what comes to it waits.
   std::set<BrokerId> paused;
+  // Its process has ended, and nobody noticed: no connection to it was open.
+  std::set<BrokerId> ended;
 
  private:
   friend class RigPeers;
@@ -126,7 +128,8 @@ class RigWire {
   };
 
   bool Reaches(BrokerId from, BrokerId to) const {
-    return cut.count(from) == 0 && cut.count(to) == 0;
+    return cut.count(from) == 0 && cut.count(to) == 0 && ended.count(from) == 0 &&
+           ended.count(to) == 0;
   }
   inline bool Move();
   std::optional<MonotonicNs> NextDeadline() const {
@@ -182,7 +185,9 @@ class RigPeers final : public PeerNetwork, public raft::Transport {
   void Probe(BrokerId to, int64_t,
              absl::AnyInvocable<void(absl::StatusOr<NodeHello>)> done) override {
     const auto node = wire_.nodes_.find(to);
-    if (node == wire_.nodes_.end()) return done(absl::UnavailableError("connection refused"));
+    if (node == wire_.nodes_.end() || wire_.ended.count(to) > 0) {
+      return done(absl::UnavailableError("connection refused"));
+    }
     if (!wire_.Reaches(self_, to) || node->second->owner_.hello == nullptr) {
       return done(absl::DeadlineExceededError("no answer"));
     }

@@ -57,6 +57,13 @@ void PeerWatch::OnActive() {
   CarryOut(effects);
 }
 
+// Whether this node leads, and has a broker among its own of which it has not heard since.
+bool PeerWatch::IsAwaited(BrokerId id) const {
+  if (!controller_.is_active() || controller_.HasHeardOf(id)) return false;
+  const metadata::BrokerImage* broker = controller_.image()->FindBroker(id);
+  return broker != nullptr && !broker->fenced;
+}
+
 void PeerWatch::CarryOut(const metadata::PeerProbesEffects& effects) {
   for (const metadata::PeerGone& gone : effects.gone) OnGone(gone.id);
   for (const metadata::AskPeer& ask : effects.asks) Ask(ask.id);
@@ -68,7 +75,9 @@ void PeerWatch::Ask(BrokerId id) {
   peers_.Probe(id, kProbeTimeoutMs, [this, id](absl::StatusOr<NodeHello> hello) {
     loop_.Post([this, id, hello = std::move(hello)] {
       metadata::PeerProbesEffects effects;
-      probes_.Answered(loop_.clock().Monotonic(), id, Judge(id, hello), &effects);
+      const MonotonicNs now = loop_.clock().Monotonic();
+      probes_.Answered(now, id, Judge(id, hello), &effects);
+      if (IsAwaited(id)) probes_.Suspect(now, id, &effects);
       CarryOut(effects);
     });
   });

@@ -42,6 +42,7 @@ class PeerWatch {
   // A connection to or from the node has ended.
   void OnPeerLost(BrokerId id);
   // This node's controller is active from now on, and has not seen which connections ended before.
+  // Brokers are asked until they have sent it a heartbeat: whose end would break no connection.
   void OnActive();
 
  private:
@@ -62,6 +63,7 @@ class PeerWatch {
 
   // Nothing where nobody waits for the node.
   std::optional<Expected> ExpectedAt(BrokerId id) const;
+  bool IsAwaited(BrokerId id) const;
   void CarryOut(const metadata::PeerProbesEffects& effects);
   void Ask(BrokerId id);
   void OnGone(BrokerId id);

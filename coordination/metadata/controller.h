@@ -83,11 +83,13 @@ class Controller {
     if (!active_) return std::nullopt;
     if (IsUnprepared()) return now_;
     const std::optional<MonotonicNs> session = sessions_.NextDeadline(image());
-    if (!session.has_value()) return elections_at_;
-    return elections_at_.has_value() ? std::min(*session, *elections_at_) : *session;
+    if (!elections_at_.has_value()) return session;
+    return std::min(session.value_or(*elections_at_), *elections_at_);
   }
 
   bool is_active() const { return active_; }
+  // Whether the broker has sent a heartbeat since this node leads.
+  bool HasHeardOf(BrokerId broker) const { return sessions_.MetadataOffset(broker) != kNoOffset; }
   LeaderEpoch epoch() const { return log_.epoch(); }
   // The image with everything appended, committed or not; null before the first leadership.
   const MetadataImagePtr& pending_image() const { return log_.image(); }
@@ -235,11 +237,7 @@ class Controller {
     BrokerRegistered response;
     metadata_internal::PlanError fault =
         metadata_internal::CheckRegistration(image(), config_, e, sessions_.IsAlive(id, now_));
-    if (!fault.ok()) {
-      response.error = fault.code;
-      response.message = std::move(fault.message);
-      return Answer(e.token, std::move(response));
-    }
+    if (!fault.ok()) return Answer(e.token, BrokerRegistered{fault.code, std::move(fault.message)});
     const BrokerImage* before = image().FindBroker(id);
     if (before != nullptr && before->incarnation_id == registration.incarnation_id) {
       response.broker_epoch = before->epoch;  // the answer to the first attempt was lost
