@@ -115,14 +115,16 @@ class ClusterChecks {
   static bool KeepsEligible(ClusterWorld& world) {
     return NewestImage(world)->FeatureLevel(metadata::kElrFeature) > 0;
   }
-  // Whether a partition has no replica left that counts.
-  static bool IsGivenUp(ClusterWorld& world) {
+  // Whether a partition of those for which `may_be` is true has no replica left that counts.
+  template <class MayBe>
+  static bool IsGivenUp(ClusterWorld& world, MayBe may_be) {
     bool is_any = false;
-    NewestImage(world)->topics.ForEach([&](const Uuid&, const metadata::TopicImage& topic) {
+    NewestImage(world)->topics.ForEach([&](const Uuid& id, const metadata::TopicImage& topic) {
       for (int32_t i = 0; i < topic.partition_count(); ++i) {
         const metadata::PartitionImage& partition = *topic.Find(PartitionIndex(i));
         is_any = is_any || (partition.leader == kNoBroker && partition.isr.empty() &&
-                            partition.eligible_leader_replicas.empty());
+                            partition.eligible_leader_replicas.empty() &&
+                            may_be(TopicPartition{id, PartitionIndex(i)}));
       }
     });
     return is_any;

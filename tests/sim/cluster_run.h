@@ -409,8 +409,12 @@ class ClusterRun {
     RunUntil([this] { return checks_.Complaint(world_).empty(); });
     const std::string complaint = checks_.Complaint(world_);
     // A disk that could not be read, and the only other copy's broker that could not prove how it
-    // ended: an operator has to choose.
-    result_.given_up = !complaint.empty() && faults_.disk_faults && checks_.IsGivenUp(world_);
+    // ended: an operator has to choose. Or a disk was lost just as the only broker that was there
+    // was given a new partition.
+    result_.given_up =
+        !complaint.empty() && checks_.IsGivenUp(world_, [&](const TopicPartition& partition) {
+          return faults_.disk_faults || (faults_.wipes && oracle_.Floor(partition) == 0);
+        });
     if (!complaint.empty() && !result_.given_up) trace_.Fail("liveness: ", complaint);
   }
 
