@@ -408,6 +408,9 @@ void PartitionTable::Update(const TopicPartition& id, const metadata::PartitionI
   if (hosted->partition == nullptr) return;
   if (!HasPlace(image)) return EndRole(hosted);
   if (image.leader == node_.config.node_id) {
+    if (hosted->partition->leader_epoch() < image.leader_epoch) {
+      hosted->leads_since = clock_.Monotonic();
+    }
     Step(hosted, replication::BecomeLeader{image.leader_epoch, image.partition_epoch,
                                            image.replicas, image.isr, image.leader_recovery_state});
   } else {

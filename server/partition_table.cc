@@ -67,7 +67,7 @@ void PartitionTable::Carry(Hosted* hosted, replication::Effects effects) {
         WarnOfStorage(*hosted, "refuses records", done->message);
       }
       if (Distrust(*hosted, &done->error)) {
-        done->message = "the controller has not answered for as long as the broker's session lasts";
+        done->message = "the broker has just become the leader, or may be it no longer";
       }
       waiting.mapped().reply(*done);
     } else if (auto* ready = std::get_if<replication::FetchReady>(&effect)) {
@@ -108,13 +108,24 @@ bool PartitionTable::MayBeDeposed(const Hosted& hosted) const {
          clock_.Monotonic() >= node_.session_ends.load(std::memory_order_relaxed);
 }
 
+// Whether what was sent to this leader before it led may have been refused, and what was sent right
+// behind that come only now. Clients hear of a new leader from others, who may know sooner.
+bool PartitionTable::LeadsNewly(const Hosted& hosted) const {
+  constexpr int64_t kNewNs = 2'000 * kNsPerMs;
+  return hosted.partition->is_leader() && hosted.partition->is_replicated() &&
+         clock_.Monotonic() < hosted.leads_since + kNewNs;
+}
+
 // What clients take as final, a leader does not say from a log that its successor may have gone on
-// with: they are to look who leads, and try again. Whether *error was that.
+// with, nor of a sequence whose beginning it may have refused: they are to look who leads, and try
+// again. librdkafka would take a new epoch for its producer, and send again under that what may be
+// in the log already. Whether *error was that.
 bool PartitionTable::Distrust(const Hosted& hosted, ErrorCode* error) const {
-  const bool is_final =
-      *error == ErrorCode::kOffsetOutOfRange || *error == ErrorCode::kOutOfOrderSequenceNumber ||
-      *error == ErrorCode::kInvalidProducerEpoch || *error == ErrorCode::kInvalidTxnState;
-  if (!is_final || !MayBeDeposed(hosted)) return false;
+  const bool is_sequence = *error == ErrorCode::kOutOfOrderSequenceNumber;
+  const bool is_final = is_sequence || *error == ErrorCode::kOffsetOutOfRange ||
+                        *error == ErrorCode::kInvalidProducerEpoch ||
+                        *error == ErrorCode::kInvalidTxnState;
+  if (!(is_final && MayBeDeposed(hosted)) && !(is_sequence && LeadsNewly(hosted))) return false;
   *error = ErrorCode::kNotLeaderOrFollower;
   return true;
 }

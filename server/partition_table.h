@@ -325,6 +325,7 @@ class PartitionTable {
     std::unique_ptr<replication::Partition> partition;
     TopicSettings settings;
     std::unique_ptr<Moving> moving;
+    MonotonicNs leads_since;  // in its present epoch, where it leads
   };
   struct Recovered {
     absl::StatusOr<std::unique_ptr<log::Log>> log;
@@ -394,6 +395,7 @@ class PartitionTable {
   void Step(Hosted* hosted, replication::Event event);
   void Carry(Hosted* hosted, replication::Effects effects);
   bool MayBeDeposed(const Hosted& hosted) const;
+  bool LeadsNewly(const Hosted& hosted) const;
   bool Distrust(const Hosted& hosted, protocol::ErrorCode* error) const;
   void WarnOfStorage(const Hosted& hosted, absl::string_view what, const std::string& message);
 

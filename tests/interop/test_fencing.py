@@ -14,6 +14,7 @@ ROUNDS = 5 if support.FULL else 3
 BOUND = 5  # the session of a broker lasts 9 s
 SESSION = 9
 NOT_LEADER_OR_FOLLOWER = 6
+OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 PRODUCER = (7, 0)  # its id and epoch
 
 
@@ -67,6 +68,25 @@ class FencingTest(support.unittest.TestCase):
             self.assertEqual(self.produce(successor, sequence=2), 0)
             for peer in (writer, reader, successor):
                 peer.close()
+
+    def test_a_new_leader_does_not_judge_what_it_has_refused_the_beginning_of(self):
+        """A batch is refused as it does not lead yet, and the next one, sent right behind, comes as it does."""
+        with cluster.Cluster(cluster.APART, config={"min.insync.replicas": 2}) as nodes:
+            victim, heir, other = nodes.brokers
+            self.create(nodes, [[victim.number, heir.number, other.number]])
+            before, peer = victim.peer(), heir.peer()
+            self.assertEqual(self.produce(before, sequence=0), 0)
+            victim.kill()
+            errors = []
+            while self.leaders(nodes, heir) != [heir.number]:
+                errors.append(self.produce(peer, sequence=1 + len(errors)))
+            errors.append(self.produce(peer, sequence=1 + len(errors)))
+            self.assertEqual(set(errors), {NOT_LEADER_OR_FOLLOWER}, f"{len(errors)} batches")
+            self.assertEqual([self.produce(peer, sequence) for sequence in (1, 2, 3)], [0, 0, 0])
+            time.sleep(2)
+            self.assertEqual(self.produce(peer, sequence=7), OUT_OF_ORDER_SEQUENCE_NUMBER)
+            before.close()
+            peer.close()
 
     def produce(self, peer, sequence):
         answer = peer.ask("Produce", 9, acks=-1, timeoutMs=10_000, topicData=[
