@@ -376,16 +376,18 @@ class FetchCall : public std::enable_shared_from_this<FetchCall> {
     return data;
   }
 
-  // To whom the client is to go instead, and where that is (KIP-951).
+  // To whom the client is to go instead, and where that is (KIP-951). The fields of the former are
+  // older than those of the latter, but a client that is told of a broker it has never heard of can
+  // do nothing with that: kafka-python 3.0.12 never fetches from it again.
   void TellLeader(const Part& part, FetchResponse::PartitionData* data,
                   FetchResponse* response) const {
     const ErrorCode error = part.reply.answer.error;
     if (error != ErrorCode::kNotLeaderOrFollower && error != ErrorCode::kFencedLeaderEpoch) return;
+    if (request_->version() < kFirstFetchWithEndpoints) return;
     const metadata::PartitionImage* partition = shard_.image()->FindPartition(part.partition);
     if (partition == nullptr) return;
     data->current_leader.leader_id = partition->leader.value();
     data->current_leader.leader_epoch = partition->leader_epoch.value();
-    if (request_->version() < kFirstFetchWithEndpoints) return;
     AddLeaderEndpoint(*shard_.image(), shard_.node(), request_->listener(), partition->leader,
                       &response->node_endpoints);
   }

@@ -18,6 +18,7 @@ from test_cluster import ClusterTest
 
 ROUNDS = int(os.environ.get("WEIR_INTEROP_KILLS", 30 if support.FULL else 3))
 PARTITIONS = 4
+NOT_LEADER_OR_FOLLOWER = 6
 NOT_ENOUGH_REPLICAS = 19
 TOOLS = "org.apache.kafka.tools."
 CLIENT = os.path.join(support.HERE, "replication_client.py")
@@ -425,6 +426,44 @@ class RackTest(ClusterTest):
             {"name": self.topic, "partitionData": [{"index": 0, "records": record_batch()}]}])
         (part,) = answer["responses"][0]["partitionResponses"]
         return part if part["errorCode"] == 0 else None
+
+
+class LeaderHintTest(ClusterTest):
+    """Clients are told who leads, and where that is, by what knows both fields (KIP-951)."""
+
+    config = ReplicatedTest.config
+
+    def test_from_the_versions_on_that_have_endpoints(self):
+        self.weir(self.cluster.brokers[0], "topics", "--create", "--topic", self.topic, "--partitions", 1,
+                  "--replication-factor", 1)
+        (leader,) = cluster.until(lambda: self.leaders(self.cluster.brokers[0], self.topic), 5, "no leader")
+        other = next(node for node in self.cluster.brokers if node.number != leader)
+        cluster.until(lambda: self.leaders(other, self.topic), 10, "the topic is missing")
+        (topic,) = self.cluster.metadata(other, [self.topic])["topics"]
+        epoch, peer = topic["partitions"][0]["leaderEpoch"], other.peer()
+        for api, versions, since, ask in (("Fetch", (12, 15, 16, 17), 16, self.fetch),
+                                          ("Produce", (9, 10, 12), 10, self.produce)):
+            for version in versions:
+                with self.subTest(api=api, version=version):
+                    answer, part = ask(peer, version, topic["topicId"])
+                    self.assertEqual(part["errorCode"], NOT_LEADER_OR_FOLLOWER)
+                    told = version >= since
+                    self.assertEqual(part.get("currentLeader"),
+                                     {"leaderId": leader, "leaderEpoch": epoch} if told else None)
+                    self.assertEqual([(node["nodeId"], node["port"]) for node in answer.get("nodeEndpoints", [])],
+                                     [(leader, self.cluster.nodes[leader].port)] if told else [])
+        peer.close()
+
+    def fetch(self, peer, version, topic_id):
+        named = {"topicId": topic_id} if version >= 13 else {"topic": self.topic}
+        answer = peer.ask("Fetch", version, maxBytes=1 << 20, sessionEpoch=-1, topics=[
+            {**named, "partitions": [{"partition": 0, "currentLeaderEpoch": 0, "partitionMaxBytes": 1 << 20}]}])
+        return answer, answer["responses"][0]["partitions"][0]
+
+    def produce(self, peer, version, _topic_id):
+        answer = peer.ask("Produce", version, acks=-1, timeoutMs=10_000, topicData=[
+            {"name": self.topic, "partitionData": [{"index": 0, "records": record_batch()}]}])
+        return answer, answer["responses"][0]["partitionResponses"][0]
 
 
 if __name__ == "__main__":
