@@ -271,7 +271,9 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     const auto found = leaders_.find(place);
     if (found == leaders_.end() || found->second.id != id || found->second.end == nullptr) return;
     Leader& leader = found->second;
-    leader.has_heard = true;
+    if (!std::exchange(leader.has_heard, true)) {
+      OnAllShards([id = place.first](Shard& shard) { shard.leader_doubts().OnSpoke(id); });
+    }
     leader.failures = 0;
     const absl::Status taken = leader.stream.Take(message);
     if (taken.ok()) return;
@@ -292,6 +294,9 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
     if (leader.has_heard) {
       lines_.Warning("the replication stream to broker ", place.first.value(),
                      " broke: ", why.message());
+      OnAllShards([id = place.first](Shard& shard) {
+        shard.leader_doubts().OnStreamBroken(shard.loop().now(), id, *shard.image());
+      });
     }
     const int64_t longest = std::min(kReopenMaxMs, kReopenMinMs << std::min(leader.failures++, 10));
     const int64_t pause_ms =
@@ -299,6 +304,12 @@ class Replicas::Streams final : public replication::LeaderHost, public replicati
         static_cast<int64_t>(shard_.random().Below(static_cast<uint64_t>(longest / 2 + 1)));
     leader.not_before = shard_.loop().now() + pause_ms * kNsPerMs;
     ArmTimer(&leader);
+  }
+
+  // Any of them may be asked who leads.
+  template <class Work>
+  void OnAllShards(Work work) {
+    for (const Shard* shard : shard_.node().shards) shard_.Tell(shard->id(), work);
   }
 
   // That broker has fewer shards; its first one says where the partitions are.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -38,6 +39,7 @@ namespace weir::server {
 namespace {
 
 constexpr int64_t kTimerNs = 50 * kNsPerMs;  // how late a produce timeout may be noticed
+constexpr int64_t kDoubtNs = 5 * kNsPerMs;   // between two looks at whether it is over
 constexpr int64_t kDirectoryCheckNs = 1'000 * kNsPerMs;
 constexpr size_t kAssignmentsMax = 2'000;  // of one request
 
@@ -88,6 +90,13 @@ IsrProposals& Shard::isr_proposals() { return *isr_proposals_; }
 void Shard::set_controller(std::unique_ptr<ControllerDriver> controller) {
   controller_ = std::move(controller);
   isr_proposals_ = std::make_unique<IsrProposals>(*this);
+}
+
+void Shard::OnceCertainOf(BrokerId leader, absl::AnyInvocable<void()> work) {
+  if (!Doubts(leader)) return work();
+  loop().timers().Schedule(
+      loop().now() + kDoubtNs,
+      [this, leader, work = std::move(work)]() mutable { OnceCertainOf(leader, std::move(work)); });
 }
 
 void Shard::Follow(metadata::MetadataImagePtr image) {

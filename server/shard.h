@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "base/crc32c.h"
@@ -24,6 +25,7 @@
 #include "coordination/metadata/image_delta.h"
 #include "log/file.h"
 #include "server/event_loop.h"
+#include "server/leader_doubts.h"
 #include "server/node.h"
 #include "server/reply.h"
 #include "server/topic_table.h"
@@ -76,6 +78,7 @@ class Shard {
   GroupTable& groups() { return *groups_; }
   Replicas& replicas() { return *replicas_; }
   LogScrubber& scrubber() { return *scrubber_; }
+  LeaderDoubts& leader_doubts() { return leader_doubts_; }
   ConnectionTable& connections() { return *connections_; }
   FetchSessionCache& fetch_sessions() { return *fetch_sessions_; }
   protocol::RecordBatchValidator& validator() { return *validator_; }
@@ -128,6 +131,13 @@ class Shard {
   // A replication::WaitToken that no other wait of this node has.
   uint64_t NextWaitToken() { return (uint64_t{id_.value()} << 48) | ++last_wait_; }
 
+  // Whether this leader may just have ended, though the metadata have it still.
+  bool Doubts(BrokerId leader) const {
+    return leader_doubts_.IsDoubted(environment_.loop.now(), leader, *image());
+  }
+  // Runs `work` once that is certain: at once, as a rule, and soon anyhow.
+  void OnceCertainOf(BrokerId leader, absl::AnyInvocable<void()> work);
+
   // Follows the metadata: opens and deletes partitions of this shard.
   void Follow(metadata::MetadataImagePtr image);
 
@@ -178,6 +188,7 @@ class Shard {
   const std::unique_ptr<LogScrubber> scrubber_;
   const std::unique_ptr<LogMover> mover_;
   const std::unique_ptr<ConnectionTable> connections_;
+  LeaderDoubts leader_doubts_;
   std::unique_ptr<ControllerDriver> controller_;
   std::unique_ptr<IsrProposals> isr_proposals_;
   int32_t group_partitions_ = 0;

@@ -93,13 +93,19 @@ Coordinator Find(const RequestRef& request, int8_t key_type, const std::string& 
 }
 
 void Answer(const RequestRef& request, const FindCoordinatorRequest& asked) {
+  std::vector<Coordinator> all;
+  const bool has_keys = request->version() >= 4;
+  for (const std::string& key : has_keys ? asked.coordinator_keys : std::vector{asked.key}) {
+    all.push_back(Find(request, asked.key_type, key));
+    const BrokerId named(all.back().node_id);
+    if (!request->shard().Doubts(named)) continue;
+    return request->shard().OnceCertainOf(named, [request, asked] { Answer(request, asked); });
+  }
   FindCoordinatorResponse response;
-  if (request->version() >= 4) {
-    for (const std::string& key : asked.coordinator_keys) {
-      response.coordinators.push_back(Find(request, asked.key_type, key));
-    }
+  if (has_keys) {
+    response.coordinators = std::move(all);
   } else {
-    Coordinator found = Find(request, asked.key_type, asked.key);
+    Coordinator& found = all.front();
     response.error_code = found.error_code;
     response.error_message = std::move(found.error_message);
     response.node_id = found.node_id;

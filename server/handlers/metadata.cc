@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/uuid.h"
 #include "coordination/metadata/features.h"
@@ -222,10 +223,23 @@ bool WantsAll(const MetadataRequest& request, int16_t version) {
                       : !request.topics.has_value();
 }
 
+// Of the leaders that an answer names, the one that may just have ended, if any.
+BrokerId DoubtedLeader(const Shard& shard, const MetadataResponse& response) {
+  BrokerId last = kNoBroker;  // partitions of few brokers
+  for (const MetadataResponse::Topic& topic : response.topics) {
+    for (const MetadataResponse::Partition& partition : topic.partitions) {
+      const BrokerId leader(partition.leader_id);
+      if (leader != last && shard.Doubts(leader)) return leader;
+      last = leader;
+    }
+  }
+  return kNoBroker;
+}
+
 // `created` are the results of topics that were to be created for this request.
 void Answer(const RequestRef& request, const MetadataRequest& asked,
             const protocol::CreateTopicsResponse& created) {
-  const Shard& shard = request->shard();
+  Shard& shard = request->shard();
   const metadata::MetadataImage& image = *shard.image();
   MetadataResponse response;
   for (const NodeEndpoint& node : LiveBrokers(image, shard.node(), request->listener())) {
@@ -263,7 +277,23 @@ void Answer(const RequestRef& request, const MetadataRequest& asked,
       topic.error_code = why->second;
     }
   }
-  request->Respond(response);
+  const BrokerId doubted = DoubtedLeader(shard, response);
+  if (doubted == kNoBroker) return request->Respond(response);
+  shard.OnceCertainOf(doubted, [request, asked, created] { Answer(request, asked, created); });
+}
+
+// A client whose leader ends asks another broker at once, and may come before this one has noticed
+// by a fraction of a millisecond. So who asks for topics is answered a little later.
+void AnswerSoon(const RequestRef& request, MetadataRequest asked,
+                protocol::CreateTopicsResponse created) {
+  constexpr int64_t kLaterMs = 2;
+  Shard& shard = request->shard();
+  const bool has_others = shard.image()->brokers.size() > 1;
+  if (!has_others || WantsAll(asked, request->version())) return Answer(request, asked, created);
+  shard.loop().timers().Schedule(shard.loop().now() + kLaterMs * kNsPerMs,
+                                 [request, asked = std::move(asked), created = std::move(created)] {
+                                   Answer(request, asked, created);
+                                 });
 }
 
 bool MayCreate(const Shard& shard, const MetadataRequest& asked) {
@@ -327,7 +357,7 @@ void HandleMetadata(const RequestRef& request) {
   }
   protocol::CreateTopicsRequest missing = MissingTopics(request->shard(), *asked);
   const bool lacks_offsets = LacksOffsetsTopic(request->shard(), *asked);
-  if (missing.topics.empty() && !lacks_offsets) return Answer(request, *asked, {});
+  if (missing.topics.empty() && !lacks_offsets) return AnswerSoon(request, *std::move(asked), {});
   request->shard().Call<protocol::CreateTopicsResponse>(
       kControllerShard,
       [missing = std::move(missing), lacks_offsets, client = ClientOf(request)](
@@ -339,7 +369,7 @@ void HandleMetadata(const RequestRef& request) {
                                     std::move(client));
       },
       [request, asked = *std::move(asked)](const protocol::CreateTopicsResponse& created) {
-        Answer(request, asked, created);
+        AnswerSoon(request, asked, created);
       });
 }
 

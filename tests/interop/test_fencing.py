@@ -78,8 +78,11 @@ class FencingTest(support.unittest.TestCase):
             self.assertEqual(self.produce(before, sequence=0), 0)
             victim.kill()
             errors = []
-            while self.leaders(nodes, heir) != [heir.number]:
-                errors.append(self.produce(peer, sequence=1 + len(errors)))
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                leads = pool.submit(self.leaders, nodes, heir)  # an answer that waits for that
+                while not leads.done():
+                    errors.append(self.produce(peer, sequence=1 + len(errors)))
+                self.assertEqual(leads.result(), [heir.number])
             errors.append(self.produce(peer, sequence=1 + len(errors)))
             self.assertEqual(set(errors), {NOT_LEADER_OR_FOLLOWER}, f"{len(errors)} batches")
             self.assertEqual([self.produce(peer, sequence) for sequence in (1, 2, 3)], [0, 0, 0])
@@ -87,6 +90,29 @@ class FencingTest(support.unittest.TestCase):
             self.assertEqual(self.produce(peer, sequence=7), OUT_OF_ORDER_SEQUENCE_NUMBER)
             before.close()
             peer.close()
+
+    def test_who_lost_a_leader_is_not_sent_back_to_it(self):
+        """What a client is told that asks as soon as its leader's connection has broken."""
+        with cluster.Cluster(cluster.APART) as nodes:
+            told, waited = [], []
+            for round in range(ROUNDS):
+                victim = nodes.brokers[round % len(nodes.brokers)]
+                others = [node for node in nodes.brokers if node is not victim]
+                self.create(nodes, [[victim.number, *(node.number for node in others)]])
+                peer = victim.peer()
+                self.assertEqual(self.fetch(peer, offset=0), 0)
+                victim.kill()
+                peer.socket.recv(1)  # the end
+                peer.close()
+                time.sleep(0.02)  # the others' connections have broken too
+                asked = time.monotonic()
+                told += [self.leaders(nodes, node) != [victim.number] for node in others]
+                waited.append(time.monotonic() - asked)
+                victim.start(wait=False)
+                nodes.wait_until_ready()
+            print(f"  {sum(told)} of {len(told)} are told of the next leader at once, {max(waited):.2f} s at most for "
+                  "both", flush=True)
+            self.assertTrue(any(told))
 
     def produce(self, peer, sequence):
         answer = peer.ask("Produce", 9, acks=-1, timeoutMs=10_000, topicData=[
