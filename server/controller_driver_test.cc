@@ -575,6 +575,23 @@ TEST_F(ControllerDriverTest, ABrokerThatEndsAsAnotherControllerLeadsIsFenced) {
       rig_.Until([&] { return leader().driver->image()->FindBroker(BrokerId(4))->fenced; }, 2'000));
 }
 
+// It has sent the new controller a heartbeat too, over a connection whose end tells nothing.
+TEST_F(ControllerDriverTest, ABrokerThatEndsOnceAnotherControllerHasHeardOfItIsFenced) {
+  Start();
+  JoinAll();
+  Come(4);
+  rig_.Pass(500);
+  member(4).Join();
+  ASSERT_TRUE(rig_.Until([&] { return member(4).unfenced == 1; }));
+  rig_.wire.cut.insert(BrokerId(leader_));
+  ASSERT_TRUE(rig_.Until([&] { return (leader_ = Leader()) != 0; }));
+  ASSERT_TRUE(rig_.Until([&] { return leader().driver->HasHeardOf(BrokerId(4)); }, 2'500));
+  rig_.Pass(1'000);  // and the answer to the last probe
+  rig_.wire.ended.insert(BrokerId(4));
+  EXPECT_TRUE(
+      rig_.Until([&] { return leader().driver->image()->FindBroker(BrokerId(4))->fenced; }, 2'000));
+}
+
 TEST_F(ControllerDriverTest, ABrokerThatLeavesIsLetGo) {
   Start();
   JoinAll();

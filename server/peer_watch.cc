@@ -45,7 +45,7 @@ void PeerWatch::OnPeerLost(BrokerId id) {
 }
 
 void PeerWatch::OnActive() {
-  const MonotonicNs now = loop_.clock().Monotonic();
+  const MonotonicNs now = active_since_ = loop_.clock().Monotonic();
   for (const auto& [id, lost] : std::exchange(lost_, {})) {
     if (now - lost.at > kLostKeptMs * kNsPerMs) continue;
     controller_.OnBrokerLost(metadata::BrokerLost{id, lost.broker_epoch});
@@ -57,9 +57,11 @@ void PeerWatch::OnActive() {
   CarryOut(effects);
 }
 
-// Whether this node leads, and has a broker among its own of which it has not heard since.
+// Whether this node leads, and the broker is one of its own whose end it might not notice yet.
 bool PeerWatch::IsAwaited(BrokerId id) const {
-  if (!controller_.is_active() || controller_.HasHeardOf(id)) return false;
+  if (!controller_.is_active()) return false;
+  const bool is_settled = loop_.clock().Monotonic() - active_since_ > kSettlesMs * kNsPerMs;
+  if (is_settled && controller_.HasHeardOf(id)) return false;
   const metadata::BrokerImage* broker = controller_.image()->FindBroker(id);
   return broker != nullptr && !broker->fenced;
 }

@@ -42,12 +42,14 @@ class PeerWatch {
   // A connection to or from the node has ended.
   void OnPeerLost(BrokerId id);
   // This node's controller is active from now on, and has not seen which connections ended before.
-  // Brokers are asked until they have sent it a heartbeat: whose end would break no connection.
+  // Brokers are asked again and again for kSettlesMs, and until they have sent it a heartbeat: the
+  // end of those that follow its log by no connection yet breaks none.
   void OnActive();
 
  private:
   static constexpr int64_t kProbeTimeoutMs = 500;
   static constexpr int64_t kLostKeptMs = 5'000;
+  static constexpr int64_t kSettlesMs = 5'000;
 
   // Who is to be at a node.
   struct Expected {
@@ -77,6 +79,7 @@ class PeerWatch {
   metadata::PeerProbes probes_;
   std::map<BrokerId, Expected> expected_;  // at those that are asked
   std::map<BrokerId, Lost> lost_;
+  MonotonicNs active_since_;
   TimerId timer_;
 };
 
