@@ -191,6 +191,7 @@ class Endurance:
 
     def __init__(self, cluster, clients, chance, kinds=None, log=print):
         self.cluster, self.clients, self.chance, self.log = cluster, clients, chance, log
+        self.companion = None  # a controller that is down beside the present fault
         self.began, self.faults, self.wrong, self.deck, self.kinds = time.monotonic(), [], [], [], kinds or list(KINDS)
 
 
@@ -270,7 +271,9 @@ class Endurance:
         return self.chance.choice(self.cluster.brokers)
 
     def a_controller(self):
-        return self.active() if self.chance.random() < 0.6 else self.chance.choice(self.cluster.controllers)
+        others = [node for node in self.cluster.controllers if node is not self.companion]
+        active = self.active() if self.chance.random() < 0.6 else None
+        return active if active in others else self.chance.choice(others)
 
     def a_node(self):
         return self.a_broker() if self.chance.random() < 0.6 else self.a_controller()
@@ -309,13 +312,14 @@ class Endurance:
         """One fault, from its beginning until all is in sync again."""
         companion = None
         if kind in WITH_CONTROLLER and self.chance.random() < 0.2:
-            companion = self.chance.choice(self.cluster.controllers)
+            companion = self.companion = self.chance.choice(self.cluster.controllers)
             companion.kill()
         at = len(self.faults)
         try:
             KINDS[kind](self, companion is None)
         finally:
             if companion is not None:
+                self.companion = None
                 companion.start(wait=False)
         healed = time.monotonic()
         seconds = self.wait_until_in_sync()
