@@ -443,6 +443,19 @@ TEST_F(LogTest, DamageKeepsNothingBackThatStandsBeforeIt) {
   EXPECT_FALSE(Read(0, 400, /*upper=*/30).empty());
 }
 
+// A batch that claims more offsets than there are: nobody would ever come to it, nor past it.
+TEST_F(LogTest, ABatchThatEndsBehindItsSegmentIsDamage) {
+  Open();
+  for (int i = 0; i < 30; ++i) Append({.value_bytes = 100});
+  const int64_t batch_bytes = log_->size_bytes() / 30;
+  constexpr auto kLastOffsetDelta =
+      static_cast<int64_t>(protocol::record_batch_at::kLastOffsetDelta);
+  fs_.Corrupt("/data/t-0/00000000000000000000.log", batch_bytes * 10 + kLastOffsetDelta + 1);
+  EXPECT_TRUE(absl::IsDataLoss(log_->Read(Offset(10), 4000, Offset(30), true).status()));
+  EXPECT_TRUE(absl::IsDataLoss(log_->Read(Offset(20), 4000, Offset(30), true).status()));
+  EXPECT_FALSE(Read(0, 400, /*upper=*/30).empty());
+}
+
 TEST_F(LogTest, RetentionByTimeRollsTheLastSegmentAndDeletesLater) {
   config_.retention_ms = 1000;
   config_.segment_bytes = 500;

@@ -113,8 +113,15 @@ inline absl::StatusOr<LogSlice> Log::Read(Offset from, int64_t max_bytes, Offset
   for (; index < segments_.size() && !first.has_value(); ++index) {
     WEIR_ASSIGN_OR_RETURN(first, segments_[index]->Locate(from));
   }
-  if (!first.has_value() || first->next_offset > upper_bound) return slice;
+  if (!first.has_value()) return slice;
   Segment& segment = *segments_[index - 1];
+  if (first->next_offset > segment.next_offset()) {
+    return absl::DataLossError(absl::StrCat(segment.Path(Segment::kLogSuffix), ": at position ",
+                                            first->position, ": expected a batch up to offset ",
+                                            segment.next_offset().value(), " at most, came one to ",
+                                            first->next_offset.value()));
+  }
+  if (first->next_offset > upper_bound) return slice;
   // Damage further on is no reason to keep back what stands before it.
   const SegmentCut only_first{first->position + first->size_bytes, first->next_offset};
   SegmentCut end{segment.size_bytes(), segment.next_offset()};
