@@ -15,6 +15,7 @@
 #ifndef WEIR_REPLICATION_PARTITION_H_
 #define WEIR_REPLICATION_PARTITION_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -97,6 +98,10 @@ class Partition {
   const std::vector<replication_internal::Replica>& others() const { return isr_.others(); }
   bool InMaximalIsr(BrokerId broker) const { return isr_.InMaximalIsr(broker); }
   Offset high_watermark() const { return high_watermark_; }
+  // How many offsets this replica lacks of those that are committed, as the leader told it last.
+  int64_t lag() const {
+    return is_follower() ? std::max<int64_t>(0, told_high_watermark_ - log_->log_end_offset()) : 0;
+  }
   size_t reader_count() const { return readers_.size(); }
   Offset last_stable_offset() const { return log_->LastStableOffset(high_watermark_); }
   log::Log& log() { return *log_; }
@@ -188,6 +193,7 @@ class Partition {
   // As follower.
   bool following_ = false;             // since StartFollowing
   Offset sent_to_;                     // by the leader since then; the log may end before it
+  Offset told_high_watermark_{0};      // by this leader
   std::vector<Replicate> replicated_;  // in this tick
   std::optional<PrepareTruncation> truncation_;
   std::optional<MonotonicNs> held_until_;

@@ -236,6 +236,31 @@ TEST_F(ReplicaTest, AFollowerJoinsWhenItHasAllThatIsCommittedAndBeyondTheEpochsS
   EXPECT_EQ(At(1).isr(), Ids({1, 2}));
 }
 
+TEST_F(ReplicaTest, AFollowerKnowsHowMuchItLacksOfWhatIsCommitted) {
+  Start(1);
+  Elect(1, 5, {1});
+  for (WaitToken token = 1; token <= 20; ++token) {
+    Produce(1, token, kAcksAll, {.value_bytes = 400'000});
+    Settle(3);
+  }
+  EXPECT_EQ(At(1).lag(), 0);
+  Start(2);
+  Tell(2);
+  int64_t most = 0;
+  for (int i = 0; i < 200 && LogOf(2).log_end_offset() < Offset(20); ++i) {
+    Tick();
+    if (LogOf(2).log_end_offset() == Offset(0)) continue;
+    EXPECT_EQ(At(2).lag(), Offset(20) - LogOf(2).log_end_offset());
+    most = std::max(most, At(2).lag());
+  }
+  EXPECT_GT(most, 10);
+  EXPECT_EQ(At(2).lag(), 0);
+  // Nothing is known of another leader's yet.
+  Kill(1);
+  Elect(3, 6, {2});
+  EXPECT_EQ(At(2).lag(), 0);
+}
+
 TEST_F(ReplicaTest, AFollowerThatStopsLeavesAfterTheLag) {
   config_.partition.replica_lag_time_max_ns = 100 * kMs;
   for (const int id : {1, 2, 3}) Start(id);

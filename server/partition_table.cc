@@ -259,9 +259,8 @@ std::vector<PartitionSize> PartitionTable::Sizes() const {
   for (const auto& [id, hosted] : partitions_) {
     if (hosted->partition == nullptr) continue;
     const log::Log& log = hosted->partition->log();
-    sizes.push_back(
-        {hosted->topic, id.partition.value(), hosted->folder->index(), log.size_bytes(),
-         std::max<int64_t>(0, hosted->partition->high_watermark() - log.log_end_offset())});
+    sizes.push_back({hosted->topic, id.partition.value(), hosted->folder->index(), log.size_bytes(),
+                     hosted->partition->lag()});
     if (hosted->moving == nullptr) continue;
     const log::LogMove* const copy = hosted->moving->copy.get();
     sizes.push_back(
@@ -349,6 +348,11 @@ std::optional<replication::StartFollowing> PartitionTable::Following(const Topic
   const Hosted* hosted = Find(id);
   if (hosted == nullptr || hosted->partition == nullptr) return std::nullopt;
   return hosted->partition->following();
+}
+
+const replication::Partition* PartitionTable::FindPartition(const TopicPartition& id) const {
+  const auto found = partitions_.find(id);
+  return found == partitions_.end() ? nullptr : found->second->partition.get();
 }
 
 size_t PartitionTable::readers() const {

@@ -303,6 +303,8 @@ class PartitionTable {
   absl::Status Close();
 
   size_t size() const { return partitions_.size(); }
+  // For who looks at it from outside, as simulators do. Null where it is not here and online.
+  const replication::Partition* FindPartition(const TopicPartition& id) const;
   // Fetches that wait, and what of them is registered with partitions.
   size_t readers() const;
   // How many offsets are appended and not known to be committed, of all partitions.

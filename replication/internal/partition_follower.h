@@ -120,6 +120,7 @@ inline void Partition::WriteReplicated(const Now& now, Effects* effects) {
       readers_.Hide(end, static_cast<int64_t>(part.records.size()));
     }
     if (!status.ok()) break;
+    told_high_watermark_ = part.high_watermark;
     const Offset high_watermark = std::min(part.high_watermark, end);
     if (high_watermark > high_watermark_) SetHighWatermark(high_watermark, effects);
     status = log_->AdvanceLogStart(std::min(part.log_start, high_watermark_));

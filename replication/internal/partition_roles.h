@@ -85,7 +85,10 @@ inline void Partition::On(const Now& now, BecomeFollower& e, Effects* effects) {
   if (!IsNews(e.leader_epoch, e.partition_epoch)) return;
   const bool goes_on =
       role_ == Role::kFollower && e.leader_epoch == leader_epoch_ && e.leader == leader_;
-  if (!goes_on) Leave(effects);
+  if (!goes_on) {
+    Leave(effects);
+    told_high_watermark_ = Offset(0);
+  }
   role_ = Role::kFollower;
   leader_ = e.leader;
   leader_epoch_ = e.leader_epoch;
