@@ -161,6 +161,12 @@ struct OngoingMove {
   std::vector<int32_t> removing;
 };
 
+// Replicas of a partition that are not in sync and may lead all the same (KIP-966).
+struct EligibleReplicas {
+  std::vector<int32_t> eligible;
+  std::vector<int32_t> last_known;
+};
+
 inline constexpr int8_t kPreferredElection = 0;
 inline constexpr int8_t kUncleanElection = 1;
 

@@ -25,6 +25,7 @@
 #include "client/cluster.h"
 #include "client/topic_and_partition.h"
 #include "protocol/api/alter_partition_reassignments.h"
+#include "protocol/api/describe_topic_partitions.h"
 #include "protocol/api/elect_leaders.h"
 #include "protocol/api/list_partition_reassignments.h"
 #include "protocol/error_code.h"
@@ -85,6 +86,29 @@ class PartitionAdmin {
       }
     }
     return moves;
+  }
+
+  // Of all partitions of these topics; kUnimplemented where brokers do not tell (before KIP-966).
+  absl::StatusOr<std::map<TopicAndPartition, EligibleReplicas>> ListEligible(
+      absl::Span<const std::string> topics) {
+    protocol::DescribeTopicPartitionsRequest request;
+    for (const std::string& topic : topics) request.topics.push_back({topic});
+    std::map<TopicAndPartition, EligibleReplicas> found;
+    while (!request.topics.empty()) {
+      WEIR_ASSIGN_OR_RETURN(protocol::DescribeTopicPartitionsResponse response,
+                            cluster_.CallAny(request, cluster_.Deadline()));
+      for (auto& topic : response.topics) {
+        for (auto& partition : topic.partitions) {
+          found[{topic.name.value_or(""), partition.partition_index}] = {
+              std::move(partition.eligible_leader_replicas).value_or(std::vector<int32_t>()),
+              std::move(partition.last_known_elr).value_or(std::vector<int32_t>())};
+        }
+      }
+      if (!response.next_cursor.has_value()) break;
+      request.cursor = {std::move(response.next_cursor->topic_name),
+                        response.next_cursor->partition_index};
+    }
+    return found;
   }
 
   // Elects the first replicas (kPreferredElection), or anybody where nobody leads

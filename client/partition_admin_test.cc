@@ -15,6 +15,7 @@
 #include "client/memory_peer.h"
 #include "gtest/gtest.h"
 #include "protocol/api/alter_partition_reassignments.h"
+#include "protocol/api/describe_topic_partitions.h"
 #include "protocol/api/elect_leaders.h"
 #include "protocol/api/list_partition_reassignments.h"
 #include "protocol/api/metadata.h"
@@ -99,6 +100,34 @@ TEST_F(PartitionAdminTest, ListsMoves) {
   EXPECT_EQ((*moves)[0].partition, 3);
   EXPECT_EQ((*moves)[0].adding, std::vector<int32_t>{4});
   EXPECT_EQ((*moves)[0].removing, std::vector<int32_t>{1});
+}
+
+TEST_F(PartitionAdminTest, ListsEligibleReplicasPageByPage) {
+  broker_.On<protocol::DescribeTopicPartitionsRequest>(
+      [&](const protocol::DescribeTopicPartitionsRequest& request, int16_t) {
+        EXPECT_EQ(request.topics.size(), 2u);
+        protocol::DescribeTopicPartitionsResponse response;
+        auto& topic = response.topics.emplace_back();
+        auto& partition = topic.partitions.emplace_back();
+        if (!request.cursor.has_value()) {
+          topic.name = "a";
+          partition.eligible_leader_replicas = {2};
+          partition.last_known_elr = {3, 4};
+          response.next_cursor = {"b", 5};
+        } else {
+          EXPECT_EQ(request.cursor->topic_name, "b");
+          EXPECT_EQ(request.cursor->partition_index, 5);
+          topic.name = "b";
+          partition.partition_index = 5;
+        }
+        return response;
+      });
+  const auto eligible = PartitionAdmin(*admin_).ListEligible(std::vector<std::string>{"a", "b"});
+  ASSERT_TRUE(eligible.ok()) << eligible.status();
+  ASSERT_EQ(eligible->size(), 2u);
+  EXPECT_EQ(eligible->at({"a", 0}).eligible, std::vector<int32_t>{2});
+  EXPECT_EQ(eligible->at({"a", 0}).last_known, (std::vector<int32_t>{3, 4}));
+  EXPECT_TRUE(eligible->at({"b", 5}).eligible.empty());
 }
 
 TEST_F(PartitionAdminTest, ElectsLeaders) {

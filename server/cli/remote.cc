@@ -173,6 +173,11 @@ absl::StatusOr<std::vector<client::OngoingMove>> Remote::ListReassignments() {
   return parts_->partitions.ListReassignments();
 }
 
+absl::StatusOr<std::map<client::TopicAndPartition, client::EligibleReplicas>> Remote::ListEligible(
+    absl::Span<const std::string> topics) {
+  return parts_->partitions.ListEligible(topics);
+}
+
 absl::StatusOr<std::vector<client::ElectionOutcome>> Remote::ElectLeaders(
     int8_t type, const std::optional<std::vector<client::TopicAndPartition>>& partitions) {
   return parts_->partitions.ElectLeaders(type, partitions);

@@ -81,6 +81,8 @@ class Remote {
   absl::StatusOr<std::vector<client::PartitionOutcome>> AlterReassignments(
       absl::Span<const client::PartitionMove> moves, bool may_change_factor);
   absl::StatusOr<std::vector<client::OngoingMove>> ListReassignments();
+  absl::StatusOr<std::map<client::TopicAndPartition, client::EligibleReplicas>> ListEligible(
+      absl::Span<const std::string> topics);
   absl::StatusOr<std::vector<client::ElectionOutcome>> ElectLeaders(
       int8_t type, const std::optional<std::vector<client::TopicAndPartition>>& partitions);
   absl::StatusOr<std::vector<protocol::DescribeLogDirsResponse::DescribeLogDirsResult>>

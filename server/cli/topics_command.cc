@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "client/admin_types.h"
+#include "client/topic_and_partition.h"
 #include "protocol/api/describe_configs.h"
 #include "protocol/error_code.h"
 #include "server/cli/command.h"
@@ -153,16 +155,55 @@ void DescribeTopicAsText(Output& out, const Topic& topic,
                         "\tConfigs: ", absl::StrJoin(configs, ",", absl::PairFormatter("="))));
 }
 
-void DescribePartitionsAsText(Output& out, const Topic& topic) {
+// What Metadata do not tell of partitions.
+struct MoreOfPartitions {
+  std::map<client::TopicAndPartition, client::OngoingMove> moves;
+  // None where brokers do not know them.
+  std::optional<std::map<client::TopicAndPartition, client::EligibleReplicas>> eligible;
+};
+absl::StatusOr<MoreOfPartitions> Ask(Remote& remote, const std::vector<Topic>& topics) {
+  MoreOfPartitions more;
+  auto moves = remote.ListReassignments();
+  if (!moves.ok() && !absl::IsUnimplemented(moves.status())) return moves.status();
+  if (moves.ok()) {
+    for (client::OngoingMove& move : *moves) {
+      more.moves[{move.topic, move.partition}] = std::move(move);
+    }
+  }
+  std::vector<std::string> names;
+  for (const Topic& topic : topics) names.push_back(*topic.name);
+  auto eligible = remote.ListEligible(names);
+  if (!eligible.ok() && !absl::IsUnimplemented(eligible.status())) return eligible.status();
+  if (eligible.ok()) more.eligible = *std::move(eligible);
+  return more;
+}
+
+// As Kafka's tool has it, and the replicas that are offline behind that.
+void DescribePartitionsAsText(Output& out, const Topic& topic, const MoreOfPartitions& more) {
+  const auto list = [](absl::string_view name, const std::vector<int32_t>& ids) {
+    return absl::StrCat("\t", name, ": ", absl::StrJoin(ids, ","));
+  };
   for (const auto& partition : topic.partitions) {
-    out.Line(absl::StrCat(
+    const client::TopicAndPartition id{*topic.name, partition.partition_index};
+    std::string line = absl::StrCat(
         "\tTopic: ", *topic.name, "\tPartition: ", partition.partition_index,
         "\tLeader: ", partition.leader_id < 0 ? "none" : absl::StrCat(partition.leader_id),
         "\tReplicas: ", absl::StrJoin(partition.replica_nodes, ","),
-        "\tIsr: ", absl::StrJoin(partition.isr_nodes, ","),
-        partition.offline_replicas.empty()
-            ? ""
-            : absl::StrCat("\tOffline: ", absl::StrJoin(partition.offline_replicas, ","))));
+        "\tIsr: ", absl::StrJoin(partition.isr_nodes, ","));
+    if (const auto move = more.moves.find(id); move != more.moves.end()) {
+      line += list("Adding Replicas", move->second.adding);
+      line += list("Removing Replicas", move->second.removing);
+    }
+    if (!more.eligible.has_value()) {
+      line += "\tElr: N/A\tLastKnownElr: N/A";
+    } else if (const auto eligible = more.eligible->find(id); eligible != more.eligible->end()) {
+      line += list("Elr", eligible->second.eligible);
+      line += list("LastKnownElr", eligible->second.last_known);
+    }
+    if (!partition.offline_replicas.empty()) {
+      line += absl::StrCat("\tOffline: ", absl::StrJoin(partition.offline_replicas, ","));
+    }
+    out.Line(line);
   }
 }
 
@@ -173,7 +214,8 @@ void AddNumbers(JsonWriter* json, const char* key, absl::Span<const int32_t> num
 }
 
 void DescribeAsJson(JsonWriter* json, const Topic& topic,
-                    const std::map<std::string, std::string>& configs) {
+                    const std::map<std::string, std::string>& configs,
+                    const MoreOfPartitions& more) {
   json->BeginObject()
       .Key("topic")
       .String(*topic.name)
@@ -189,6 +231,15 @@ void DescribeAsJson(JsonWriter* json, const Topic& topic,
     AddNumbers(json, "replicas", partition.replica_nodes);
     AddNumbers(json, "isr", partition.isr_nodes);
     AddNumbers(json, "offline", partition.offline_replicas);
+    const client::TopicAndPartition id{*topic.name, partition.partition_index};
+    if (const auto move = more.moves.find(id); move != more.moves.end()) {
+      AddNumbers(json, "adding", move->second.adding);
+      AddNumbers(json, "removing", move->second.removing);
+    }
+    if (more.eligible.has_value() && more.eligible->contains(id)) {
+      AddNumbers(json, "eligible", more.eligible->at(id).eligible);
+      AddNumbers(json, "last_known_eligible", more.eligible->at(id).last_known);
+    }
     json->EndObject();
   }
   json->EndArray().EndObject();
@@ -203,11 +254,14 @@ struct PartitionFilter {
         at_min(flags.Has("at-min-isr-partitions")) {}
 
   bool any() const { return lagging || unavailable || under_min || at_min; }
-  bool Takes(const protocol::MetadataResponse::Partition& partition, size_t min_isr) const {
+  // `adding`: replicas that a move has not brought in yet, which are not missed.
+  bool Takes(const protocol::MetadataResponse::Partition& partition, size_t min_isr,
+             size_t adding) const {
     const size_t in_sync = partition.isr_nodes.size();
-    if (lagging && in_sync >= partition.replica_nodes.size()) return false;
-    if (unavailable && partition.leader_id >= 0) return false;
-    return !(under_min && in_sync >= min_isr) && !(at_min && in_sync != min_isr);
+    const bool is_led = partition.leader_id >= 0;
+    if (lagging && in_sync + adding >= partition.replica_nodes.size()) return false;
+    if (unavailable && is_led) return false;
+    return !(under_min && is_led && in_sync >= min_isr) && !(at_min && in_sync != min_isr);
   }
 
   const bool lagging, unavailable, under_min, at_min;
@@ -219,6 +273,7 @@ absl::Status Describe(Context& context, Remote& remote, std::vector<Topic> topic
   if (filter.any() && only_overrides) {
     return UsageError("--topics-with-overrides goes with no other choice of partitions");
   }
+  WEIR_ASSIGN_OR_RETURN(const MoreOfPartitions more, Ask(remote, topics));
   JsonWriter json;
   json.BeginArray();
   for (Topic& topic : topics) {
@@ -234,19 +289,23 @@ absl::Status Describe(Context& context, Remote& remote, std::vector<Topic> topic
       continue;
     }
     auto& partitions = topic.partitions;
-    partitions.erase(std::remove_if(partitions.begin(), partitions.end(),
-                                    [&](const protocol::MetadataResponse::Partition& partition) {
-                                      return !filter.Takes(partition, configs->min_insync_replicas);
-                                    }),
-                     partitions.end());
+    partitions.erase(
+        std::remove_if(
+            partitions.begin(), partitions.end(),
+            [&](const protocol::MetadataResponse::Partition& partition) {
+              const auto move = more.moves.find({*topic.name, partition.partition_index});
+              return !filter.Takes(partition, configs->min_insync_replicas,
+                                   move == more.moves.end() ? 0 : move->second.adding.size());
+            }),
+        partitions.end());
     if (partitions.empty() && filter.any()) continue;
     if (only_overrides && configs->set.empty()) continue;
     if (context.out().json()) {
-      DescribeAsJson(&json, topic, configs->set);
+      DescribeAsJson(&json, topic, configs->set, more);
     } else {
       // Of some partitions no line could say how many there are.
       if (!filter.any()) DescribeTopicAsText(context.out(), topic, configs->set);
-      if (!only_overrides) DescribePartitionsAsText(context.out(), topic);
+      if (!only_overrides) DescribePartitionsAsText(context.out(), topic, more);
     }
   }
   if (context.out().json()) context.out().Print(json.EndArray());
