@@ -421,11 +421,63 @@ class RackTest(ClusterTest):
             self.assertEqual((got["errorCode"], got["preferredReadReplica"]), (0, -1))
             self.assertTrue(got["records"])
 
+    def test_librdkafka_reads_in_its_rack(self):
+        support.program("kcat")
+        self.weir(self.cluster.brokers[0], "topics", "--create", "--topic", self.topic, "--partitions", 1,
+                  "--replication-factor", 3)
+        (leader,) = cluster.until(lambda: self.leaders(self.cluster.brokers[0], self.topic), 5, "no leader")
+        lines = "".join(f"{n}\n" for n in range(1000))
+        to = ["-b", self.cluster.address, "-t", self.topic, "-p", "0"]
+        support.run(["kcat", "-P", *to, "-X", "acks=all"], input=lines.encode())
+        for number in self.cluster.nodes:
+            done = subprocess.run(["kcat", "-C", *to, "-e", "-q", "-X", f"client.rack=rack-{number}", "-d", "topic"],
+                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True)
+            self.assertEqual(done.stdout.decode(), lines)
+            sent = f"migrating from broker {leader} to {number}" in done.stderr.decode()
+            self.assertEqual(sent, number != leader, done.stderr.decode()[-2000:])
+
     def produced(self, peer):
         answer = peer.ask("Produce", 9, acks=-1, timeoutMs=10_000, topicData=[
             {"name": self.topic, "partitionData": [{"index": 0, "records": record_batch()}]}])
         (part,) = answer["responses"][0]["partitionResponses"]
         return part if part["errorCode"] == 0 else None
+
+
+class LastResortTest(ReplicatedTest):
+    """The only replica with all that was acknowledged is gone, and an operator gives it up."""
+
+    roles, config = cluster.APART, {**ReplicatedTest.config, "min.insync.replicas": 1}
+
+    def test_an_unclean_election(self):
+        self.create(partitions=1, replicas=2)
+        leader = self.leader()
+        (heir,) = (self.cluster.nodes[n] for n in self.partitions()[0]["replicaNodes"] if n != leader.number)
+        (third,) = (node for node in self.cluster.brokers if node not in (leader, heir))
+        self.write("kept")
+        heir.kill()
+        self.wait_for_isr(1)
+        self.write("lost")
+        leader.kill()
+        heir.start(wait=False)
+        cluster.until(lambda: {heir.number, third.number} == self.cluster.known_brokers(third) and
+                      self.leaders(third, self.topic) == [-1], 20, lambda: f"{self.partitions()} {self.cluster.said()}")
+        (topic,) = json.loads(self.weir(third, "topics", "--describe", "--unavailable-partitions", "--json"))
+        (partition,) = topic["partitions"]
+        self.assertEqual((topic["topic"], partition["leader"], partition["isr"], partition["eligible"]),
+                         (self.topic, -1, [], [leader.number]))
+        self.weir(third, "leader-election", "--election-type", "unclean", "--topic", self.topic, "--partition", 0)
+        self.assertIs(self.new_leader(leader), heir)
+        self.write("written after that")
+        leader.start(wait=False)
+        self.wait_for_isr(2)
+        self.check_copies()
+        self.assertEqual(support.run(["kcat", "-C", "-b", heir.address, "-t", self.topic, "-e", "-q"]).decode(),
+                         "kept\nwritten after that\n")
+        self.assertRegex(leader.output(), f"{self.topic}-0: cut off at offset 1 of 2.*acknowledged are lost")
+
+    def write(self, line):
+        alive = ",".join(node.address for node in self.cluster.brokers if node.alive())
+        support.run(["kcat", "-P", "-b", alive, "-t", self.topic, "-X", "acks=all"], input=f"{line}\n".encode())
 
 
 class LeaderHintTest(ClusterTest):
