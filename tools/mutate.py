@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shows the simulators' teeth: builds those of //tests/sim once with every fault of
-tests/sim/mutations.txt, each behind a switch, and runs it with each of them until a seed fails.
+tests/sim/mutations.txt, each behind a switch, and runs them with each fault until a seed fails.
 
-  tools/mutate.py [--seeds N] [--steps K] [--only PREFIX] [--bazel COMMAND]
+  tools/mutate.py [--seeds N] [--steps K] [--only PREFIX] [--sim NAME] [--bazel COMMAND]
 
 Works on a copy of the last commit. Prints a table; exits 1 when a fault was not caught."""
 import argparse
@@ -19,7 +19,7 @@ SWITCH = '''#include <cstdlib>
   (std::getenv("WEIR_MUTANT") != nullptr && std::atoi(std::getenv("WEIR_MUTANT")) == (n))
 #endif
 '''
-ENTRY = re.compile(r'mutation (\S+)\nwhat ([^\n]+)\n(?:sim (\S+)\n)?file (\S+)\n(statement|expression) old\n'
+ENTRY = re.compile(r'mutation (\S+)\nwhat ([^\n]+)\n(?:sim ([^\n]+)\n)?file (\S+)\n(statement|expression) old\n'
                    r'(.*?)\nnew\n(.*?)\nend\n', re.S)
 
 
@@ -30,6 +30,10 @@ def read_mutations():
     if len(found) != text.count('\nmutation '):
         sys.exit('mutations.txt: an entry that cannot be read')
     return found
+
+
+def sims_of(mutation):
+    return (mutation[2] or 'node_sim').split()
 
 
 def weave(tree, number, mutation):
@@ -78,7 +82,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--seeds', type=int, default=1000)
     parser.add_argument('--steps', type=int, default=4000)
-    parser.add_argument('--only')
+    parser.add_argument('--only', default='')
+    parser.add_argument('--sim')
     parser.add_argument('--bazel', default='./bazelw')
     options = parser.parse_args()
     mutations = read_mutations()
@@ -88,24 +93,21 @@ def main():
         try:
             for i, mutation in enumerate(mutations):
                 weave(tree, i + 1, mutation)
-            wanted = [m for m in mutations if not options.only or m[0].startswith(options.only)]
-            sims = {'//tests/sim:' + (m[2] or 'node_sim') for m in wanted}
-            subprocess.run([options.bazel, 'build', '-c', 'opt', *sorted(sims)], cwd=tree,
-                           check=True)
-            missed = report(os.path.join(tree, 'bazel-bin/tests/sim'), mutations, options)
+            wanted = [(i + 1, mutation, sim) for i, mutation in enumerate(mutations) for sim in sims_of(mutation)
+                      if mutation[0].startswith(options.only) and options.sim in (None, sim)]
+            targets = sorted({'//tests/sim:' + sim for _, _, sim in wanted})
+            subprocess.run([options.bazel, 'build', '-c', 'opt', *targets], cwd=tree, check=True)
+            missed = report(os.path.join(tree, 'bazel-bin/tests/sim'), wanted, options)
         finally:
             subprocess.run(['git', 'worktree', 'remove', '--force', tree], cwd=ROOT, check=True)
     sys.exit(1 if missed else 0)
 
 
-def report(folder, mutations, options):
+def report(folder, wanted, options):
     missed = 0
     print('| mutation | what it does | seeds until caught | named by |\n|---|---|---|---|')
-    for i, mutation in enumerate(mutations):
-        if options.only and not mutation[0].startswith(options.only):
-            continue
-        binary = os.path.join(folder, mutation[2] or 'node_sim')
-        seed, why = run(binary, i + 1, options.seeds, options.steps)
+    for number, mutation, sim in wanted:
+        seed, why = run(os.path.join(folder, sim), number, options.seeds, options.steps)
         missed += seed is None
         told = f'{seed} | {why}' if seed else f'not in {options.seeds} | '
         print(f'| {mutation[0]} | {mutation[1]} | {told} |', flush=True)
