@@ -29,6 +29,7 @@
 #include "server/metadata_log.h"
 #include "server/partition_table.h"
 #include "server/shard.h"
+#include "tests/sim/cluster_replicas.h"
 #include "tests/sim/cluster_world.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_actor.h"
@@ -58,11 +59,15 @@ class ClusterChecks {
   }
 
   // Of the partitions, as the log of the metadata has them now.
-  void TellLeaders(ClusterWorld& world, BrokerMap* brokers) {
+  void TellLeaders(ClusterWorld& world, BrokerMap* brokers, ReplicaChecks* replicas) {
     const metadata::MetadataImagePtr image = NewestImage(world);
     if (image->highest_offset <= told_->highest_offset) return;
-    trace_.Note("metadata to ", image->highest_offset.value(), ": ",
-                Describe(metadata::Compare(told_, image)));
+    const metadata::ImageDelta delta = metadata::Compare(told_, image);
+    trace_.Note("metadata to ", image->highest_offset.value(), ": ", Describe(delta));
+    replicas->OnMetadata(world, delta);
+    for (Machine& machine : world.machines()) {
+      if (machine.disk_is_missing && IsRegistered(*image, machine)) machine.disk_is_missing = false;
+    }
     told_ = image;
     image->topics.ForEach([&](const Uuid& id, const metadata::TopicImage& topic) {
       for (int32_t i = 0; i < topic.partition_count(); ++i) {
@@ -73,6 +78,9 @@ class ClusterChecks {
       }
     });
   }
+
+  // As TellLeaders had them last.
+  const metadata::MetadataImage& told() const { return *told_; }
 
   // What keeps the cluster from being as it should when nothing is wrong; empty: nothing does.
   std::string Complaint(ClusterWorld& world) {
@@ -86,6 +94,7 @@ class ClusterChecks {
       }
     }
     if (leader == nullptr) return "no controller is active";
+    if (HasDecayed(world)) return "what has decayed is not mended";
     for (Machine& machine : world.machines()) {
       const std::string complaint = ComplaintOf(machine, *leader);
       if (!complaint.empty()) return absl::StrCat("node ", machine.id, " ", complaint);
@@ -94,15 +103,9 @@ class ClusterChecks {
   }
 
   // Whether a node has lost its disk, and what it had still counts: nothing else may go wrong now.
-  bool IsDiskMissing(ClusterWorld& world) {
-    bool is_missing = false;
-    for (Machine& machine : world.machines()) {
-      if (machine.disk_is_missing && IsRegistered(*NewestImage(world), machine)) {
-        machine.disk_is_missing = false;
-      }
-      is_missing = is_missing || machine.disk_is_missing;
-    }
-    return is_missing;
+  static bool IsDiskMissing(ClusterWorld& world) {
+    return std::any_of(world.machines().begin(), world.machines().end(),
+                       [](const Machine& machine) { return machine.disk_is_missing; });
   }
 
   // Whether somebody that ended badly is not back in sync yet.
@@ -140,6 +143,52 @@ class ClusterChecks {
   bool MayLoseDisk(ClusterWorld& world, const Machine& machine) {
     return (!machine.is_controller || MayLoseVoter(world, machine)) &&
            (!machine.is_broker || MayLoseReplicas(world, machine));
+  }
+
+  // Whether a byte of a log has changed that nobody has noticed yet: nothing else may go wrong now.
+  bool HasDecayed(ClusterWorld& world) {
+    bool is_any = false;
+    for (Machine& machine : world.machines()) {
+      if (!machine.decayed.empty() && IsWhole(machine, machine.decayed)) {
+        trace_.Note(machine.decayed, " of node ", machine.id, " is mended");
+        machine.decayed.clear();
+      }
+      is_any = is_any || !machine.decayed.empty();
+    }
+    return is_any;
+  }
+  // Changes a byte of a partition's log, of those that are under a CRC. False where there is none.
+  bool Decay(ClusterWorld& world, Machine& machine, Random& random) {
+    std::vector<std::string> files;
+    const metadata::MetadataImagePtr image = NewestImage(world);
+    image->topics.ForEach([&](const Uuid&, const metadata::TopicImage& topic) {
+      for (int32_t i = 0; i < topic.partition_count(); ++i) {
+        if (absl::StartsWith(topic.name, "__")) continue;
+        const auto& replicas = topic.Find(PartitionIndex(i))->replicas;
+        if (std::count(replicas.begin(), replicas.end(), BrokerId(machine.id)) == 0) continue;
+        for (std::string& file : LogFilesOf(machine, absl::StrCat(topic.name, "-", i))) {
+          if (IsWhole(machine, file) && !machine.node->disk().Content(file).empty()) {
+            files.push_back(std::move(file));
+          }
+        }
+      }
+    });
+    if (files.empty()) return false;
+    std::sort(files.begin(), files.end());
+    machine.decayed = files[random.Below(files.size())];
+    const std::string content = machine.node->disk().Content(machine.decayed);
+    const uint64_t near = random.Below(content.size());
+    size_t begin = 0, size = 0;  // of a batch
+    do {
+      begin += size;
+      size = static_cast<size_t>(
+          protocol::RecordBatchView::Parse(absl::string_view(content).substr(begin))->size_bytes());
+    } while (begin + size <= near);
+    constexpr size_t kFirst = protocol::record_batch_at::kCrc;
+    const auto position = static_cast<int64_t>(begin + kFirst + random.Below(size - kFirst));
+    trace_.Note("byte ", position, " of ", machine.decayed, " at ", machine.id, " decays");
+    machine.node->disk().Corrupt(machine.decayed, position);
+    return true;
   }
 
   // When nothing is written any more: replicas have the same bytes.
@@ -227,25 +276,46 @@ class ClusterChecks {
     });
   }
 
+  // Paths, in the order of their offsets; none where there is no folder for the partition.
+  static std::vector<std::string> LogFilesOf(Machine& machine, const std::string& name) {
+    std::string folder = absl::StrCat("/data-too/", name);
+    if (!machine.node->disk().Exists(folder)) folder = absl::StrCat("/data/", name);
+    const absl::StatusOr<std::vector<std::string>> files = machine.node->disk().List(folder);
+    std::vector<std::string> paths;
+    if (!files.ok()) return paths;
+    for (const std::string& file : *files) {
+      if (absl::EndsWith(file, ".log")) paths.push_back(absl::StrCat(folder, "/", file));
+    }
+    std::sort(paths.begin(), paths.end());
+    return paths;
+  }
+  // Whether it is gone, or all of its batches are as they were made.
+  static bool IsWhole(Machine& machine, const std::string& file) {
+    if (!machine.node->disk().Exists(file)) return true;
+    const std::string content = machine.node->disk().Content(file);
+    absl::string_view bytes = content;
+    while (!bytes.empty()) {
+      const auto batch = protocol::RecordBatchView::Parse(bytes);
+      if (!batch.ok() || batch->magic() != protocol::kRecordBatchMagic || !batch->CrcIsValid()) {
+        return false;
+      }
+      bytes.remove_prefix(static_cast<size_t>(batch->size_bytes()));
+    }
+    return true;
+  }
+
   // What lies on the disk of a replica: a hash of each batch, by offset.
   std::map<int64_t, uint64_t> BatchesOf(Machine& machine, const std::string& name) {
     std::map<int64_t, uint64_t> batches;
-    std::string folder = absl::StrCat("/data-too/", name);
-    if (!machine.node->disk().Exists(folder)) folder = absl::StrCat("/data/", name);
-    absl::StatusOr<std::vector<std::string>> files = machine.node->disk().List(folder);
-    if (!files.ok()) {
-      trace_.Fail("node ", machine.id, " has no folder for ", name);
-      return batches;
-    }
-    std::sort(files->begin(), files->end());
-    for (const std::string& file : *files) {
-      if (!absl::EndsWith(file, ".log")) continue;
-      const std::string content = machine.node->disk().Content(absl::StrCat(folder, "/", file));
+    const std::vector<std::string> files = LogFilesOf(machine, name);
+    if (files.empty()) trace_.Fail("node ", machine.id, " has no log of ", name);
+    for (const std::string& file : files) {
+      const std::string content = machine.node->disk().Content(file);
       absl::string_view bytes = content;
       while (!bytes.empty()) {
         const auto batch = protocol::RecordBatchView::Parse(bytes);
         if (!batch.ok()) {
-          trace_.Fail("node ", machine.id, ": ", folder, "/", file, ": ", batch.status().message());
+          trace_.Fail("node ", machine.id, ": ", file, ": ", batch.status().message());
           return batches;
         }
         const auto size = static_cast<size_t>(batch->size_bytes());

@@ -24,6 +24,7 @@ struct ClusterFaults {
   bool wall_jumps = false;
   bool pauses = false, cuts = false;
   bool wipes = false;  // disks are lost
+  bool decay = false;  // bytes on disks change by themselves
   // Crashes only where nothing is lost by them though nothing is flushed.
   bool within_budget = false;
 
@@ -39,6 +40,7 @@ struct ClusterFaults {
     faults.pauses = random.OneIn(2);
     faults.cuts = random.OneIn(2);
     faults.wipes = random.OneIn(3);
+    faults.decay = random.OneIn(4);
     network->late_one_in = random.OneIn(2) ? 4 : 0;
     network->chunk_bytes_max = random.OneIn(2) ? 64 : 1 << 20;
     network->reset_one_in = random.OneIn(3) ? 300 : 0;
@@ -55,11 +57,13 @@ struct ClusterFaults {
     // Without flushes nothing is lost as long as one broker at a time ends badly, and others have
     // what it had.
     within_budget = !layout.flush_on_ack && replication.min_insync > 1;
-    if (within_budget || wipes) disk_faults = full_disk = false;
-    // Until the controller knows of a lost disk, others with its records have to stay in sync: no
-    // session may end for silence.
     wipes = wipes && replication.factor > 1;
-    if (!wipes) return;
+    // What is not durable is not looked at for decay.
+    decay = decay && replication.factor > 1 && layout.flush_on_ack;
+    if (within_budget || wipes || decay) disk_faults = full_disk = false;
+    // Until the controller knows of a lost disk, or somebody of the decay, others with its records
+    // have to stay in sync: no session may end for silence.
+    if (!wipes && !decay) return;
     pauses = cuts = false;
     fabric->lost_one_in = 0;
     fabric->late_max_ns = 300 * kNsPerMs;

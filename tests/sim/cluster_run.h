@@ -23,13 +23,13 @@
 #include "base/random.h"
 #include "log/memory_file.h"
 #include "tests/sim/cluster_checks.h"
+#include "tests/sim/cluster_clients.h"
 #include "tests/sim/cluster_faults.h"
+#include "tests/sim/cluster_replicas.h"
 #include "tests/sim/cluster_world.h"
 #include "tests/sim/group_oracle.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_actor.h"
-#include "tests/sim/sim_clients.h"
-#include "tests/sim/sim_consumer.h"
 #include "tests/sim/sim_poller.h"
 #include "tests/sim/sim_trace.h"
 #include "tests/sim/sim_verifier.h"
@@ -39,7 +39,7 @@ namespace weir::sim {
 struct ClusterRunResult {
   std::string failure;  // empty: all is well
   uint64_t hash = 0;
-  int64_t kills = 0, power_losses = 0, shutdowns = 0, pauses = 0, cuts = 0, wipes = 0;
+  int64_t kills = 0, power_losses = 0, shutdowns = 0, pauses = 0, cuts = 0, wipes = 0, decays = 0;
   bool given_up = false;  // a partition has lost all its replicas to faults of disks
   int64_t virtual_ms = 0;
   Oracle::Counters counters;
@@ -57,13 +57,15 @@ class ClusterRun {
         world_(random_, network_, trace_, layout_),
         checks_(trace_),
         oracle_(trace_, !layout_.flush_on_ack),
+        replicas_(trace_, oracle_, layout_.flush_on_ack),
         group_oracle_(trace_, oracle_),
         brokers_(layout_.Brokers()),
-        context_{random_, world_.clock(), trace_, oracle_, group_oracle_, network_, brokers_} {
+        context_{random_, world_.clock(), trace_, oracle_, group_oracle_, network_, brokers_},
+        clients_(context_) {
     oracle_.set_brokers_lag(true);
     faults_ = ClusterFaults::Choose(random_, &network_.options(), &world_.fabric().options());
     ChooseReplication();
-    AddClients();
+    clients_.Choose(random_);
     trace_.Note("seed ", seed, ", ", world_.size(), " nodes, ", layout_.controllers(),
                 " controllers, flush on ack: ", layout_.flush_on_ack);
   }
@@ -80,7 +82,6 @@ class ClusterRun {
   }
 
  private:
-  static constexpr int64_t kClientTimeoutNs = 30'000 * kNsPerMs;
   static constexpr int64_t kHealingNs = 120'000 * kNsPerMs;
 
   void ChooseReplication() {
@@ -95,18 +96,6 @@ class ClusterRun {
     oracle_.set_replication(replication);
     faults_.Fit(layout_, replication, &world_.fabric().options());
     trace_.Note("replicas: ", replication.factor, ", min insync: ", replication.min_insync);
-  }
-
-  void AddClients() {
-    actors_.push_back(std::make_unique<Administrator>(context_, "admin"));
-    for (uint64_t i = 0; i <= random_.Below(3); ++i) {
-      actors_.push_back(std::make_unique<Producer>(context_, absl::StrCat("idempotent-", i), true));
-    }
-    actors_.push_back(std::make_unique<Producer>(context_, "plain", false));
-    for (uint64_t i = 0; i <= random_.Below(2); ++i) {
-      actors_.push_back(
-          std::make_unique<Consumer>(context_, absl::StrCat("consumer-", i), !random_.OneIn(3)));
-    }
   }
 
   // --- with faults --------------------------------------------------------------------------
@@ -126,9 +115,9 @@ class ClusterRun {
     } else if (choice < 33) {
       world_.fabric().RunOne();
     } else if (choice < 55) {
-      actors_[random_.Below(actors_.size())]->Act();
+      clients_.Any(random_).Act();
     } else if (choice < 68) {
-      PumpOne();
+      clients_.PumpOne(random_);
     } else if (choice < 80) {
       PassTime(static_cast<int64_t>(random_.Below(10 * kNsPerMs)));
     } else if (choice < 96) {
@@ -140,7 +129,7 @@ class ClusterRun {
     }
     LookAtMachines();
     checks_.Look(world_);
-    checks_.TellLeaders(world_, &brokers_);
+    CheckReplicas();
     if (random_.OneIn(200)) world_.BreakStream();
   }
 
@@ -177,45 +166,22 @@ class ClusterRun {
     world_.HealDisk(machine);
   }
 
-  // A client that waits for something, if there is one.
-  void PumpOne() {
-    std::vector<Session*> waiting;
-    for (const auto& actor : actors_) {
-      for (size_t i = 0; i < actor->sessions(); ++i) {
-        if (actor->session(i).waiting() > 0) waiting.push_back(&actor->session(i));
-      }
-    }
-    if (!waiting.empty()) waiting[random_.Below(waiting.size())]->Pump(1 + random_.Below(2000));
-  }
   // What is to be done now; answers are judged by who leads then.
   bool RunReady() {
     const bool busy = world_.RunReady();
-    checks_.TellLeaders(world_, &brokers_);
+    CheckReplicas();
     return busy;
   }
-  bool PumpAll() {
-    bool busy = false;
-    for (const auto& actor : actors_) {
-      for (size_t i = 0; i < actor->sessions(); ++i) busy |= actor->session(i).Pump();
-    }
-    return busy;
-  }
-  // Clients lose patience.
-  void DropLateRequests() {
-    for (const auto& actor : actors_) {
-      for (size_t i = 0; i < actor->sessions(); ++i) {
-        Session& session = actor->session(i);
-        if (session.waiting() == 0) continue;
-        if (world_.clock().Monotonic() - session.oldest() > kClientTimeoutNs) session.Close();
-      }
-    }
+  void CheckReplicas() {
+    checks_.TellLeaders(world_, &brokers_, &replicas_);
+    replicas_.Look(world_, checks_.told());
   }
 
   // Nothing happens but that time passes.
   void PassTime(int64_t ns) {
     trace_.Note("time ", ns);
     world_.Advance(ns);
-    DropLateRequests();
+    clients_.DropLate(world_.clock().Monotonic());
   }
   // What is due happens at its time, and nothing is slow.
   void LetThingsRun(int64_t ns) {
@@ -224,19 +190,19 @@ class ClusterRun {
     while (world_.clock().Monotonic() < end && !trace_.failed()) {
       LookAtMachines();
       bool busy = RunReady();
-      busy |= PumpAll();
+      busy |= clients_.PumpAll();
       if (busy) continue;
       const int64_t left = end - world_.clock().Monotonic();
       world_.Advance(std::clamp<int64_t>(world_.UntilNext().value_or(left), kNsPerMs / 10, left));
     }
-    DropLateRequests();
+    clients_.DropLate(world_.clock().Monotonic());
   }
 
   void MaybeFault() {
     Machine& machine = AnyMachine();
     switch (random_.Below(12)) {
       case 0: {
-        SimActor& actor = *actors_[random_.Below(actors_.size())];
+        SimActor& actor = clients_.Any(random_);
         trace_.Note("client breaks a connection");
         return actor.session(random_.Below(actor.sessions())).Reset();
       }
@@ -256,7 +222,7 @@ class ClusterRun {
         return;
       case 5:
       case 6:
-        if (!faults_.cuts || checks_.IsDiskMissing(world_)) return;
+        if (!faults_.cuts || IsFragile()) return;
         ++result_.cuts;
         return world_.CutAtRandom();
       case 7:
@@ -265,18 +231,21 @@ class ClusterRun {
         return;
       case 9:
       case 10:
-        if (!faults_.pauses || !ClusterWorld::Runs(machine) || checks_.IsDiskMissing(world_))
-          return;
+        if (!faults_.pauses || !ClusterWorld::Runs(machine) || IsFragile()) return;
         ++result_.pauses;
         return world_.Pause(machine, static_cast<int64_t>(random_.Below(4'000)) * kNsPerMs);
       default:
-        if (faults_.wipes && checks_.MayLoseDisk(world_, machine)) Wipe(machine);
+        if (IsFragile() || !checks_.MayLoseDisk(world_, machine)) return;
+        if (faults_.decay && (!faults_.wipes || random_.OneIn(2))) return Decay(machine);
+        if (faults_.wipes) Wipe(machine);
         return;
     }
   }
+  // What one replica has lost is all that may be lost now.
+  bool IsFragile() { return ClusterChecks::IsDiskMissing(world_) || checks_.HasDecayed(world_); }
 
   void ChooseCrash(Machine& machine) {
-    if (checks_.IsDiskMissing(world_)) return;
+    if (IsFragile()) return;
     if (faults_.within_budget && checks_.HasEndedBadly(world_) && !checks_.KeepsEligible(world_)) {
       return;
     }
@@ -304,12 +273,7 @@ class ClusterRun {
   // Before the node goes: what the network had taken arrives, then every connection to it ends.
   void EndSessions(const Machine& machine) {
     for (size_t i = 0; i < brokers_.size(); ++i) {
-      if (brokers_.IdOf(i) != machine.id) continue;
-      for (const auto& actor : actors_) {
-        while (actor->session(i).Pump()) {
-        }
-        actor->session(i).Close();
-      }
+      if (brokers_.IdOf(i) == machine.id) clients_.EndSessions(i);
     }
   }
   int64_t DownNs() {
@@ -322,6 +286,7 @@ class ClusterRun {
     ++(power ? result_.power_losses : result_.kills);
     if (power && !faults_.within_budget) oracle_.OnPowerLoss();
     machine.ended_badly = true;
+    machine.broke_off = machine.broke_off || machine.node->ready();
     world_.Kill(machine, power, DownNs());
   }
   void Shutdown(Machine& machine) {
@@ -329,17 +294,28 @@ class ClusterRun {
     ++result_.shutdowns;
     // Who had not opened everything yet does not call its end a clean one.
     machine.ended_badly = machine.ended_badly || !machine.node->ready();
+    machine.broke_off = machine.broke_off && !machine.node->ready();
     world_.Shutdown(machine, DownNs());
+  }
+  void Decay(Machine& machine) {
+    if (!checks_.Decay(world_, machine, random_)) return;
+    ++result_.decays;
+    oracle_.set_may_be_broken(true);
+    KeepFromCrashing();
+  }
+  // Crashes that lie ahead.
+  void KeepFromCrashing() {
+    for (Machine& machine : world_.machines()) {
+      machine.node->disk().CrashAtBoundary(int64_t{1} << 60);
+    }
   }
   void Wipe(Machine& machine) {
     EndSessions(machine);
     ++result_.wipes;
     machine.ended_badly = true;
     world_.Kill(machine, false, DownNs());
-    machine.was_wiped = machine.disk_is_missing = true;
-    for (Machine& other : world_.machines()) {
-      other.node->disk().CrashAtBoundary(int64_t{1} << 60);
-    }
+    machine.was_wiped = machine.disk_is_missing = machine.broke_off = true;
+    KeepFromCrashing();
     const absl::Status wiped = machine.node->WipeDisk();
     trace_.Note("disk of ", machine.id, " is wiped: ", wiped.ToString());
     if (!wiped.ok()) trace_.Fail("a disk was not wiped: ", wiped.ToString());
@@ -357,7 +333,7 @@ class ClusterRun {
         if (machine.node->running() && machine.node->failed()) StartAgain(machine);
       }
       bool busy = RunReady();
-      busy |= PumpAll();
+      busy |= clients_.PumpAll();
       if (act) busy |= act();
       if (busy) continue;
       const int64_t next = world_.UntilNext().value_or(kHealingNs);
@@ -397,11 +373,8 @@ class ClusterRun {
     }
     Converge();
     if (trace_.failed() || result_.given_up) return;
-    RunUntil([this] { return Waiting() == 0; });
-    for (const auto& actor : actors_) {
-      if (actor->waiting() > 0)
-        trace_.Fail(actor->session().name(), ": a request was never answered");
-    }
+    RunUntil([this] { return clients_.Waiting() == 0; });
+    clients_.CheckAnswered(trace_);
     RunUntil([this] { return world_.Readers() == 0; });
     if (world_.Readers() > 0) trace_.Fail(world_.Readers(), " readers wait, no client does");
   }
@@ -435,10 +408,11 @@ class ClusterRun {
     Converge();
     if (trace_.failed() || result_.given_up) return;
     oracle_.set_brokers_lag(false);
-    actors_.clear();
+    oracle_.set_may_be_broken(false);
+    clients_.Clear();
     auto owned = std::make_unique<Verifier>(context_, "verifier");
     Verifier& verifier = *owned;
-    actors_.push_back(std::move(owned));
+    clients_.Add(std::move(owned));
     RunUntil([&] { return verifier.done(); },
              [&] {
                if (verifier.waiting() > 0 || verifier.done()) return false;
@@ -461,11 +435,6 @@ class ClusterRun {
     if (AppendsWait()) trace_.Fail("appends wait and nobody is there");
   }
 
-  size_t Waiting() const {
-    size_t waiting = 0;
-    for (const auto& actor : actors_) waiting += actor->waiting();
-    return waiting;
-  }
   bool AppendsWait() { return layout_.flush_on_ack && world_.AppendsWait(); }
 
   SeededRandom random_;
@@ -475,10 +444,11 @@ class ClusterRun {
   ClusterWorld world_;
   ClusterChecks checks_;
   Oracle oracle_;
+  ReplicaChecks replicas_;
   GroupOracle group_oracle_;
   BrokerMap brokers_;
   ClientContext context_;
-  std::vector<std::unique_ptr<SimActor>> actors_;
+  ClusterClients clients_;
   ClusterFaults faults_;
   size_t started_again_ = 0;
   ClusterRunResult result_;

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
                                    {run.pauses, "pauses"},
                                    {run.cuts, "cuts"},
                                    {run.wipes, "disks wiped"},
+                                   {run.decays, "bytes decayed"},
                                    {run.given_up, "given up"},
                                    {run.counters.creations, "topics"},
                                    {run.counters.acknowledged, "batches acknowledged"},

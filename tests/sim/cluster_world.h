@@ -102,7 +102,9 @@ class ClusterWorld {
     bool has_two_folders = false;
     bool disk_is_bad = false;
     bool ended_badly = false;      // and is not back in sync everywhere
+    bool broke_off = false;        // the last run of it that served
     bool disk_is_missing = false;  // and the cluster does not know yet
+    std::string decayed;           // a file with a byte that has changed by itself
     bool was_wiped = false;        // has lost a disk
     bool leaves = false;           // hands its leaderships over
     bool left = false;
@@ -340,6 +342,7 @@ class ClusterWorld {
                       layout.voters_have_ids ? absl::StrCat(ClusterLayout::IdOf(i), "@") : "",
                       SimFabric::Text(ClusterLayout::InternalAddress(i)));
     }
+    settings.emplace_back("weir.scrub.interval.ms", "1000");
     settings.emplace_back("node.id", absl::StrCat(ClusterLayout::IdOf(index)));
     settings.emplace_back("process.roles", roles);
     settings.emplace_back("listeners", listeners);
