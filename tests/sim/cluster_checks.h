@@ -25,6 +25,7 @@
 #include "coordination/metadata/image_delta.h"
 #include "coordination/raft/raft.h"
 #include "protocol/record_batch.h"
+#include "replication/partition.h"
 #include "server/controller_driver.h"
 #include "server/metadata_log.h"
 #include "server/partition_table.h"
@@ -200,6 +201,8 @@ class ClusterChecks {
       for (int32_t i = 0; i < there->partition_count(); ++i) {
         const metadata::PartitionImage& partition = *there->Find(PartitionIndex(i));
         const std::string name = absl::StrCat(topic.name, "-", i);
+        // What lies before it, of other times perhaps, is no part of the logs.
+        const int64_t start = LatestStart(world, {id, PartitionIndex(i)}, partition.replicas);
         std::map<int64_t, uint64_t> first;
         for (const BrokerId replica : partition.replicas) {
           const auto batches =
@@ -208,7 +211,7 @@ class ClusterChecks {
             first = batches;
           } else {
             if (topic.retention && (first.empty() || batches.empty())) continue;
-            Compare(name, partition.replicas.front(), first, replica, batches);
+            Compare(name, start, partition.replicas.front(), first, replica, batches);
           }
         }
       }
@@ -326,13 +329,28 @@ class ClusterChecks {
     return batches;
   }
 
-  void Compare(const std::string& name, BrokerId a, const std::map<int64_t, uint64_t>& first,
-               BrokerId b, const std::map<int64_t, uint64_t>& second) {
+  // Where the last of the replicas' logs starts.
+  static int64_t LatestStart(ClusterWorld& world, const TopicPartition& partition,
+                             const std::vector<BrokerId>& replicas) {
+    Offset start{0};
+    for (const BrokerId id : replicas) {
+      const Machine& machine = world.machine(static_cast<size_t>(id.value() - 1));
+      for (server::Shard* const shard : machine.node->core().node().shards) {
+        const replication::Partition* const there = shard->partitions().FindPartition(partition);
+        if (there != nullptr) start = std::max(start, there->log().log_start_offset());
+      }
+    }
+    return start.value();
+  }
+
+  void Compare(const std::string& name, int64_t start, BrokerId a,
+               const std::map<int64_t, uint64_t>& first, BrokerId b,
+               const std::map<int64_t, uint64_t>& second) {
     const auto complain = [&](int64_t offset) {
       trace_.Fail(name, ": replicas ", a.value(), " and ", b.value(), " differ at offset ", offset);
     };
     // One may have deleted more of what is old than the other.
-    int64_t from = 0;
+    int64_t from = start;
     if (!first.empty()) from = std::max(from, first.begin()->first);
     if (!second.empty()) from = std::max(from, second.begin()->first);
     auto at = first.lower_bound(from), other = second.lower_bound(from);

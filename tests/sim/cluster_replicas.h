@@ -13,6 +13,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -142,8 +143,9 @@ class ReplicaChecks {
   // 9: who ended without a word and had not flushed what it acknowledged, or comes with another
   // disk, has no place of which others depend.
   void CheckReturned(ClusterWorld& world, const metadata::MetadataImage& image, BrokerId id) {
-    const Machine& machine = world.machine(static_cast<size_t>(id.value() - 1));
-    if (!machine.broke_off || (flush_on_ack_ && !machine.disk_is_missing)) return;
+    Machine& machine = world.machine(static_cast<size_t>(id.value() - 1));
+    const bool broke_off = std::exchange(machine.broke_off, false);
+    if (!broke_off || (flush_on_ack_ && !machine.disk_is_missing)) return;
     image.topics.ForEach([&](const Uuid&, const metadata::TopicImage& topic) {
       for (int32_t i = 0; i < topic.partition_count(); ++i) {
         const metadata::PartitionImage& partition = *topic.Find(PartitionIndex(i));
@@ -173,9 +175,13 @@ class ReplicaChecks {
     return nullptr;
   }
 
-  // 1 and 2: whoever may be elected has what was acknowledged.
+  // 1 and 2: whoever may be elected has what was acknowledged. Not of topics with retention, which
+  // is a gap: a follower of a leader that has deleted everything is seen to be cut off at 0 before
+  // it begins where that one does (docs/simulation.md).
   void CheckMembers(ClusterWorld& world, const metadata::MetadataImage& image,
                     const metadata::TopicImage& topic, const TopicPartition& id) {
+    const Oracle::Topic* const known = oracle_.Find(id.topic_id);
+    if (known == nullptr || known->retention) return;
     const metadata::PartitionImage& partition = *topic.Find(id.partition);
     const int64_t floor = oracle_.Floor(id);
     const auto check = [&](const Brokers& members, const char* what) {

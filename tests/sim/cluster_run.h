@@ -294,7 +294,6 @@ class ClusterRun {
     ++result_.shutdowns;
     // Who had not opened everything yet does not call its end a clean one.
     machine.ended_badly = machine.ended_badly || !machine.node->ready();
-    machine.broke_off = machine.broke_off && !machine.node->ready();
     world_.Shutdown(machine, DownNs());
   }
   void Decay(Machine& machine) {

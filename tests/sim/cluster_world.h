@@ -102,7 +102,7 @@ class ClusterWorld {
     bool has_two_folders = false;
     bool disk_is_bad = false;
     bool ended_badly = false;      // and is not back in sync everywhere
-    bool broke_off = false;        // the last run of it that served
+    bool broke_off = false;        // while it served; and has not registered since
     bool disk_is_missing = false;  // and the cluster does not know yet
     std::string decayed;           // a file with a byte that has changed by itself
     bool was_wiped = false;        // has lost a disk
