@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -178,14 +179,14 @@ class ClusterChecks {
     std::sort(files.begin(), files.end());
     machine.decayed = files[random.Below(files.size())];
     const std::string content = machine.node->disk().Content(machine.decayed);
-    const uint64_t near = random.Below(content.size());
-    size_t begin = 0, size = 0;  // of a batch
-    do {
-      begin += size;
-      size = static_cast<size_t>(
-          protocol::RecordBatchView::Parse(absl::string_view(content).substr(begin))->size_bytes());
-    } while (begin + size <= near);
     constexpr size_t kFirst = protocol::record_batch_at::kCrc;
+    const uint64_t near = random.Below(content.size());
+    size_t begin = 0, size = 0;  // of the batch there
+    (void)ForEachBatch(content, [&](size_t at, const protocol::RecordBatchView& batch) {
+      if (at > near) return;
+      begin = at;
+      size = static_cast<size_t>(batch.size_bytes());
+    });
     const auto position = static_cast<int64_t>(begin + kFirst + random.Below(size - kFirst));
     trace_.Note("byte ", position, " of ", machine.decayed, " at ", machine.id, " decays");
     machine.node->disk().Corrupt(machine.decayed, position);
@@ -295,16 +296,23 @@ class ClusterChecks {
   // Whether it is gone, or all of its batches are as they were made.
   static bool IsWhole(Machine& machine, const std::string& file) {
     if (!machine.node->disk().Exists(file)) return true;
-    const std::string content = machine.node->disk().Content(file);
-    absl::string_view bytes = content;
-    while (!bytes.empty()) {
-      const auto batch = protocol::RecordBatchView::Parse(bytes);
-      if (!batch.ok() || batch->magic() != protocol::kRecordBatchMagic || !batch->CrcIsValid()) {
-        return false;
-      }
-      bytes.remove_prefix(static_cast<size_t>(batch->size_bytes()));
+    bool is_whole = true;
+    const absl::Status read = ForEachBatch(
+        machine.node->disk().Content(file), [&](size_t, const protocol::RecordBatchView& batch) {
+          is_whole = is_whole && batch.magic() == protocol::kRecordBatchMagic && batch.CrcIsValid();
+        });
+    return read.ok() && is_whole;
+  }
+  // With where it begins, up to the first that cannot be read.
+  template <class Visit>
+  static absl::Status ForEachBatch(absl::string_view segment, Visit visit) {
+    for (size_t at = 0; at < segment.size();) {
+      const auto batch = protocol::RecordBatchView::Parse(segment.substr(at));
+      if (!batch.ok()) return batch.status();
+      visit(at, *batch);
+      at += static_cast<size_t>(batch->size_bytes());
     }
-    return true;
+    return absl::OkStatus();
   }
 
   // What lies on the disk of a replica: a hash of each batch, by offset.
@@ -313,18 +321,13 @@ class ClusterChecks {
     const std::vector<std::string> files = LogFilesOf(machine, name);
     if (files.empty()) trace_.Fail("node ", machine.id, " has no log of ", name);
     for (const std::string& file : files) {
-      const std::string content = machine.node->disk().Content(file);
-      absl::string_view bytes = content;
-      while (!bytes.empty()) {
-        const auto batch = protocol::RecordBatchView::Parse(bytes);
-        if (!batch.ok()) {
-          trace_.Fail("node ", machine.id, ": ", file, ": ", batch.status().message());
-          return batches;
-        }
-        const auto size = static_cast<size_t>(batch->size_bytes());
-        batches[batch->base_offset().value()] = HashBytes(kHashStart, bytes.substr(0, size));
-        bytes.remove_prefix(size);
-      }
+      const absl::Status read = ForEachBatch(
+          machine.node->disk().Content(file), [&](size_t, const protocol::RecordBatchView& batch) {
+            batches[batch.base_offset().value()] = HashBytes(kHashStart, batch.bytes());
+          });
+      if (read.ok()) continue;
+      trace_.Fail("node ", machine.id, ": ", file, ": ", read.message());
+      return batches;
     }
     return batches;
   }
@@ -335,10 +338,8 @@ class ClusterChecks {
     Offset start{0};
     for (const BrokerId id : replicas) {
       const Machine& machine = world.machine(static_cast<size_t>(id.value() - 1));
-      for (server::Shard* const shard : machine.node->core().node().shards) {
-        const replication::Partition* const there = shard->partitions().FindPartition(partition);
-        if (there != nullptr) start = std::max(start, there->log().log_start_offset());
-      }
+      const replication::Partition* const there = ClusterWorld::PartitionAt(machine, partition);
+      if (there != nullptr) start = std::max(start, there->log().log_start_offset());
     }
     return start.value();
   }

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,8 +23,6 @@
 #include "coordination/metadata/image.h"
 #include "coordination/metadata/image_delta.h"
 #include "replication/partition.h"
-#include "server/partition_table.h"
-#include "server/shard.h"
 #include "tests/sim/cluster_world.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_trace.h"
@@ -166,13 +163,8 @@ class ReplicaChecks {
     const Machine& machine = world.machine(static_cast<size_t>(id.value() - 1));
     const metadata::BrokerImage* const broker = image.FindBroker(id);
     if (!machine.node->running() || broker == nullptr || broker->fenced) return nullptr;
-    const server::Node& node = machine.node->core().node();
-    if (broker->incarnation_id != node.incarnation) return nullptr;
-    for (server::Shard* shard : node.shards) {
-      const replication::Partition* const found = shard->partitions().FindPartition(partition);
-      if (found != nullptr) return found;
-    }
-    return nullptr;
+    if (broker->incarnation_id != machine.node->core().node().incarnation) return nullptr;
+    return ClusterWorld::PartitionAt(machine, partition);
   }
 
   // 1 and 2: whoever may be elected has what was acknowledged. Not of topics with retention, which
@@ -239,7 +231,7 @@ class ReplicaChecks {
   Trace& trace_;
   const Oracle& oracle_;
   const bool flush_on_ack_;
-  std::map<std::tuple<TopicPartition, LeaderEpoch>, Seen> seen_;
+  std::map<std::pair<TopicPartition, LeaderEpoch>, Seen> seen_;
 };
 
 }  // namespace weir::sim

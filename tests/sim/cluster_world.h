@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "log/file.h"
 #include "log/memory_file.h"
+#include "replication/partition.h"
 #include "server/connection_table.h"
 #include "server/controller_driver.h"
 #include "server/listener.h"
@@ -125,6 +126,16 @@ class ClusterWorld {
   std::vector<Machine>& machines() { return machines_; }
   static bool Runs(const Machine& machine) {
     return machine.node->running() && !machine.paused_to.has_value();
+  }
+
+  // Of a node that runs; null where it is not open there.
+  static const replication::Partition* PartitionAt(const Machine& machine,
+                                                   const TopicPartition& partition) {
+    for (server::Shard* const shard : machine.node->core().node().shards) {
+      const replication::Partition* const found = shard->partitions().FindPartition(partition);
+      if (found != nullptr) return found;
+    }
+    return nullptr;
   }
 
   // --- time ---------------------------------------------------------------------------------
