@@ -180,6 +180,21 @@ class ControllerDriverTest : public testing::Test {
     ASSERT_TRUE(rig_.Until(
         [&] { return member(1).unfenced + member(2).unfenced + member(3).unfenced == 3; }));
   }
+  // A broker that has no vote is unfenced, and then another controller becomes active.
+  void ChangeControllerOfFourth() {
+    Start();
+    JoinAll();
+    Come(4);
+    rig_.Pass(500);
+    member(4).Join();
+    ASSERT_TRUE(rig_.Until([&] { return member(4).unfenced == 1; }));
+    rig_.wire.cut.insert(BrokerId(leader_));
+    ASSERT_TRUE(rig_.Until([&] { return (leader_ = Leader()) != 0; }));
+  }
+  bool IsFourthFencedWithin(int64_t ms) {
+    return rig_.Until([&] { return leader().driver->image()->FindBroker(BrokerId(4))->fenced; },
+                      ms);
+  }
   const raft::Raft& raft() { return leader().driver->log().raft(); }
   int64_t MsSince(MonotonicNs then, MonotonicNs now) { return (now - then) / kNsPerMs; }
 
@@ -562,34 +577,18 @@ TEST_F(ControllerDriverTest, ABrokerKeepsItsPlaceWhenAnotherControllerLeads) {
 // It answers the new controller's first probe, and ends before it has a connection to it that would
 // break.
 TEST_F(ControllerDriverTest, ABrokerThatEndsAsAnotherControllerLeadsIsFenced) {
-  Start();
-  JoinAll();
-  Come(4);
-  rig_.Pass(500);
-  member(4).Join();
-  ASSERT_TRUE(rig_.Until([&] { return member(4).unfenced == 1; }));
-  rig_.wire.cut.insert(BrokerId(leader_));
-  ASSERT_TRUE(rig_.Until([&] { return (leader_ = Leader()) != 0; }));
+  ASSERT_NO_FATAL_FAILURE(ChangeControllerOfFourth());
   rig_.wire.ended.insert(BrokerId(4));
-  EXPECT_TRUE(
-      rig_.Until([&] { return leader().driver->image()->FindBroker(BrokerId(4))->fenced; }, 2'000));
+  EXPECT_TRUE(IsFourthFencedWithin(2'000));
 }
 
 // It has sent the new controller a heartbeat too, over a connection whose end tells nothing.
 TEST_F(ControllerDriverTest, ABrokerThatEndsOnceAnotherControllerHasHeardOfItIsFenced) {
-  Start();
-  JoinAll();
-  Come(4);
-  rig_.Pass(500);
-  member(4).Join();
-  ASSERT_TRUE(rig_.Until([&] { return member(4).unfenced == 1; }));
-  rig_.wire.cut.insert(BrokerId(leader_));
-  ASSERT_TRUE(rig_.Until([&] { return (leader_ = Leader()) != 0; }));
+  ASSERT_NO_FATAL_FAILURE(ChangeControllerOfFourth());
   ASSERT_TRUE(rig_.Until([&] { return leader().driver->HasHeardOf(BrokerId(4)); }, 2'500));
   rig_.Pass(1'000);  // and the answer to the last probe
   rig_.wire.ended.insert(BrokerId(4));
-  EXPECT_TRUE(
-      rig_.Until([&] { return leader().driver->image()->FindBroker(BrokerId(4))->fenced; }, 2'000));
+  EXPECT_TRUE(IsFourthFencedWithin(2'000));
 }
 
 TEST_F(ControllerDriverTest, ABrokerThatLeavesIsLetGo) {
