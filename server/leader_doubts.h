@@ -28,6 +28,7 @@ class LeaderDoubts {
   static constexpr int64_t kApartMs = 5'000;  // between two doubts of one process
 
   void OnStreamBroken(MonotonicNs now, BrokerId id, const metadata::MetadataImage& image) {
+    std::erase_if(doubts_, [&](const auto& doubt) { return !image.FindBroker(doubt.first); });
     const metadata::BrokerImage* broker = image.FindBroker(id);
     if (broker == nullptr || broker->fenced) return;
     const auto [it, is_new] = doubts_.try_emplace(id);
