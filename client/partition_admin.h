@@ -88,7 +88,8 @@ class PartitionAdmin {
     return moves;
   }
 
-  // Of all partitions of these topics; kUnimplemented where brokers do not tell (before KIP-966).
+  // Of all partitions of these topics; kUnimplemented where brokers do not tell (before KIP-966),
+  // kInternal where one begins a page where the last one did, or before.
   absl::StatusOr<std::map<TopicAndPartition, EligibleReplicas>> ListEligible(
       absl::Span<const std::string> topics) {
     protocol::DescribeTopicPartitionsRequest request;
@@ -105,8 +106,15 @@ class PartitionAdmin {
         }
       }
       if (!response.next_cursor.has_value()) break;
-      request.cursor = {std::move(response.next_cursor->topic_name),
-                        response.next_cursor->partition_index};
+      const TopicAndPartition next{std::move(response.next_cursor->topic_name),
+                                   response.next_cursor->partition_index};
+      if (request.cursor.has_value() &&
+          next <= TopicAndPartition{request.cursor->topic_name, request.cursor->partition_index}) {
+        return absl::InternalError(absl::StrCat(
+            "expected a page behind ", request.cursor->topic_name, "-",
+            request.cursor->partition_index, ", came one at ", next.topic, "-", next.partition));
+      }
+      request.cursor = {next.topic, next.partition};
     }
     return found;
   }

@@ -130,6 +130,20 @@ TEST_F(PartitionAdminTest, ListsEligibleReplicasPageByPage) {
   EXPECT_TRUE(eligible->at({"b", 5}).eligible.empty());
 }
 
+TEST_F(PartitionAdminTest, PagesThatDoNotGoOnAreAnError) {
+  int asked = 0;
+  broker_.On<protocol::DescribeTopicPartitionsRequest>(
+      [&](const protocol::DescribeTopicPartitionsRequest&, int16_t) {
+        EXPECT_LT(++asked, 5);
+        protocol::DescribeTopicPartitionsResponse response;
+        if (asked < 5) response.next_cursor = {"a", 1};
+        return response;
+      });
+  const auto eligible = PartitionAdmin(*admin_).ListEligible(std::vector<std::string>{"a"});
+  EXPECT_EQ(eligible.status().message(), "expected a page behind a-1, came one at a-1");
+  EXPECT_EQ(asked, 2);
+}
+
 TEST_F(PartitionAdminTest, ElectsLeaders) {
   broker_.On<protocol::ElectLeadersRequest>(
       [&](const protocol::ElectLeadersRequest& request, int16_t) {
