@@ -95,6 +95,8 @@ def main():
                 weave(tree, i + 1, mutation)
             wanted = [(i + 1, mutation, sim) for i, mutation in enumerate(mutations) for sim in sims_of(mutation)
                       if mutation[0].startswith(options.only) and options.sim in (None, sim)]
+            if not wanted:
+                sys.exit(f'no mutation of {options.sim or "any simulator"} begins with "{options.only}"')
             targets = sorted({'//tests/sim:' + sim for _, _, sim in wanted})
             subprocess.run([options.bazel, 'build', '-c', 'opt', *targets], cwd=tree, check=True)
             missed = report(os.path.join(tree, 'bazel-bin/tests/sim'), wanted, options)
